@@ -1,0 +1,1 @@
+//! The call: peers, packets, signalling.

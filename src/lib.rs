@@ -1,0 +1,19 @@
+//! Video calls in low resolution, upscaled where they are watched.
+//!
+//! The modules stand in the order in which a frame meets them:
+//!
+//! ```text
+//! source ─▶ scale ─▶ codec ─▶ call ══ network ══ call ─▶ codec ─▶ upscale ─▶ measure ─▶ app | report
+//! ```
+//!
+//! [`frame`] is what travels, [`model`] the network as data, `pipeline` the threads and the slots
+//! between them. `ARCHITECTURE.md` follows one frame through all of it.
+
+pub mod frame;
+pub mod source;
+pub mod scale;
+pub mod codec;
+pub mod call;
+pub mod model;
+pub mod upscale;
+pub mod measure;

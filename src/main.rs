@@ -1,0 +1,3 @@
+//! The program: reads arguments, picks a command, prints errors.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! From the source's size to the size that is sent.

@@ -1,0 +1,1 @@
+//! Twice the size: bicubic and the network.
