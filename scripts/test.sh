@@ -1,0 +1,33 @@
+#!/bin/bash
+# Runs every test in the release profile and ends in a line that counts them: "N passed, N failed".
+# Arguments go to cargo test: scripts/test.sh --lib measure::
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# Tests open no window and speak no language but English.
+unset DISPLAY WAYLAND_DISPLAY WAYLAND_SOCKET
+export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never
+
+cargo test --release --locked --features train --no-fail-fast "$@" 2>&1 | awk '
+    # A test program that dies without its result line counts as one failure.
+    function close_program() { if (open && !seen) failed++; open = 0 }
+    /^ +Running / || /^ +Doc-tests / { close_program(); open = 1; seen = 0 }
+    /^test result: / {
+        seen = any = 1
+        for (i = 2; i <= NF; i++) {
+            if ($i ~ /^passed;?$/) passed += $(i - 1)
+            if ($i ~ /^failed;?$/) failed += $(i - 1)
+            if ($i ~ /^ignored;?$/) skipped += $(i - 1)
+        }
+    }
+    { print; fflush() }
+    END {
+        close_program()
+        if (!any && !failed) failed = 1 # it did not build
+        printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
+        exit failed > 0
+    }
+'
+status=("${PIPESTATUS[@]}")
+[ "${status[0]}" -eq 0 ] || exit "${status[0]}"
+exit "${status[1]}"
