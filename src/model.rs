@@ -1,1 +1,342 @@
-//! The network as data.
+//! The network as data: layers, weights, and what is known about them; reading and checking a file.
+//!
+//! The architecture "plain" works on luma only, at the low resolution, and adds detail to bicubic:
+//!
+//! ```text
+//! Y ─▶ conv3×3(1→C) ReLU ─▶ [conv3×3(C→C) ReLU]×N ─▶ conv3×3(C→4) ─▶ pixel shuffle ─▶ + bicubic(Y)
+//! ```
+//!
+//! * Input is the luma code divided by 255; the sum is clamped to 0..1.
+//! * Edges: the luma is first extended by [`Model::radius`] pixels on each side by repeating its edge, then
+//!   every convolution is *valid*. So what a layer sees outside the picture was computed from the
+//!   extended input, and is not zero.
+//! * Pixel shuffle: output channel `2·dy + dx` at (x, y) is the pixel (2x+dx, 2y+dy).
+//!
+//! Training, both engines and the reference do exactly this.
+//!
+//! # The file
+//!
+//! A safetensors file with the tensors `conv0.weight` (outputs, inputs, 3, 3), `conv0.bias` (outputs),
+//! `conv1.weight`, …, all F32, and these metadata strings:
+//!
+//! | key | value | |
+//! |---|---|---|
+//! | `architecture` | `plain` | required |
+//! | `scale` | `2` | required |
+//! | `channels` | C | required |
+//! | `layers` | number of convolutions, N + 2 | required |
+//! | `trained_on` | words: which pictures, which codec at which bitrates | optional |
+//! | `steps` | training steps | optional |
+//! | `scores` | a JSON object of numbers, for example `{"psnr_y_gain_db":0.3}` | optional |
+//! | `version` | the version of this project that wrote the file | optional |
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use rand::{Rng as _, SeedableRng as _};
+
+mod file;
+mod shipped;
+
+/// The most channels that a layer may have.
+pub const MAX_CHANNELS: usize = 64;
+/// The most convolutions that a model may have.
+pub const MAX_LAYERS: usize = 16;
+/// The largest model file that is read, in bytes. The largest allowed model takes half of it.
+pub const MAX_FILE: usize = 4 << 20;
+/// How many times larger the output is, on each side.
+pub const SCALE: u32 = 2;
+/// The name of the only architecture so far.
+pub const ARCHITECTURE: &str = "plain";
+
+/// One convolution of 3×3 without padding.
+#[derive(Clone, PartialEq)]
+pub struct Conv3x3 {
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+    /// `weights[((o · inputs + i) · 3 + ky) · 3 + kx]`; a correlation, as everywhere in this field: the
+    /// factor at (kx, ky) meets the pixel at (x + kx − 1, y + ky − 1).
+    pub weights: Vec<f32>,
+    /// One for each output.
+    pub bias: Vec<f32>,
+}
+
+impl fmt::Debug for Conv3x3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conv3x3({}→{})", self.inputs, self.outputs)
+    }
+}
+
+/// What a model says about itself.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ModelInfo {
+    /// [`ARCHITECTURE`].
+    pub architecture: String,
+    /// [`SCALE`].
+    pub scale: u32,
+    /// Channels of the hidden layers (C).
+    pub channels: usize,
+    /// Hidden layers from C to C (N).
+    pub depth: usize,
+    /// Which pictures, which codec at which bitrates.
+    pub trained_on: String,
+    /// Training steps.
+    pub steps: u64,
+    /// Scores by name, as the trainer measured them.
+    pub scores: BTreeMap<String, f64>,
+    /// The version of this project that wrote the file.
+    pub version: String,
+}
+
+/// What a trainer knows about its work; the rest of [`ModelInfo`] follows from the layers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Training {
+    /// Which pictures, which codec at which bitrates.
+    pub trained_on: String,
+    /// Training steps.
+    pub steps: u64,
+    /// Scores by name.
+    pub scores: BTreeMap<String, f64>,
+}
+
+/// A network that has been checked: its layers fit together and its numbers are finite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    name: String,
+    info: ModelInfo,
+    layers: Vec<Conv3x3>,
+}
+
+/// A model that cannot be used. Names the file or the model, what is wrong with it and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file cannot be read.
+    #[error("cannot read the model file {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There are no such shipped model and no such file.
+    #[error("there is no model '{name}': give a .safetensors file, or one of these: {}", list(known))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The shipped models.
+        known: Vec<&'static str>,
+    },
+    /// The file or the layers are not a model.
+    #[error("the model {name} cannot be used: {why}. Use a shipped model (`clearcall models`) or train one anew")]
+    Invalid {
+        /// The file's or the model's name.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "(none is built in)".to_owned() } else { names.join(", ") }
+}
+
+impl Model {
+    /// Checks layers and joins them to a model.
+    pub fn new(name: impl Into<String>, layers: Vec<Conv3x3>, training: Training) -> Result<Self, ModelError> {
+        let name = name.into();
+        match check_layers(&layers).and_then(|()| check_scores(&training.scores)) {
+            Ok(()) => {
+                let info = ModelInfo {
+                    architecture: ARCHITECTURE.to_owned(),
+                    scale: SCALE,
+                    channels: layers.first().map_or(0, |l| l.outputs),
+                    depth: layers.len().saturating_sub(2),
+                    trained_on: training.trained_on,
+                    steps: training.steps,
+                    scores: training.scores,
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                Ok(Self { name, info, layers })
+            }
+            Err(why) => Err(ModelError::Invalid { name, why }),
+        }
+    }
+
+    /// An untrained model: what training starts from, and what tests are made of. The same seed gives the
+    /// same weights (He et al. 2015, uniform; biases small), except that the last layer is scaled down, so
+    /// that the picture starts near bicubic.
+    pub fn untrained(channels: usize, depth: usize, seed: u64) -> Result<Self, ModelError> {
+        let name = format!("untrained-{channels}-{depth}");
+        if !(1..=MAX_CHANNELS).contains(&channels) || depth + 2 > MAX_LAYERS {
+            let why = format!("channels must be 1 to {MAX_CHANNELS} and hidden layers 0 to {}", MAX_LAYERS - 2);
+            return Err(ModelError::Invalid { name, why });
+        }
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut layer = |inputs: usize, outputs: usize, gain: f32| {
+            let bound = gain * (6.0 / (9 * inputs) as f32).sqrt();
+            let mut draw = |n, b: f32| (0..n).map(|_| rng.random_range(-b..=b)).collect::<Vec<_>>();
+            let (weights, bias) = (draw(9 * inputs * outputs, bound), draw(outputs, 0.02 * gain));
+            Conv3x3 { inputs, outputs, weights, bias }
+        };
+        let mut layers = vec![layer(1, channels, 1.0)];
+        layers.extend((0..depth).map(|_| layer(channels, channels, 1.0)));
+        layers.push(layer(channels, 4, 0.1));
+        Self::new(name, layers, Training::default())
+    }
+
+    /// Reads a file. Its name without folder and ending becomes the model's name.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let failed = |source| ModelError::Read { path: path.to_owned(), source };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        // One byte more than allowed, so that a file that is too long is told from one that fits; what the
+        // file system says about its length is not believed (pipes, devices).
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        file::parse(&bytes, name).map_err(|why| ModelError::Invalid { name: path.display().to_string(), why })
+    }
+
+    /// Reads a file's bytes; `name` becomes the model's name.
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, ModelError> {
+        file::parse(bytes, name.to_owned()).map_err(|why| ModelError::Invalid { name: name.to_owned(), why })
+    }
+
+    /// The bytes of the file that [`Model::from_bytes`] reads.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        file::serialise(self).map_err(|why| ModelError::Invalid { name: self.name.clone(), why })
+    }
+
+    /// The names of the models that are built in, the first being the one to use when none is asked for.
+    pub fn shipped() -> impl Iterator<Item = &'static str> {
+        shipped::MODELS.iter().map(|(name, _)| *name)
+    }
+
+    /// A shipped model by its name, or else a file by its path.
+    pub fn find(name_or_path: &str) -> Result<Self, ModelError> {
+        if let Some((name, bytes)) = shipped::MODELS.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::from_bytes(bytes, name);
+        }
+        let path = Path::new(name_or_path);
+        let like_a_file = path.extension().is_some() || path.components().count() > 1;
+        if like_a_file || path.is_file() {
+            return Self::read(path);
+        }
+        Err(ModelError::Unknown { name: name_or_path.to_owned(), known: Self::shipped().collect() })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says about itself.
+    pub const fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The convolutions from first to last; all but the last are followed by ReLU.
+    pub fn layers(&self) -> &[Conv3x3] {
+        &self.layers
+    }
+
+    /// Multiplications for one low-resolution pixel: 9C + 9C²N + 36C. Bicubic is not counted.
+    pub fn mac_per_pixel(&self) -> usize {
+        self.layers.iter().map(|l| 9 * l.inputs * l.outputs).sum()
+    }
+
+    /// How many low-resolution pixels around a pixel it looks at: one for each convolution.
+    pub fn radius(&self) -> usize {
+        self.layers.len()
+    }
+}
+
+/// Says what is wrong with layers that do not make a plain network.
+fn check_layers(layers: &[Conv3x3]) -> Result<(), String> {
+    if !(2..=MAX_LAYERS).contains(&layers.len()) {
+        return Err(format!("it has {} layers, and 2 to {MAX_LAYERS} are allowed", layers.len()));
+    }
+    let channels = layers[0].outputs;
+    if !(1..=MAX_CHANNELS).contains(&channels) {
+        return Err(format!("it has {channels} channels, and 1 to {MAX_CHANNELS} are allowed"));
+    }
+    for (i, layer) in layers.iter().enumerate() {
+        let inputs = if i == 0 { 1 } else { channels };
+        let outputs = if i + 1 == layers.len() { 4 } else { channels };
+        if (layer.inputs, layer.outputs) != (inputs, outputs) {
+            let is = format!("{}→{}", layer.inputs, layer.outputs);
+            return Err(format!("layer conv{i} goes {is} channels where {inputs}→{outputs} is needed"));
+        }
+        if layer.weights.len() != 9 * inputs * outputs || layer.bias.len() != outputs {
+            let is = format!("{} weights and {} biases", layer.weights.len(), layer.bias.len());
+            return Err(format!("layer conv{i} has {is} where {} and {outputs} are needed", 9 * inputs * outputs));
+        }
+        // Trained weights are below 10; the bound keeps sums finite through any sixteen layers in practice
+        // and turns bytes that only look like numbers away.
+        if let Some(bad) = layer.weights.iter().chain(&layer.bias).find(|v| !(v.abs() <= MAX_WEIGHT)) {
+            return Err(format!("layer conv{i} holds the number {bad}, and weights lie between ±{MAX_WEIGHT}"));
+        }
+    }
+    Ok(())
+}
+
+/// No weight is larger than this.
+const MAX_WEIGHT: f32 = 1000.0;
+
+fn check_scores(scores: &BTreeMap<String, f64>) -> Result<(), String> {
+    match scores.iter().find(|(_, v)| !v.is_finite()) {
+        Some((name, v)) => Err(format!("its score '{name}' is {v}, which is not a number")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cost_is_counted_as_in_the_design() {
+        let cost = |c, n| Model::untrained(c, n, 0).unwrap().mac_per_pixel();
+        assert_eq!([cost(8, 1), cost(8, 3), cost(12, 1), cost(16, 4)], [936, 2088, 1836, 9936]);
+        assert_eq!(Model::untrained(8, 1, 0).unwrap().radius(), 3);
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_weights() {
+        assert_eq!(Model::untrained(5, 2, 7).unwrap(), Model::untrained(5, 2, 7).unwrap());
+        assert_ne!(Model::untrained(5, 2, 7).unwrap(), Model::untrained(5, 2, 8).unwrap());
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_refused() {
+        let good = || Model::untrained(3, 1, 1).unwrap().layers;
+        let why = |layers| Model::new("m", layers, Training::default()).unwrap_err().to_string();
+        assert!(Model::new("m", good(), Training::default()).is_ok());
+        assert!(why(vec![]).contains("0 layers"));
+        assert!(why(good().into_iter().cycle().take(17).collect()).contains("17 layers"));
+        assert!(why(good().into_iter().skip(1).collect()).contains("conv0 goes 3→3"));
+        assert!(why(good().into_iter().rev().collect()).contains("conv0"));
+        let mut short = good();
+        short[1].weights.pop();
+        assert!(why(short).contains("80 weights"));
+        for bad in [f32::NAN, f32::INFINITY, 1e9] {
+            let mut layers = good();
+            layers[2].bias[3] = bad;
+            assert!(why(layers).contains("conv2 holds the number"));
+        }
+        assert!(Model::untrained(65, 1, 0).is_err() && Model::untrained(0, 1, 0).is_err());
+        assert!(Model::untrained(8, 15, 0).is_err() && Model::untrained(64, 14, 0).is_ok());
+    }
+
+    #[test]
+    fn scores_are_numbers() {
+        let training = Training { scores: [("psnr".to_owned(), f64::NAN)].into(), ..Default::default() };
+        assert!(Model::new("m", Model::untrained(1, 0, 1).unwrap().layers, training).is_err());
+    }
+}

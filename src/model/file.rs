@@ -1,0 +1,145 @@
+//! The file of a model: bytes from anywhere to a checked [`Model`], and back.
+
+use std::collections::{BTreeMap, HashMap};
+
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{Metadata, TensorView},
+};
+
+use super::{ARCHITECTURE, Conv3x3, MAX_CHANNELS, MAX_FILE, MAX_LAYERS, Model, SCALE, Training};
+
+/// The longest header that is parsed: names, shapes and metadata of sixteen layers take two kilobytes.
+const MAX_HEADER: u64 = 64 << 10;
+
+/// Reads and checks everything; the error says what is wrong, without the file's name.
+pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
+    if bytes.len() > MAX_FILE {
+        return Err(format!("it is larger than the {} MiB that a model may have", MAX_FILE >> 20));
+    }
+    // The length of the header comes from the file: it is checked before a parser believes it.
+    let header = bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
+    let Some(header) = header else { return Err("it is not a safetensors file: it is shorter than 8 bytes".into()) };
+    if header > MAX_HEADER {
+        return Err(format!("it is not a model in safetensors: its header would take {header} bytes"));
+    }
+    let unreadable = |e| format!("it is not a whole safetensors file ({e})");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+
+    let about = About::read(&metadata)?;
+    if tensors.len() != 2 * about.layers {
+        let (has, wants) = (tensors.len(), 2 * about.layers);
+        return Err(format!("it holds {has} tensors where {} layers need {wants}", about.layers));
+    }
+    let mut layers = Vec::with_capacity(about.layers);
+    for i in 0..about.layers {
+        let inputs = if i == 0 { 1 } else { about.channels };
+        let outputs = if i + 1 == about.layers { 4 } else { about.channels };
+        let weights = numbers(&tensors, &format!("conv{i}.weight"), &[outputs, inputs, 3, 3])?;
+        let bias = numbers(&tensors, &format!("conv{i}.bias"), &[outputs])?;
+        layers.push(Conv3x3 { inputs, outputs, weights, bias });
+    }
+    let mut model = Model::new(name, layers, about.training).map_err(|e| match e {
+        super::ModelError::Invalid { why, .. } => why,
+        other => other.to_string(),
+    })?;
+    model.info.version = about.version;
+    Ok(model)
+}
+
+/// The metadata, checked.
+struct About {
+    channels: usize,
+    layers: usize,
+    training: Training,
+    version: String,
+}
+
+impl About {
+    fn read(metadata: &Metadata) -> Result<Self, String> {
+        let empty = HashMap::new();
+        let strings = metadata.metadata().as_ref().unwrap_or(&empty);
+        let required = |key: &str| {
+            strings.get(key).ok_or_else(|| format!("its metadata lacks '{key}', so it was not made for this program"))
+        };
+        let number = |key: &str, max: usize| match required(key)?.parse::<usize>() {
+            Ok(n) if (1..=max).contains(&n) => Ok(n),
+            _ => Err(format!("its metadata says {key} = '{}', and 1 to {max} are allowed", clip(required(key)?))),
+        };
+        let architecture = required("architecture")?;
+        if architecture != ARCHITECTURE {
+            let is = clip(architecture);
+            return Err(format!("its architecture is '{is}', and this version knows only '{ARCHITECTURE}'"));
+        }
+        let scale = required("scale")?;
+        if *scale != SCALE.to_string() {
+            return Err(format!("it scales by '{}', and this version scales by {SCALE}", clip(scale)));
+        }
+        let (channels, layers) = (number("channels", MAX_CHANNELS)?, number("layers", MAX_LAYERS)?);
+        if layers < 2 {
+            return Err("its metadata says layers = 1, and the first and the last are two".to_owned());
+        }
+        let text = |key| strings.get(key).cloned().unwrap_or_default();
+        let steps = match strings.get("steps") {
+            Some(s) => s.parse().map_err(|_| format!("its metadata says steps = '{}', not a number", clip(s)))?,
+            None => 0,
+        };
+        let scores: BTreeMap<String, f64> = match strings.get("scores") {
+            Some(s) => {
+                serde_json::from_str(s).map_err(|e| format!("its scores are no JSON object of numbers ({e})"))?
+            }
+            None => BTreeMap::new(),
+        };
+        let training = Training { trained_on: text("trained_on"), steps, scores };
+        Ok(Self { channels, layers, training, version: text("version") })
+    }
+}
+
+/// The start of a string from a file, fit for a message.
+fn clip(s: &str) -> String {
+    s.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn numbers(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    let tensor = tensors.tensor(name).map_err(|_| format!("it lacks the tensor {name}"))?;
+    if tensor.dtype() != Dtype::F32 {
+        return Err(format!("its tensor {name} holds {:?}, and only F32 is read", tensor.dtype()));
+    }
+    if tensor.shape() != shape {
+        let is = tensor.shape().iter().take(8).collect::<Vec<_>>();
+        return Err(format!("its tensor {name} has the shape {is:?} where {shape:?} is needed"));
+    }
+    Ok(tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}
+
+/// The reverse of [`parse`].
+pub(super) fn serialise(model: &Model) -> Result<Vec<u8>, String> {
+    let info = &model.info;
+    let scores = serde_json::to_string(&info.scores).map_err(|e| e.to_string())?;
+    let metadata = [
+        ("architecture", info.architecture.clone()),
+        ("scale", info.scale.to_string()),
+        ("channels", info.channels.to_string()),
+        ("layers", model.layers.len().to_string()),
+        ("trained_on", info.trained_on.clone()),
+        ("steps", info.steps.to_string()),
+        ("scores", scores),
+        ("version", info.version.clone()),
+    ];
+    let bytes = |v: &[f32]| v.iter().flat_map(|f| f.to_le_bytes()).collect::<Vec<_>>();
+    let data: Vec<_> = model.layers.iter().map(|l| (bytes(&l.weights), bytes(&l.bias))).collect();
+    let mut views = Vec::with_capacity(2 * data.len());
+    for (i, (layer, (weights, bias))) in model.layers.iter().zip(&data).enumerate() {
+        let view = |shape, data| TensorView::new(Dtype::F32, shape, data).map_err(|e| e.to_string());
+        views.push((format!("conv{i}.weight"), view(vec![layer.outputs, layer.inputs, 3, 3], weights)?));
+        views.push((format!("conv{i}.bias"), view(vec![layer.outputs], bias)?));
+    }
+    let metadata = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<HashMap<_, _>>();
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;
+    let header = bytes.first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
+    if header > MAX_HEADER || bytes.len() > MAX_FILE {
+        return Err("its metadata is too long to be read back: shorten trained_on and scores".to_owned());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,4 @@
+//! The models that are built into the program.
+
+/// Name and file of each; the first is used when none is asked for.
+pub(super) const MODELS: &[(&str, &[u8])] = &[];
