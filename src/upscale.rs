@@ -1,1 +1,197 @@
-//! Twice the size: bicubic and the network.
+//! Twice the size: bicubic and the network, on the GPU or the CPU.
+//!
+//! An engine takes a decoded picture and gives both results of the same picture, so that what is shown side
+//! by side always belongs together. [`reference`] says what they must give; tests hold every engine to
+//! within one code of it.
+//!
+//! ```text
+//!          ┌─▶ bicubic ─────────────────┬──▶ colour ─▶ left
+//!   Y ─────┤                            ▼
+//!          └─▶ network ─▶ shuffle ────▶ + ─▶ colour ─▶ right
+//!   U, V ────▶ bicubic ─────────────────────▶ both
+//! ```
+
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use crate::{
+    frame::{Frame, FrameError, Rgba, Size, SizeError, Stamp},
+    model::Model,
+};
+
+pub mod bicubic;
+mod colour;
+pub mod cpu;
+mod filter;
+pub mod lanczos;
+pub mod reference;
+
+pub use cpu::CpuEngine;
+
+/// Where pictures are upscaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// WGSL compute shaders.
+    Gpu,
+    /// Threads and vectorised loops.
+    Cpu,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        })
+    }
+}
+
+/// Which engine the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EngineChoice {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The GPU, even if it is a program on the CPU.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// How a picture is made twice as large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Bilinear interpolation.
+    Bilinear,
+    /// The baseline, see [`bicubic`].
+    Bicubic,
+    /// Lanczos with three lobes.
+    Lanczos,
+    /// Bicubic and what the network adds to it.
+    #[default]
+    Cnn,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+            Self::Lanczos => "lanczos",
+            Self::Cnn => "cnn",
+        })
+    }
+}
+
+/// A word that names no engine or no method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{word}' is none of {known}")]
+pub struct UnknownWord {
+    word: String,
+    known: &'static str,
+}
+
+impl FromStr for EngineChoice {
+    type Err = UnknownWord;
+
+    fn from_str(s: &str) -> Result<Self, UnknownWord> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Gpu),
+            "cpu" => Ok(Self::Cpu),
+            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, cpu" }),
+        }
+    }
+}
+
+impl FromStr for Method {
+    type Err = UnknownWord;
+
+    fn from_str(s: &str) -> Result<Self, UnknownWord> {
+        match s {
+            "bilinear" => Ok(Self::Bilinear),
+            "bicubic" => Ok(Self::Bicubic),
+            "lanczos" => Ok(Self::Lanczos),
+            "cnn" => Ok(Self::Cnn),
+            _ => Err(UnknownWord { word: s.to_owned(), known: "bilinear, bicubic, lanczos, cnn" }),
+        }
+    }
+}
+
+/// A picture that could not be upscaled.
+#[derive(Debug, thiserror::Error)]
+pub enum UpscaleError {
+    /// The result would be larger than pictures may be.
+    #[error("the picture is too large to be doubled: {0}")]
+    Size(#[from] SizeError),
+    /// Planes that do not fit together.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The threads cannot be started.
+    #[error("cannot start the threads of the CPU engine: {0}")]
+    Threads(String),
+}
+
+/// One picture of a [`Pair`].
+#[derive(Debug, Clone)]
+pub enum Picture {
+    /// In memory.
+    Cpu(Arc<Rgba>),
+}
+
+impl Picture {
+    /// The bytes, wherever they are now. From a GPU this waits until the picture is done.
+    pub fn to_rgba(&self) -> Result<Arc<Rgba>, UpscaleError> {
+        match self {
+            Self::Cpu(rgba) => Ok(rgba.clone()),
+        }
+    }
+}
+
+/// Both results of one frame.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The frame's.
+    pub stamp: Stamp,
+    /// The size of both pictures: twice the frame's.
+    pub size: Size,
+    /// The baseline.
+    pub bicubic: Picture,
+    /// The network's.
+    pub cnn: Picture,
+    /// What the GPU needed for a frame lately, by its own clock, if it can tell.
+    pub gpu_time: Option<Duration>,
+}
+
+/// An engine.
+pub trait Upscaler: Send {
+    /// Where it runs.
+    fn engine(&self) -> EngineKind;
+
+    /// What it runs on, in words: "CPU, 2 threads", or the adapter's name.
+    fn describe(&self) -> String;
+
+    /// Both pictures of one frame.
+    fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
+
+    /// The frame at twice the size in I420, for files and scores.
+    fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError>;
+
+    /// Uses another model from the next frame on.
+    fn set_model(&mut self, model: Arc<Model>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_back_as_they_are_written() {
+        for m in [Method::Bilinear, Method::Bicubic, Method::Lanczos, Method::Cnn] {
+            assert_eq!(m.to_string().parse(), Ok(m));
+        }
+        assert_eq!("auto".parse(), Ok(EngineChoice::Auto));
+        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, cpu"));
+    }
+}

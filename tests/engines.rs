@@ -1,0 +1,163 @@
+//! Every engine gives the reference's pictures to within one code, for models and pictures of all shapes.
+
+#[path = "support/pictures.rs"]
+mod pictures;
+
+use std::sync::Arc;
+
+use clearcall::{
+    frame::{Colour, Frame, Matrix, Plane, Range, Rgba, Size, Stamp},
+    model::{Conv3x3, Model, Training},
+    upscale::{CpuEngine, Method, UpscaleError, Upscaler, reference},
+};
+use pictures::{colours, picture, same_i420, same_rgba};
+
+/// Sizes at which something ends, begins or does not fit: one pixel, one column, one row, odd sides, widths
+/// around the loops' steps, more rows than one band.
+const SIZES: [(u32, u32); 12] =
+    [(1, 1), (1, 9), (9, 1), (2, 2), (3, 2), (7, 5), (8, 8), (17, 16), (31, 33), (64, 3), (65, 47), (40, 150)];
+
+/// The shipped models and untrained ones of several shapes whose output is far from nothing.
+fn models() -> Vec<Arc<Model>> {
+    let shapes = [(1, 0), (3, 1), (4, 0), (8, 1), (8, 3), (12, 1), (13, 2)];
+    let untrained = shapes.into_iter().map(|(channels, depth)| {
+        let mut layers = Model::untrained(channels, depth, 11).unwrap().layers().to_vec();
+        let last = layers.last_mut().unwrap();
+        last.weights.iter_mut().chain(&mut last.bias).for_each(|w| *w *= 3.0);
+        Model::new(format!("untrained {channels},{depth}"), layers, Training::default()).unwrap()
+    });
+    Model::shipped().map(|name| Model::find(name).unwrap()).chain(untrained).map(Arc::new).collect()
+}
+
+fn agree(engine: &mut dyn Upscaler, lr: &Frame, model: &Model) {
+    let name = |what: &str| format!("{what} of {} with {} {:?}", lr.size(), model.name(), lr.colour);
+    let pair = engine.compare(lr).unwrap();
+    assert_eq!((pair.stamp, pair.size), (lr.stamp, lr.size().times(2).unwrap()));
+    for (picture, how) in [(&pair.bicubic, Method::Bicubic), (&pair.cnn, Method::Cnn)] {
+        let want = reference::rgba(lr, how, model).unwrap();
+        same_rgba(&picture.to_rgba().unwrap(), &want).unwrap_or_else(|e| panic!("{}: {e}", name(&how.to_string())));
+    }
+    for how in [Method::Bilinear, Method::Bicubic, Method::Lanczos, Method::Cnn] {
+        let want = reference::i420(lr, how, model).unwrap();
+        let is = engine.upscale(lr, how).unwrap();
+        same_i420(&is, &want).unwrap_or_else(|e| panic!("I420 {}: {e}", name(&how.to_string())));
+    }
+}
+
+/// All models on a few sizes, then one model on all sizes, colours and strides.
+fn agree_everywhere(engine: &mut dyn Upscaler) {
+    let models = models();
+    for (i, model) in models.iter().enumerate() {
+        engine.set_model(model.clone());
+        for (w, h) in [(1, 1), (5, 1), (19, 23)] {
+            agree(engine, &picture(w, h, Colour::default(), 0, i as u64), model);
+        }
+    }
+    let model = &models[models.len() - 3];
+    engine.set_model(model.clone());
+    for (i, (w, h)) in SIZES.into_iter().enumerate() {
+        for (j, colour) in colours().enumerate() {
+            agree(engine, &picture(w, h, colour, 7 * (j % 2), (4 * i + j) as u64), model);
+        }
+    }
+}
+
+#[test]
+fn the_cpu_gives_the_references_pictures() {
+    let model = Model::untrained(8, 1, 0).unwrap();
+    agree_everywhere(&mut CpuEngine::new(&model, Some(2)).unwrap());
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let model = Model::untrained(8, 1, 5).unwrap();
+    let lr = picture(33, 120, Colour::default(), 3, 1);
+    let rgba = |threads| {
+        let mut engine = CpuEngine::new(&model, Some(threads)).unwrap();
+        engine.compare(&lr).unwrap().cnn.to_rgba().unwrap()
+    };
+    assert_eq!(rgba(1), rgba(3));
+}
+
+#[test]
+fn pictures_that_someone_holds_are_not_overwritten() {
+    let model = Model::untrained(4, 0, 5).unwrap();
+    let mut engine = CpuEngine::new(&model, Some(1)).unwrap();
+    let bright = Frame::filled(Size::new(4, 4).unwrap(), [235, 128, 128], Colour::default(), Stamp::now(0));
+    let dark = Frame::filled(Size::new(4, 4).unwrap(), [16, 128, 128], Colour::default(), Stamp::now(1));
+    let held = engine.compare(&bright).unwrap().bicubic.to_rgba().unwrap();
+    for _ in 0..20 {
+        engine.compare(&dark).unwrap();
+    }
+    assert!(held.data.iter().all(|&v| v == 255));
+}
+
+#[test]
+fn a_picture_that_cannot_be_doubled_is_refused() {
+    let model = Model::untrained(1, 0, 5).unwrap();
+    let lr = Frame::filled(Size::new(5000, 1).unwrap(), [0; 3], Colour::default(), Stamp::now(0));
+    let mut engine = CpuEngine::new(&model, None).unwrap();
+    assert!(matches!(engine.compare(&lr), Err(UpscaleError::Size(_))));
+    assert!(matches!(engine.upscale(&lr, Method::Cnn), Err(UpscaleError::Size(_))));
+}
+
+/// The tests above are worth what the comparison is worth: it must see each of these.
+#[test]
+fn the_comparison_sees_wrong_pictures() {
+    let model = Model::untrained(8, 1, 0).unwrap();
+    let lr = picture(24, 18, Colour::default(), 0, 3);
+    let right = reference::rgba(&lr, Method::Cnn, &model).unwrap();
+    let [y, u, v] = lr.clone().into_planes();
+    let wrong = |y: &Plane, u: &Plane, v: &Plane, colour: Colour| {
+        let frame = Frame::new(y.clone(), u.clone(), v.clone(), colour, lr.stamp).unwrap();
+        reference::rgba(&frame, Method::Cnn, &model).unwrap()
+    };
+    let colour = lr.colour;
+    assert!(same_rgba(&wrong(&y, &u, &v, colour), &right).is_ok());
+    assert!(same_rgba(&wrong(&y, &v, &u, colour), &right).is_err(), "U and V are swapped");
+    let other = Colour { range: Range::Full, ..colour };
+    assert!(same_rgba(&wrong(&y, &u, &v, other), &right).is_err(), "the range is wrong");
+    let other = Colour { matrix: Matrix::Bt709, ..colour };
+    assert!(same_rgba(&wrong(&y, &u, &v, other), &right).is_err(), "the matrix is wrong");
+    let bicubic = reference::rgba(&lr, Method::Bicubic, &model).unwrap();
+    assert!(same_rgba(&bicubic, &right).is_err(), "the network did nothing");
+
+    let mut shifted = right.clone();
+    shifted.data.rotate_left(4);
+    assert!(same_rgba(&shifted, &right).is_err(), "it is moved by one pixel");
+    let mut one = right.clone();
+    one.data[100] ^= 2;
+    assert!(same_rgba(&one, &right).is_err(), "one pixel is off by two");
+    let narrow = Rgba { size: Size::new(18, 24).unwrap(), data: right.data.clone() };
+    assert!(same_rgba(&narrow, &right).is_err(), "it has another shape");
+
+    let right = reference::i420(&lr, Method::Cnn, &model).unwrap();
+    for how in [Method::Bilinear, Method::Bicubic, Method::Lanczos] {
+        assert!(same_i420(&reference::i420(&lr, how, &model).unwrap(), &right).is_err(), "it is {how}");
+    }
+    let [y, u, v] = right.clone().into_planes();
+    let swapped = Frame::new(y, v, u, right.colour, right.stamp).unwrap();
+    assert!(same_i420(&swapped, &right).is_err(), "U and V are swapped");
+    let late = right.clone().with_stamp(Stamp::now(99));
+    assert!(same_i420(&late, &right).is_err(), "it is another frame");
+}
+
+/// A network that pads with zeros, or whose taps are turned round, is seen by the tests above.
+#[test]
+fn the_models_look_at_every_tap_and_edge() {
+    let lr = picture(9, 7, Colour::default(), 0, 8);
+    for model in models() {
+        for (i, layer) in model.layers().iter().enumerate() {
+            let mut layers = model.layers().to_vec();
+            layers[i] = turned(layer);
+            let other = Model::new("turned", layers, Training::default()).unwrap();
+            let [a, b] = [&model, &Arc::new(other)].map(|m| reference::rgba(&lr, Method::Cnn, m).unwrap());
+            assert!(same_rgba(&a, &b).is_err(), "turning conv{i} of {} changes nothing", model.name());
+        }
+    }
+}
+
+fn turned(layer: &Conv3x3) -> Conv3x3 {
+    let weights = layer.weights.chunks(9).flat_map(|taps| taps.iter().rev().copied()).collect();
+    Conv3x3 { weights, ..layer.clone() }
+}
