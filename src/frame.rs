@@ -1,5 +1,7 @@
 //! Pictures as the program passes them on: I420 planes, their colour, and when they were captured.
 
+mod rgb;
+
 use std::{fmt, str::FromStr, time::Instant};
 
 /// The longest side of a picture that the program handles, in pixels.
@@ -82,9 +84,15 @@ impl Size {
     pub fn fit_even(self, bound: Size) -> Self {
         let (w, h) = (u64::from(self.width), u64::from(self.height));
         let (bw, bh) = (u64::from(bound.width), u64::from(bound.height));
-        let (fw, fh) = if w * bh >= h * bw { (bw, (h * bw + w / 2) / w) } else { ((w * bh + h / 2) / h, bh) };
-        let even = |v: u64, max: u64| ((v + 1) & !1).clamp(2, (max & !1).max(2)) as u32;
-        Self { width: even(fw, bw), height: even(fh, bh) }
+        // The nearest even number to a side that keeps the shape.
+        let even = |numerator: u64, denominator: u64, max: u64| {
+            (2 * ((numerator + denominator) / (2 * denominator))).clamp(2, (max & !1).max(2)) as u32
+        };
+        if w * bh >= h * bw {
+            Self { width: even(bw, 1, bw), height: even(h * bw, w, bh) }
+        } else {
+            Self { width: even(w * bh, h, bw), height: even(bh, 1, bh) }
+        }
     }
 }
 
@@ -459,7 +467,7 @@ mod tests {
         // BT.601 limited red is (81, 90, 240); BT.709 limited red is (63, 102, 240); rounded codes.
         let rgb = |m, r, yuv: [f32; 3]| {
             let t = Colour { matrix: m, range: r }.to_rgb();
-            t.map(|k| ((k[0] * yuv[0] + k[1] * yuv[1] + k[2] * yuv[2]) + 255.0 * k[3]).round())
+            t.map(|k| ((k[0] * yuv[0] + k[1] * yuv[1] + k[2] * yuv[2]) + 255.0 * k[3]).round().max(0.0))
         };
         assert_eq!(rgb(Matrix::Bt601, Range::Limited, [81.0, 90.0, 240.0]), [254.0, 0.0, 0.0]);
         assert_eq!(rgb(Matrix::Bt709, Range::Limited, [63.0, 102.0, 240.0]), [255.0, 1.0, 0.0]);
