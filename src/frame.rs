@@ -467,7 +467,7 @@ mod tests {
         // BT.601 limited red is (81, 90, 240); BT.709 limited red is (63, 102, 240); rounded codes.
         let rgb = |m, r, yuv: [f32; 3]| {
             let t = Colour { matrix: m, range: r }.to_rgb();
-            t.map(|k| ((k[0] * yuv[0] + k[1] * yuv[1] + k[2] * yuv[2]) + 255.0 * k[3]).round().max(0.0))
+            t.map(|k| ((k[0] * yuv[0] + k[1] * yuv[1] + k[2] * yuv[2]) + 255.0 * k[3]).round().clamp(0.0, 255.0))
         };
         assert_eq!(rgb(Matrix::Bt601, Range::Limited, [81.0, 90.0, 240.0]), [254.0, 0.0, 0.0]);
         assert_eq!(rgb(Matrix::Bt709, Range::Limited, [63.0, 102.0, 240.0]), [255.0, 1.0, 0.0]);
