@@ -22,10 +22,12 @@ pub mod bicubic;
 mod colour;
 pub mod cpu;
 mod filter;
+pub mod gpu;
 pub mod lanczos;
 pub mod reference;
 
 pub use cpu::CpuEngine;
+pub use gpu::{GpuContext, GpuEngine, GpuPicture};
 
 /// Where pictures are upscaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -131,6 +133,12 @@ pub enum UpscaleError {
     /// The threads cannot be started.
     #[error("cannot start the threads of the CPU engine: {0}")]
     Threads(String),
+    /// There is no adapter to use.
+    #[error("there is no GPU adapter to use: {0}. The CPU engine needs none: --engine cpu")]
+    NoAdapter(String),
+    /// The GPU or its driver failed.
+    #[error("the GPU cannot upscale: {0}. The CPU engine needs none: --engine cpu")]
+    Gpu(String),
 }
 
 /// One picture of a [`Pair`].
@@ -138,6 +146,8 @@ pub enum UpscaleError {
 pub enum Picture {
     /// In memory.
     Cpu(Arc<Rgba>),
+    /// A texture of the device that the engine runs on.
+    Gpu(GpuPicture),
 }
 
 impl Picture {
@@ -145,6 +155,7 @@ impl Picture {
     pub fn to_rgba(&self) -> Result<Arc<Rgba>, UpscaleError> {
         match self {
             Self::Cpu(rgba) => Ok(rgba.clone()),
+            Self::Gpu(picture) => picture.read_back().map(Arc::new),
         }
     }
 }
@@ -180,6 +191,43 @@ pub trait Upscaler: Send {
 
     /// Uses another model from the next frame on.
     fn set_model(&mut self, model: Arc<Model>);
+}
+
+/// Makes the engine to use, and says in words why it is that one.
+///
+/// A real GPU is used where there is one. Where there is none, or only a program on the CPU that behaves
+/// like one, the CPU engine is several times faster. `context` is the window's device, so that pictures stay
+/// where they are shown; without it a device of its own is opened.
+pub fn choose(
+    choice: EngineChoice,
+    context: Option<GpuContext>,
+    model: Arc<Model>,
+) -> Result<(Box<dyn Upscaler>, String), UpscaleError> {
+    let cpu = |why: String| -> Result<(Box<dyn Upscaler>, String), UpscaleError> {
+        Ok((Box::new(CpuEngine::new(&model, None)?), why))
+    };
+    if choice == EngineChoice::Cpu {
+        return cpu("CPU: as asked".to_owned());
+    }
+    let opened = context.map_or_else(GpuContext::headless, Ok);
+    let gpu = match (opened, choice) {
+        (Ok(gpu), EngineChoice::Auto) if gpu.is_software() => {
+            return cpu(format!("CPU: the only adapter is a software one ({})", gpu.adapter().name));
+        }
+        (Ok(gpu), _) => gpu,
+        (Err(e), EngineChoice::Gpu) => return Err(e),
+        (Err(UpscaleError::NoAdapter(why)), _) => return cpu(format!("CPU: there is no GPU adapter ({why})")),
+        (Err(e), _) => return cpu(format!("CPU: {e}")),
+    };
+    let adapter = gpu.adapter().clone();
+    match (GpuEngine::new(gpu, model.clone()), choice) {
+        (Ok(engine), _) if adapter.software => {
+            Ok((Box::new(engine), format!("GPU: {}, a software adapter, as asked", adapter.name)))
+        }
+        (Ok(engine), _) => Ok((Box::new(engine), format!("GPU: {}", adapter.name))),
+        (Err(e), EngineChoice::Gpu) => Err(e),
+        (Err(e), _) => cpu(format!("CPU: {} failed ({e})", adapter.name)),
+    }
 }
 
 #[cfg(test)]

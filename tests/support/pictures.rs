@@ -5,7 +5,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 /// Both matrices in both ranges.
-pub fn colours() -> impl Iterator<Item = Colour> {
+pub(crate) fn colours() -> impl Iterator<Item = Colour> {
     [Matrix::Bt601, Matrix::Bt709]
         .into_iter()
         .flat_map(|matrix| [Range::Limited, Range::Full].map(|range| Colour { matrix, range }))
@@ -13,7 +13,7 @@ pub fn colours() -> impl Iterator<Item = Colour> {
 
 /// A picture with soft shapes, hard edges and noise in all three planes, whose rows are padded with
 /// `padding` bytes that must not be looked at.
-pub fn picture(width: u32, height: u32, colour: Colour, padding: usize, seed: u64) -> Frame {
+pub(crate) fn picture(width: u32, height: u32, colour: Colour, padding: usize, seed: u64) -> Frame {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let size = Size::new(width, height).unwrap();
     let mut plane = |size: Size, middle: f32| {
@@ -36,7 +36,7 @@ pub fn picture(width: u32, height: u32, colour: Colour, padding: usize, seed: u6
 
 /// How far two pictures are apart: the largest difference of two codes, and where; an error where they are
 /// not even of one size.
-pub fn difference(a: &[u8], b: &[u8]) -> Result<(u8, usize), String> {
+pub(crate) fn difference(a: &[u8], b: &[u8]) -> Result<(u8, usize), String> {
     if a.len() != b.len() {
         return Err(format!("{} bytes against {}", a.len(), b.len()));
     }
@@ -45,7 +45,7 @@ pub fn difference(a: &[u8], b: &[u8]) -> Result<(u8, usize), String> {
 }
 
 /// Says where two RGBA pictures are more than one code apart.
-pub fn same_rgba(a: &Rgba, b: &Rgba) -> Result<(), String> {
+pub(crate) fn same_rgba(a: &Rgba, b: &Rgba) -> Result<(), String> {
     if a.size != b.size {
         return Err(format!("{} against {}", a.size, b.size));
     }
@@ -60,7 +60,7 @@ pub fn same_rgba(a: &Rgba, b: &Rgba) -> Result<(), String> {
 }
 
 /// Says where two I420 pictures are more than one code apart.
-pub fn same_i420(a: &Frame, b: &Frame) -> Result<(), String> {
+pub(crate) fn same_i420(a: &Frame, b: &Frame) -> Result<(), String> {
     if (a.size(), a.colour, a.stamp) != (b.size(), b.colour, b.stamp) {
         return Err(format!(
             "{} {:?} {:?} against {} {:?} {:?}",

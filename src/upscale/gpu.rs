@@ -1,0 +1,25 @@
+//! The GPU engine: WGSL compute through wgpu, on the window's device or one of its own.
+//!
+//! | pass | reads | writes |
+//! |---|---|---|
+//! | `first` | luma | features |
+//! | `hidden`, N times | features | features |
+//! | `present` | features, luma, chroma | both pictures, RGB |
+//! | `luma` and `double` instead of it | features, luma; a plane | planes in bytes, for files |
+//!
+//! Features lie in storage buffers, pixel by pixel, their channels in vectors of four. Buffers and textures
+//! are made once for a size and a model. The pictures are textures of a small ring: one that is still held
+//! by a [`Pair`](super::Pair) is not written.
+
+mod context;
+mod engine;
+mod network;
+mod readback;
+mod shader;
+mod surface;
+mod timer;
+
+pub use context::{AdapterSummary, GpuContext, adapters};
+pub use engine::GpuEngine;
+pub use shader::{SHADERS, ShaderError, source};
+pub use surface::GpuPicture;

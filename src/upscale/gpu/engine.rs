@@ -1,0 +1,151 @@
+//! The engine: a frame's way through the passes.
+
+use std::sync::Arc;
+
+use super::{
+    GpuContext, GpuPicture,
+    network::{Network, pipeline},
+    surface::Surface,
+    timer::Timer,
+};
+use crate::{
+    frame::{Frame, FrameError, Plane, Size},
+    model::{Model, SCALE},
+    upscale::{CpuEngine, EngineKind, Method, Pair, Picture, UpscaleError, Upscaler},
+};
+
+/// Upscales with compute shaders.
+#[derive(Debug)]
+pub struct GpuEngine {
+    gpu: GpuContext,
+    model: Arc<Model>,
+    network: Option<Network>,
+    surface: Option<Surface>,
+    double: wgpu::ComputePipeline,
+    timer: Option<Timer>,
+    /// What was submitted last. No more than this and the next are under way at once.
+    submitted: Option<wgpu::SubmissionIndex>,
+    /// For the methods that are only there to compare with.
+    cpu: Option<CpuEngine>,
+}
+
+impl GpuEngine {
+    /// Compiles the shaders for a model.
+    pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
+        let (double, network, timer) = gpu.guarded(|| {
+            let double = pipeline(&gpu, "double.wgsl", &[])?;
+            Ok((double, Network::new(&gpu, &model)?, Timer::new(&gpu)))
+        })?;
+        Ok(Self { gpu, model, network: Some(network), surface: None, double, timer, submitted: None, cpu: None })
+    }
+
+    /// The device it runs on.
+    pub const fn context(&self) -> &GpuContext {
+        &self.gpu
+    }
+
+    /// Makes the network and the surface anew where model or size have changed.
+    fn prepare(&mut self, size: Size) -> Result<(), UpscaleError> {
+        let gpu = &self.gpu;
+        if self.network.is_none() {
+            self.surface = None;
+            self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model))?);
+        }
+        if let Some(network) = &self.network
+            && self.surface.as_ref().is_none_or(|s| s.size != size)
+        {
+            self.surface = None;
+            self.surface = Some(gpu.guarded(|| Surface::new(gpu, network, size))?);
+        }
+        Ok(())
+    }
+
+    /// Lets the GPU finish the frame before, so that frames do not pile up where it is the slowest part.
+    fn hold_back(&mut self) -> Result<(), UpscaleError> {
+        match self.submitted.take() {
+            Some(submitted) => self.gpu.wait(submitted),
+            None => Ok(()),
+        }
+    }
+}
+
+/// [`GpuEngine::prepare`] makes what is missing here.
+fn unprepared() -> UpscaleError {
+    UpscaleError::Gpu("it was not prepared for this picture".to_owned())
+}
+
+impl Upscaler for GpuEngine {
+    fn engine(&self) -> EngineKind {
+        EngineKind::Gpu
+    }
+
+    fn describe(&self) -> String {
+        let adapter = self.gpu.adapter();
+        format!("{} ({})", adapter.name, adapter.backend)
+    }
+
+    fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        self.hold_back()?;
+        self.prepare(lr.size())?;
+        let Self { gpu, network: Some(network), surface: Some(surface), timer, .. } = self else {
+            return Err(unprepared());
+        };
+        let gpu = &*gpu;
+        let gpu_time = timer.as_mut().and_then(Timer::last);
+        let (slot, submitted) = gpu.guarded(|| {
+            surface.upload(gpu, lr);
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("upscale"),
+                timestamp_writes: timer.as_ref().and_then(Timer::writes),
+            });
+            surface.run_layers(network, &mut pass);
+            let slot = surface.run_present(gpu, network, &mut pass);
+            drop(pass);
+            let timed = timer.as_ref().is_some_and(|t| t.resolve(&mut encoder));
+            let submitted = gpu.queue().submit([encoder.finish()]);
+            if let Some(timer) = timer.as_mut().filter(|_| timed) {
+                timer.collect();
+            }
+            Ok((slot, submitted))
+        })?;
+        let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
+        let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1), gpu_time };
+        self.submitted = Some(submitted);
+        Ok(pair)
+    }
+
+    fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {
+        if matches!(how, Method::Bilinear | Method::Lanczos) {
+            let cpu = match self.cpu.take() {
+                Some(cpu) => cpu,
+                None => CpuEngine::new(&self.model, None)?,
+            };
+            return self.cpu.insert(cpu).upscale(lr, how);
+        }
+        let size = lr.size().times(SCALE)?;
+        self.hold_back()?;
+        self.prepare(lr.size())?;
+        let Self { gpu, network: Some(network), surface: Some(surface), double, .. } = self else {
+            return Err(unprepared());
+        };
+        let gpu = &*gpu;
+        let planes = gpu.guarded(|| {
+            surface.upload(gpu, lr);
+            surface.planes(gpu, network, double, how == Method::Cnn)
+        })?;
+        let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
+        let [y, u, v] = planes.map(|data| {
+            let size = wanted.next().unwrap_or(size);
+            let (width, height) = (size.width() as usize, size.height() as usize);
+            Plane::from_vec(data, width, height, width.next_multiple_of(4)).map_err(FrameError::from)
+        });
+        Ok(Frame::new(y?, u?, v?, lr.colour, lr.stamp)?)
+    }
+
+    fn set_model(&mut self, model: Arc<Model>) {
+        self.model = model;
+        self.network = None;
+    }
+}

@@ -1,0 +1,396 @@
+//! What depends on the picture's size: planes, features, and the textures that are shown.
+
+use std::{fmt, sync::Arc};
+
+use wgpu::util::DeviceExt as _;
+
+use super::{
+    GpuContext,
+    network::{Layer, Network},
+    readback,
+};
+use crate::{
+    frame::{Colour, Frame, Rgba, Size},
+    upscale::UpscaleError,
+};
+
+/// One of the two pictures of a pair, in the GPU's memory.
+///
+/// The texture is `Rgba8Unorm` and can be shown as it is. It is not written again while this or a clone of
+/// it lives. Textures come from a small ring: register each with the window once, by [`GpuPicture::texture`],
+/// which can be the key of a map.
+#[derive(Clone)]
+pub struct GpuPicture {
+    pub(super) gpu: GpuContext,
+    pub(super) slot: Arc<Slot>,
+    pub(super) side: usize,
+}
+
+impl GpuPicture {
+    /// The texture.
+    pub fn texture(&self) -> &wgpu::Texture {
+        &self.slot.textures[self.side]
+    }
+
+    /// A view of all of it.
+    pub fn view(&self) -> &wgpu::TextureView {
+        &self.slot.views[self.side]
+    }
+
+    /// Its size.
+    pub fn size(&self) -> Size {
+        self.slot.size
+    }
+
+    /// Its bytes; waits until the picture is done.
+    pub fn read_back(&self) -> Result<Rgba, UpscaleError> {
+        self.gpu.guarded(|| readback::texture(&self.gpu, self.texture(), self.slot.size))
+    }
+}
+
+impl fmt::Debug for GpuPicture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GpuPicture {}", self.slot.size)
+    }
+}
+
+/// The two textures of a pair.
+#[derive(Debug)]
+pub(super) struct Slot {
+    size: Size,
+    textures: [wgpu::Texture; 2],
+    views: [wgpu::TextureView; 2],
+    present: wgpu::BindGroup,
+}
+
+/// Slots that are kept when nobody holds them: one is shown, one is ready, one is written.
+const RING: usize = 3;
+
+/// The uniform of `include/picture.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct PictureUniform {
+    size: [u32; 2],
+    unused: [u32; 2],
+    rgb: [[f32; 4]; 3],
+}
+
+/// Everything for pictures of one size and one model.
+#[derive(Debug)]
+pub(super) struct Surface {
+    pub(super) size: Size,
+    doubled: Size,
+    colour: Option<Colour>,
+    uniform: wgpu::Buffer,
+    /// Y, Cb, Cr.
+    textures: [wgpu::Texture; 3],
+    views: [wgpu::TextureView; 3],
+    /// Two buffers that layers read and write in turns.
+    features: [wgpu::Buffer; 2],
+    layers: Vec<wgpu::BindGroup>,
+    slots: Vec<Arc<Slot>>,
+    /// Where planes are written for files; made when first asked for.
+    outs: Option<[PlaneOut; 3]>,
+}
+
+impl Surface {
+    pub(super) fn new(gpu: &GpuContext, network: &Network, size: Size) -> Result<Self, UpscaleError> {
+        let doubled = size.times(crate::model::SCALE)?;
+        let limits = gpu.device().limits();
+        let features = feature_bytes(&network.first, size);
+        let too_large = |what, is: u64, limit: u64| {
+            UpscaleError::Gpu(format!("{what} for {size} takes {is}, and its limit is {limit}: use --engine cpu"))
+        };
+        let side = doubled.width().max(doubled.height());
+        if side > limits.max_texture_dimension_2d {
+            return Err(too_large("a side of the picture", side.into(), limits.max_texture_dimension_2d.into()));
+        }
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if features > limit {
+            return Err(too_large("a layer of the network", features, limit));
+        }
+        let device = gpu.device();
+        let plane = |size: Size| {
+            device.create_texture(&wgpu::TextureDescriptor {
+                label: Some("plane"),
+                size: extent(size),
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::R8Unorm,
+                usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+                view_formats: &[],
+            })
+        };
+        let buffer = |label, size, usage| {
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+        };
+        let textures = [plane(size), plane(size.chroma()), plane(size.chroma())];
+        let mut surface = Self {
+            size,
+            doubled,
+            colour: None,
+            uniform: buffer(
+                "picture",
+                size_of::<PictureUniform>() as u64,
+                wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            ),
+            views: textures.each_ref().map(|p| p.create_view(&Default::default())),
+            textures,
+            features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
+            layers: Vec::new(),
+            slots: Vec::new(),
+            outs: None,
+        };
+        surface.layers.push(surface.bind(
+            gpu,
+            &network.first.pipeline,
+            &[
+                (0, surface.uniform.as_entire_binding()),
+                (1, wgpu::BindingResource::TextureView(&surface.views[0])),
+                (4, network.first.weights.as_entire_binding()),
+                (5, surface.features[0].as_entire_binding()),
+            ],
+        ));
+        for (i, layer) in network.hidden.iter().enumerate() {
+            surface.layers.push(surface.bind(
+                gpu,
+                &layer.pipeline,
+                &[
+                    (0, surface.uniform.as_entire_binding()),
+                    (4, layer.weights.as_entire_binding()),
+                    (5, surface.features[i % 2].as_entire_binding()),
+                    (6, surface.features[(i + 1) % 2].as_entire_binding()),
+                ],
+            ));
+        }
+        Ok(surface)
+    }
+
+    /// The features that the last layer reads.
+    fn last_features(&self) -> &wgpu::Buffer {
+        &self.features[(self.layers.len() + 1) % 2]
+    }
+
+    fn bind(
+        &self,
+        gpu: &GpuContext,
+        pipeline: &wgpu::ComputePipeline,
+        resources: &[(u32, wgpu::BindingResource<'_>)],
+    ) -> wgpu::BindGroup {
+        let entries = resources
+            .iter()
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding: *binding, resource: resource.clone() })
+            .collect::<Vec<_>>();
+        gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        })
+    }
+
+    /// Sends a frame's planes and colours to the GPU.
+    pub(super) fn upload(&mut self, gpu: &GpuContext, lr: &Frame) {
+        for (texture, plane) in self.textures.iter().zip(lr.planes()) {
+            let layout = wgpu::TexelCopyBufferLayout {
+                offset: 0,
+                bytes_per_row: Some(plane.stride() as u32),
+                rows_per_image: None,
+            };
+            gpu.queue().write_texture(texture.as_image_copy(), plane.data(), layout, texture.size());
+        }
+        if self.colour != Some(lr.colour) {
+            let uniform = PictureUniform {
+                size: [self.size.width(), self.size.height()],
+                unused: [0; 2],
+                rgb: lr.colour.to_rgb(),
+            };
+            gpu.queue().write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
+            self.colour = Some(lr.colour);
+        }
+    }
+
+    /// All layers but the last.
+    pub(super) fn run_layers(&self, network: &Network, pass: &mut wgpu::ComputePass<'_>) {
+        let layers = std::iter::once(&network.first).chain(&network.hidden);
+        for (layer, group) in layers.zip(&self.layers) {
+            pass.set_pipeline(&layer.pipeline);
+            pass.set_bind_group(0, group, &[]);
+            let side = |n: u32| (n + 2 * layer.margin).div_ceil(8);
+            pass.dispatch_workgroups(side(self.size.width()), side(self.size.height()), layer.outputs);
+        }
+    }
+
+    /// The last layer and all the rest, into a slot that nobody holds.
+    pub(super) fn run_present(
+        &mut self,
+        gpu: &GpuContext,
+        network: &Network,
+        pass: &mut wgpu::ComputePass<'_>,
+    ) -> Arc<Slot> {
+        let slot = self.free_slot(gpu, network);
+        pass.set_pipeline(&network.present);
+        pass.set_bind_group(0, &slot.present, &[]);
+        pass.dispatch_workgroups(self.size.width().div_ceil(8), self.size.height().div_ceil(8), 1);
+        slot
+    }
+
+    fn free_slot(&mut self, gpu: &GpuContext, network: &Network) -> Arc<Slot> {
+        // The ring turns, so that the slot written longest ago comes first.
+        if let Some(i) = self.slots.iter().position(|s| Arc::strong_count(s) == 1) {
+            let slot = self.slots.remove(i);
+            self.slots.push(slot.clone());
+            return slot;
+        }
+        let slot = Arc::new(self.new_slot(gpu, network));
+        if self.slots.len() >= RING {
+            // Someone keeps old pictures; they live as long as they are held, outside of the ring.
+            self.slots.remove(0);
+        }
+        self.slots.push(slot.clone());
+        slot
+    }
+
+    fn new_slot(&self, gpu: &GpuContext, network: &Network) -> Slot {
+        let textures = ["bicubic", "cnn"].map(|label| {
+            gpu.device().create_texture(&wgpu::TextureDescriptor {
+                label: Some(label),
+                size: extent(self.doubled),
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::Rgba8Unorm,
+                usage: wgpu::TextureUsages::STORAGE_BINDING
+                    | wgpu::TextureUsages::TEXTURE_BINDING
+                    | wgpu::TextureUsages::COPY_SRC,
+                view_formats: &[],
+            })
+        });
+        let views = textures.each_ref().map(|t| t.create_view(&Default::default()));
+        let view = |v| wgpu::BindingResource::TextureView(v);
+        let present = self.bind(
+            gpu,
+            &network.present,
+            &[
+                (0, self.uniform.as_entire_binding()),
+                (1, view(&self.views[0])),
+                (2, view(&self.views[1])),
+                (3, view(&self.views[2])),
+                (4, network.last.as_entire_binding()),
+                (5, self.last_features().as_entire_binding()),
+                (6, view(&views[0])),
+                (7, view(&views[1])),
+            ],
+        );
+        Slot { size: self.doubled, textures, views, present }
+    }
+}
+
+impl Surface {
+    /// Y, Cb and Cr of the frame that was uploaded last, at twice the size, in rows of whole words; luma by
+    /// the network or by bicubic.
+    pub(super) fn planes(
+        &mut self,
+        gpu: &GpuContext,
+        network: &Network,
+        double: &wgpu::ComputePipeline,
+        cnn: bool,
+    ) -> Result<[Vec<u8>; 3], UpscaleError> {
+        if self.outs.is_none() {
+            self.outs = Some(self.new_outs(gpu, network, double));
+        }
+        let this = &*self;
+        let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
+        let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            if cnn {
+                this.run_layers(network, &mut pass);
+            }
+            for (i, out) in outs.iter().enumerate() {
+                let by_network = out.luma.as_ref().filter(|_| cnn && i == 0);
+                match by_network {
+                    Some(group) => {
+                        pass.set_pipeline(&network.luma);
+                        pass.set_bind_group(0, group, &[]);
+                    }
+                    None => {
+                        pass.set_pipeline(double);
+                        pass.set_bind_group(0, &out.double, &[]);
+                    }
+                }
+                let (words, pairs) = (out.size.width().div_ceil(4), out.size.height().div_ceil(2));
+                pass.dispatch_workgroups(words.div_ceil(8), pairs.div_ceil(8), 1);
+            }
+            drop(pass);
+            let mut offset = 0;
+            for out in outs {
+                encoder.copy_buffer_to_buffer(&out.words, 0, buffer, offset, out.words.size());
+                offset += out.words.size();
+            }
+        };
+        let total = outs.iter().map(|o| o.words.size()).sum();
+        readback::read(gpu, total, record, |bytes| {
+            let mut rest = bytes;
+            let mut next = outs.iter().map(|out| {
+                let (plane, after) = rest.split_at(out.words.size() as usize);
+                rest = after;
+                plane.to_vec()
+            });
+            std::array::from_fn(|_| next.next().unwrap_or_default())
+        })
+    }
+
+    fn new_outs(&self, gpu: &GpuContext, network: &Network, double: &wgpu::ComputePipeline) -> [PlaneOut; 3] {
+        let chroma = self.doubled.chroma();
+        [(0, self.doubled), (1, chroma), (2, chroma)].map(|(i, size)| {
+            let uniform = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some("plane"),
+                contents: bytemuck::cast_slice(&[size.width(), size.height(), 0, 0]),
+                usage: wgpu::BufferUsages::UNIFORM,
+            });
+            let words = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some("plane"),
+                size: u64::from(size.width().next_multiple_of(4)) * u64::from(size.height()),
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            let plane = || (1, wgpu::BindingResource::TextureView(&self.views[i]));
+            let double =
+                self.bind(gpu, double, &[plane(), (6, uniform.as_entire_binding()), (7, words.as_entire_binding())]);
+            let luma = (i == 0).then(|| {
+                self.bind(
+                    gpu,
+                    &network.luma,
+                    &[
+                        (0, self.uniform.as_entire_binding()),
+                        plane(),
+                        (4, network.last.as_entire_binding()),
+                        (5, self.last_features().as_entire_binding()),
+                        (6, uniform.as_entire_binding()),
+                        (7, words.as_entire_binding()),
+                    ],
+                )
+            });
+            PlaneOut { size, words, double, luma }
+        })
+    }
+}
+
+/// A plane at twice the size, as bytes in a buffer, and what its passes are bound to.
+#[derive(Debug)]
+struct PlaneOut {
+    size: Size,
+    words: wgpu::Buffer,
+    double: wgpu::BindGroup,
+    luma: Option<wgpu::BindGroup>,
+}
+
+/// The first layer's features are the most: later ones reach less far.
+fn feature_bytes(first: &Layer, size: Size) -> u64 {
+    let side = |n: u32| u64::from(n + 2 * first.margin);
+    side(size.width()) * side(size.height()) * u64::from(first.outputs) * 16
+}
+
+fn extent(size: Size) -> wgpu::Extent3d {
+    wgpu::Extent3d { width: size.width(), height: size.height(), depth_or_array_layers: 1 }
+}

@@ -1,0 +1,41 @@
+//! Every shader, with what it includes, is parsed and validated.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use clearcall::upscale::gpu::{SHADERS, source};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+fn files(folder: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let names = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|n| n.ends_with(".wgsl")).collect()
+}
+
+#[test]
+fn every_shader_is_valid() {
+    let passes = files("shaders");
+    assert!(passes.len() >= 5, "the shaders are not where this test looks");
+    for name in &passes {
+        let text = source(name).unwrap();
+        let module = naga::front::wgsl::parse_str(&text)
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(&text, name.as_str())));
+        assert_eq!(module.entry_points.len(), 1, "{name} is one pass");
+        // No capability beyond what WebGPU promises everywhere.
+        Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&text)));
+        let group: u32 = module.entry_points[0].workgroup_size.iter().product();
+        assert!(group <= 256, "{name} has {group} invocations in a group, and 256 is what every adapter has");
+    }
+}
+
+#[test]
+fn every_file_is_built_in_and_every_include_is_used() {
+    let (passes, parts) = (files("shaders"), files("shaders/include"));
+    let known: BTreeSet<_> = SHADERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(known, &passes | &parts);
+    for part in parts {
+        let line = format!("#include \"{part}\"");
+        assert!(SHADERS.iter().any(|(_, text)| text.contains(&line)), "nothing includes {part}");
+    }
+}
