@@ -1,1 +1,151 @@
 //! Where pictures come from.
+//!
+//! A [`SourceSpec`] is what the user writes, [`open`] makes a [`Source`] of it, and a source gives one
+//! [`Event`] after the other.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use crate::frame::{Frame, Size};
+
+pub mod clip;
+
+// Further sources are declared here and get an arm each in `open`.
+
+/// A source as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceSpec {
+    /// The camera with this number.
+    Camera(u32),
+    /// A video file, looped.
+    Clip(PathBuf),
+    /// The moving picture that the program draws itself.
+    Scene,
+}
+
+/// A source that cannot be named so, opened, or read on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Not a source.
+    #[error("'{0}' is not a source: use camera, camera:N (N from 0), scene, or the path of a video")]
+    Spec(String),
+    /// The file.
+    #[error(transparent)]
+    Clip(#[from] clip::ClipError),
+    /// This build or this machine lacks it.
+    #[error("{source_name} is not available: {why}")]
+    Unavailable {
+        /// The source, as it is named.
+        source_name: String,
+        /// Why, and what to do about it.
+        why: String,
+    },
+}
+
+impl FromStr for SourceSpec {
+    type Err = SourceError;
+
+    /// ```
+    /// # use clearcall::source::SourceSpec;
+    /// assert_eq!("camera".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(0));
+    /// assert_eq!("camera:2".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(2));
+    /// assert_eq!("scene".parse::<SourceSpec>().unwrap(), SourceSpec::Scene);
+    /// assert_eq!("./scene".parse::<SourceSpec>().unwrap(), SourceSpec::Clip("./scene".into()));
+    /// assert!("camera:front".parse::<SourceSpec>().is_err());
+    /// assert!("".parse::<SourceSpec>().is_err());
+    /// ```
+    fn from_str(s: &str) -> Result<Self, SourceError> {
+        let error = || SourceError::Spec(s.to_owned());
+        match s {
+            "" => Err(error()),
+            "scene" => Ok(Self::Scene),
+            "camera" => Ok(Self::Camera(0)),
+            _ => match s.strip_prefix("camera:") {
+                Some(number) => number.parse().map(Self::Camera).map_err(|_| error()),
+                None => Ok(Self::Clip(s.into())),
+            },
+        }
+    }
+}
+
+impl fmt::Display for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Camera(number) => write!(f, "camera:{number}"),
+            Self::Clip(path) => write!(f, "{}", path.display()),
+            Self::Scene => f.write_str("scene"),
+        }
+    }
+}
+
+/// What the call would like of a source that can choose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wish {
+    /// The picture's size.
+    pub size: Size,
+    /// Frames per second.
+    pub fps: f32,
+}
+
+/// What a source gives.
+#[derive(Debug)]
+pub enum Event {
+    /// The next picture.
+    Frame(Frame),
+    /// The device is gone, with a notice to show. It may come back, so go on asking.
+    Lost(String),
+    /// There will be no more pictures.
+    Ended,
+}
+
+/// A source of pictures, owned by one thread.
+pub trait Source: Send {
+    /// What to call it in a window or a report.
+    fn name(&self) -> String;
+
+    /// The size of its pictures, as far as it is known.
+    fn size(&self) -> Size;
+
+    /// Its pictures per second.
+    fn fps(&self) -> f32;
+
+    /// A live source (a camera) sets the pace: [`next`](Self::next) blocks until its next picture,
+    /// within the bounds of its watchdog. Others answer at once and are paced by who asks.
+    fn live(&self) -> bool;
+
+    /// The next event.
+    fn next(&mut self) -> Result<Event, SourceError>;
+}
+
+/// Opens what `spec` names, as near to `wish` as it can.
+pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceError> {
+    let _ = wish;
+    match spec {
+        SourceSpec::Clip(path) => Ok(Box::new(clip::Clip::open(path)?)),
+        other => Err(SourceError::Unavailable {
+            source_name: other.to_string(),
+            why: "this build does not have it".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_are_written_as_they_are_read() {
+        for text in ["camera:0", "camera:17", "scene", "clip.mp4", "/a b/c.y4m", "camera.mp4"] {
+            assert_eq!(text.parse::<SourceSpec>().unwrap().to_string(), text);
+        }
+        for text in ["", "camera:", "camera:-1", "camera:4294967296"] {
+            assert!(text.parse::<SourceSpec>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_clip_is_named() {
+        let wish = Wish { size: Size::new(480, 360).unwrap(), fps: 30.0 };
+        let error = open(&SourceSpec::Clip("not/there.mp4".into()), wish).err().unwrap().to_string();
+        assert!(error.contains("not/there.mp4"), "{error}");
+    }
+}

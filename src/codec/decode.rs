@@ -1,0 +1,237 @@
+//! Access units to pictures.
+
+use std::collections::VecDeque;
+
+use openh264::OpenH264API;
+use openh264::decoder::{self as oh, DecoderConfig, Flush};
+use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
+
+use super::MAX_UNIT_BYTES;
+use super::nal::{NalKind, Parameters, SpsError, nal_units};
+use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
+
+/// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
+const CONCEAL_BY_COPY: i32 = 2;
+
+/// A decoder holds back at most 16 pictures; what is older will not come any more.
+const MAX_WAITING: usize = 32;
+
+/// One picture.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// The picture, with the stamp of the unit that it came from.
+    pub frame: Frame,
+    /// Something was missing and has been filled in: ask for a keyframe, show it all the same.
+    pub damaged: bool,
+    /// The luma quantiser (0 to 51): the mean over the picture's slices of the value that each starts
+    /// with. Adaptive quantisation moves single macroblocks a little away from it.
+    pub qp: Option<f32>,
+    /// It refers to no other picture.
+    pub keyframe: bool,
+}
+
+/// A unit that gave no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Longer than any picture of a size that is decoded.
+    #[error("an access unit of {0} bytes is more than the {MAX_UNIT_BYTES} that a picture can have")]
+    TooLong(usize),
+    /// The stream is H.264, but not of a sort that is decoded here.
+    #[error("this H.264 stream cannot be decoded: {0}")]
+    Unsupported(SpsError),
+    /// Nothing could be made of it; decoding starts again at the next keyframe.
+    #[error("the H.264 decoder made nothing of {bytes} bytes (state {state:#x}); the next keyframe will do")]
+    Broken {
+        /// The unit's length.
+        bytes: usize,
+        /// The decoder's own flags (`DECODING_STATE`).
+        state: i32,
+    },
+    /// The decoder cannot be set up.
+    #[error("the H.264 decoder does not start: {0}")]
+    Start(String),
+    /// What came out is no picture.
+    #[error("the H.264 decoder gave no picture: {0}")]
+    Picture(#[from] FrameError),
+}
+
+/// An H.264 decoder that survives any bytes.
+///
+/// It is fed one access unit at a time. Streams of the baseline profile, all that this program sends,
+/// give their picture at once; others may hold it back by a few units, and [`Decoder::flush`] brings
+/// out the last ones.
+pub struct Decoder {
+    inner: oh::Decoder,
+    parameters: Parameters,
+    waiting: VecDeque<Waiting>,
+    fed: u64,
+    /// A picture was lost or damaged, and no keyframe has come since.
+    tainted: bool,
+}
+
+/// What is known of a unit whose picture has not come out yet.
+struct Waiting {
+    number: u64,
+    stamp: Stamp,
+    keyframe: bool,
+    qp: Option<f32>,
+    colour: Colour,
+    damaged: bool,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("fed", &self.fed).field("tainted", &self.tainted).finish_non_exhaustive()
+    }
+}
+
+impl Decoder {
+    /// A decoder that waits for a keyframe.
+    pub fn new() -> Result<Self, DecodeError> {
+        let start = |why: String| DecodeError::Start(why);
+        let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+        let mut inner =
+            oh::Decoder::with_api_config(OpenH264API::from_source(), config).map_err(|e| start(e.to_string()))?;
+        let mut conceal = CONCEAL_BY_COPY;
+        // SAFETY: the option reads one `int`, which lives until the call returns.
+        let code = unsafe { inner.raw_api().set_option(DECODER_OPTION_ERROR_CON_IDC, (&raw mut conceal).cast()) };
+        if code != 0 {
+            return Err(start(format!("no error concealment (code {code})")));
+        }
+        Ok(Self { inner, parameters: Parameters::default(), waiting: VecDeque::new(), fed: 0, tainted: false })
+    }
+
+    /// Decodes one access unit. [`None`]: no picture is due yet.
+    ///
+    /// Size and format are read from the stream's own parameter sets and checked before the decoder sees
+    /// them. Colour is read there too; a stream that does not say is BT.601 in limited range.
+    pub fn decode(&mut self, data: &[u8], stamp: Stamp) -> Result<Option<Decoded>, DecodeError> {
+        if data.len() > MAX_UNIT_BYTES {
+            return Err(DecodeError::TooLong(data.len()));
+        }
+        if data.is_empty() {
+            return Ok(None);
+        }
+        let has_slices = self.note_unit(data, stamp)?;
+        // The first call takes the unit in, the second says that it is whole. Either can give a picture.
+        let (first, state) = self.feed(Some(data));
+        let (second, more_state) = self.feed(None);
+        let state = state | more_state;
+        if state != 0
+            && has_slices
+            && let Some(last) = self.waiting.back_mut()
+        {
+            last.damaged = true;
+        }
+        match self.finish(second)?.or(self.finish(first)?) {
+            Some(decoded) => Ok(Some(decoded)),
+            None if state == 0 => Ok(None),
+            None => Err(DecodeError::Broken { bytes: data.len(), state }),
+        }
+    }
+
+    /// The next picture that is still held back, when no more units will come.
+    pub fn flush(&mut self) -> Result<Option<Decoded>, DecodeError> {
+        let mut dst = [std::ptr::null_mut::<u8>(); 3];
+        let mut info = SBufferInfo::default();
+        // SAFETY: `dst` has the three places and `info` the struct that the call writes to.
+        let raw = unsafe {
+            self.inner.raw_api().flush_frame(dst.as_mut_ptr(), &raw mut info);
+            RawPicture::copy(&dst, &info)
+        };
+        self.finish(raw)
+    }
+
+    /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe.
+    fn note_unit(&mut self, data: &[u8], stamp: Stamp) -> Result<bool, DecodeError> {
+        let (mut keyframe, mut qps, mut colour) = (false, Vec::new(), None);
+        let mut has_slices = false;
+        for nal in nal_units(data) {
+            match self.parameters.update(nal) {
+                Ok(()) => {}
+                // A torn parameter set is the decoder's business; what it must not see is too large a one.
+                Err(SpsError::Damaged) => {}
+                Err(e) => return Err(DecodeError::Unsupported(e)),
+            }
+            let Some(kind) = NalKind::of(nal).filter(|k| k.is_slice()) else { continue };
+            has_slices = true;
+            keyframe |= kind == NalKind::Idr;
+            if let Some(header) = self.parameters.slice(nal) {
+                qps.push(header.qp as f32);
+                colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
+            }
+        }
+        self.fed += 1;
+        if has_slices {
+            let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
+            let colour = colour.unwrap_or_default();
+            if self.waiting.len() == MAX_WAITING {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back(Waiting { number: self.fed, stamp, keyframe, qp, colour, damaged: false });
+        }
+        Ok(has_slices)
+    }
+
+    fn feed(&mut self, data: Option<&[u8]>) -> (Option<RawPicture>, i32) {
+        let (bytes, length) = data.map_or((std::ptr::null(), 0), |d| (d.as_ptr(), d.len()));
+        let mut dst = [std::ptr::null_mut::<u8>(); 3];
+        let mut info = SBufferInfo { uiInBsTimeStamp: self.fed, ..SBufferInfo::default() };
+        // SAFETY: `bytes` is valid for `length` (checked to be small) or null with 0, which ends a unit;
+        // `dst` has the three places and `info` the struct that the call writes to.
+        unsafe {
+            let state = self.inner.raw_api().decode_frame2(bytes, length as i32, dst.as_mut_ptr(), &raw mut info);
+            (RawPicture::copy(&dst, &info), state)
+        }
+    }
+
+    /// Joins a picture with what was noted when its unit came in.
+    fn finish(&mut self, raw: Option<RawPicture>) -> Result<Option<Decoded>, DecodeError> {
+        let Some(raw) = raw else { return Ok(None) };
+        let at = self.waiting.iter().position(|w| w.number == raw.number).or(self.waiting.len().checked_sub(1));
+        let Some(noted) = at.and_then(|at| self.waiting.remove(at)) else { return Ok(None) };
+        let planes = raw.planes?;
+        let [y, u, v] = planes;
+        let frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
+        Ok(Some(Decoded { frame, damaged: noted.damaged, qp: noted.qp, keyframe: noted.keyframe }))
+    }
+}
+
+/// A picture copied out of the decoder's memory, which the next call may overwrite.
+struct RawPicture {
+    planes: Result<[Plane; 3], FrameError>,
+    /// The number that its unit was fed with.
+    number: u64,
+}
+
+impl RawPicture {
+    /// # Safety
+    /// `dst` and `info` are what the decoder has just written.
+    unsafe fn copy(dst: &[*mut u8; 3], info: &SBufferInfo) -> Option<Self> {
+        if info.iBufferStatus != 1 || dst.iter().any(|p| p.is_null()) {
+            return None;
+        }
+        // SAFETY: with `iBufferStatus` 1 the union holds the system buffer, its only member.
+        let buffer = unsafe { info.UsrData.sSystemBuffer };
+        if buffer.iFormat != videoFormatI420 {
+            return None;
+        }
+        let copy = || {
+            let size = Size::try_from_wide(buffer.iWidth, buffer.iHeight)?;
+            let plane = |at: *mut u8, size: Size, stride: i32| -> Result<Plane, FrameError> {
+                let (w, h) = (size.width() as usize, size.height() as usize);
+                let stride = usize::try_from(stride).unwrap_or(0).max(w);
+                // SAFETY: the decoder's plane has `h` rows, `stride` bytes apart, the last at least `w` long.
+                let data = unsafe { std::slice::from_raw_parts(at, stride * (h - 1) + w) };
+                Ok(Plane::copy_from(data, w, h, stride)?)
+            };
+            let chroma = size.chroma();
+            Ok([
+                plane(dst[0], size, buffer.iStride[0])?,
+                plane(dst[1], chroma, buffer.iStride[1])?,
+                plane(dst[2], chroma, buffer.iStride[1])?,
+            ])
+        };
+        Some(Self { planes: copy(), number: info.uiOutYuvTimeStamp })
+    }
+}

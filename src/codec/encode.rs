@@ -1,0 +1,285 @@
+//! Pictures to access units.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use openh264::OpenH264API;
+use openh264::encoder::{
+    self as oh, BitRate, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, VuiConfig,
+};
+use openh264::formats::YUVSource;
+use openh264_sys2::{ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo, SPATIAL_LAYER_0};
+
+use super::{AccessUnit, MAX_UNIT_BYTES};
+use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
+
+/// The bitrates that the encoder takes, in bit/s.
+const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=100_000_000;
+
+/// What to encode and into how many bits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderConfig {
+    /// The size that is expected; a frame of another size starts a new sequence.
+    pub size: Size,
+    /// Frames per second, 1 to 60; the rate control gives each frame its share by it.
+    pub fps: f32,
+    /// Bits per second, 10,000 to 100,000,000.
+    pub bitrate: u32,
+    /// Frames from one keyframe to the next; [`None`]: only the first and on request.
+    pub keyframe_interval: Option<u32>,
+}
+
+/// A picture that could not be encoded, or a setting that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// Out of what the encoder takes.
+    #[error("{0}")]
+    Setting(String),
+    /// Out of what the encoder takes.
+    #[error("a picture of {0} cannot be encoded: the encoder takes 16x16 to 3840x2160 (or upright)")]
+    Size(Size),
+    /// The encoder said no.
+    #[error("the H.264 encoder failed on frame {frame} ({size}): {why}")]
+    Failed {
+        /// The frame's number.
+        frame: u64,
+        /// Its size.
+        size: Size,
+        /// In the encoder's words.
+        why: String,
+    },
+}
+
+/// An H.264 encoder: constrained baseline, no frame waits for another.
+///
+/// It holds its bitrate by coarser pictures and, where that is not enough, by skipping frames. Rate
+/// control goes by the frames' own times of capture.
+pub struct Encoder {
+    config: EncoderConfig,
+    running: Option<Running>,
+    keyframe_wanted: bool,
+}
+
+/// An encoder that has its parameters, which come from its first frame.
+struct Running {
+    encoder: oh::Encoder,
+    size: Size,
+    colour: Colour,
+    first: Instant,
+    /// Milliseconds since `first`; they only go up.
+    time: u64,
+    /// Bits per second, as the encoder was told last.
+    bitrate: u32,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// Checks the settings. The first unit that comes out is a keyframe.
+    pub fn new(config: EncoderConfig) -> Result<Self, EncodeError> {
+        check_bitrate(config.bitrate)?;
+        if !(1.0..=60.0).contains(&config.fps) {
+            return Err(EncodeError::Setting(format!(
+                "{} frames per second cannot be encoded: give a rate from 1 to 60",
+                config.fps
+            )));
+        }
+        if config.keyframe_interval == Some(0) {
+            return Err(EncodeError::Setting("a keyframe every 0 frames cannot be: give at least 1".to_owned()));
+        }
+        check_size(config.size)?;
+        Ok(Self { config, running: None, keyframe_wanted: false })
+    }
+
+    /// Encodes one frame; [`None`]: it was skipped to hold the bitrate, and nothing must be sent for it.
+    ///
+    /// A frame of another size or colour than the one before starts anew with a keyframe. H.264 in 4:2:0
+    /// knows even sides only: an odd picture grows by one column or row, a copy of its last.
+    pub fn encode(&mut self, frame: &Frame) -> Result<Option<AccessUnit>, EncodeError> {
+        let picture = Picture::new(frame);
+        let size = picture.size(frame)?;
+        check_size(size)?;
+        let mut running = match self.running.take() {
+            Some(r) if r.size == size && r.colour == frame.colour => r,
+            _ => Running::start(&self.config, size, frame)?,
+        };
+        let unit = running
+            .tell_bitrate(self.config.bitrate)
+            .and_then(|()| running.encode(frame, &picture, self.keyframe_wanted));
+        self.running = Some(running);
+        let unit = unit.map_err(|why| EncodeError::Failed { frame: frame.stamp.id, size, why })?;
+        if unit.as_ref().is_some_and(|u| u.keyframe) {
+            self.keyframe_wanted = false;
+        }
+        Ok(unit)
+    }
+
+    /// The next unit that comes out is a keyframe.
+    pub fn request_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    /// Changes the bitrate, from the next frame on and without a keyframe.
+    pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
+        check_bitrate(bitrate)?;
+        self.config.bitrate = bitrate;
+        Ok(())
+    }
+
+    /// The settings, with the bitrate that is in force.
+    pub const fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+}
+
+fn check_bitrate(bitrate: u32) -> Result<(), EncodeError> {
+    if BITRATES.contains(&bitrate) {
+        return Ok(());
+    }
+    Err(EncodeError::Setting(format!(
+        "{bitrate} bit/s cannot be encoded: give a bitrate from {} to {}",
+        BITRATES.start(),
+        BITRATES.end()
+    )))
+}
+
+fn check_size(size: Size) -> Result<(), EncodeError> {
+    let (long, short) = (size.width().max(size.height()), size.width().min(size.height()));
+    if long > 3840 || short > 2160 || short < 15 { Err(EncodeError::Size(size)) } else { Ok(()) }
+}
+
+impl Running {
+    fn start(config: &EncoderConfig, size: Size, frame: &Frame) -> Result<Self, EncodeError> {
+        let vui = match frame.colour.matrix {
+            Matrix::Bt601 => VuiConfig::bt601(),
+            Matrix::Bt709 => VuiConfig::bt709(),
+        };
+        let settings = oh::EncoderConfig::new()
+            .profile(Profile::Baseline)
+            .rate_control_mode(RateControlMode::Bitrate)
+            .bitrate(BitRate::from_bps(config.bitrate))
+            .max_frame_rate(FrameRate::from_hz(config.fps))
+            .skip_frames(true)
+            .scene_change_detect(false)
+            .sps_pps_strategy(SpsPpsStrategy::ConstantId)
+            .intra_frame_period(IntraFramePeriod::from_num_frames(config.keyframe_interval.unwrap_or(0)))
+            .num_threads(1)
+            .vui(vui.full_range(frame.colour.range == Range::Full));
+        let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
+            .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
+        Ok(Self { encoder, size, colour: frame.colour, first: frame.stamp.captured, time: 0, bitrate: config.bitrate })
+    }
+
+    fn encode(&mut self, frame: &Frame, picture: &Picture<'_>, keyframe: bool) -> Result<Option<AccessUnit>, String> {
+        // A skipped frame would swallow the wish, so it is repeated until an IDR picture has come out.
+        if keyframe {
+            self.encoder.force_intra_frame();
+        }
+        let elapsed = frame.stamp.captured.saturating_duration_since(self.first).as_millis();
+        self.time = u64::try_from(elapsed).unwrap_or(u64::MAX).clamp(self.time + 1, i64::MAX as u64);
+        let coded =
+            self.encoder.encode_at(picture, openh264::Timestamp::from_millis(self.time)).map_err(|e| e.to_string())?;
+        let keyframe = match coded.frame_type() {
+            FrameType::Skip => return Ok(None),
+            FrameType::Invalid => return Err("it takes no such picture".to_owned()),
+            kind => kind == FrameType::IDR,
+        };
+        let mut data = Vec::new();
+        coded.write_vec(&mut data);
+        if data.is_empty() {
+            return Ok(None);
+        }
+        if data.len() > MAX_UNIT_BYTES {
+            return Err(format!("{} bytes for one picture", data.len()));
+        }
+        Ok(Some(AccessUnit { data, keyframe, stamp: frame.stamp }))
+    }
+
+    /// Changes the bitrate of the running encoder, whose target must never be above its maximum.
+    fn tell_bitrate(&mut self, bitrate: u32) -> Result<(), String> {
+        let options = match bitrate.cmp(&self.bitrate) {
+            Ordering::Equal => return Ok(()),
+            Ordering::Greater => [ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE],
+            Ordering::Less => [ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE],
+        };
+        for option in options {
+            let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bitrate.cast_signed() };
+            // SAFETY: both options read one `SBitrateInfo`, which lives until the call returns.
+            let code = unsafe { self.encoder.raw_api().set_option(option, (&raw mut info).cast()) };
+            if code != 0 {
+                return Err(format!("it does not take a bitrate of {bitrate} bit/s (code {code})"));
+            }
+        }
+        self.bitrate = bitrate;
+        Ok(())
+    }
+}
+
+/// The planes in the shape in which the encoder takes them.
+struct Picture<'a> {
+    y: Cow<'a, Plane>,
+    u: &'a Plane,
+    v: Cow<'a, Plane>,
+}
+
+impl<'a> Picture<'a> {
+    fn new(frame: &'a Frame) -> Self {
+        let [y, u, v] = frame.planes();
+        let y = if y.width() % 2 + y.height() % 2 == 0 { Cow::Borrowed(y) } else { Cow::Owned(grown_to_even(y)) };
+        // The encoder takes one stride for both chroma planes.
+        let v = if v.stride() == u.stride() { Cow::Borrowed(v) } else { Cow::Owned(with_stride(v, u.stride())) };
+        Self { y, u, v }
+    }
+
+    fn size(&self, frame: &Frame) -> Result<Size, EncodeError> {
+        Size::try_from_wide(self.y.width(), self.y.height()).map_err(|_| EncodeError::Size(frame.size()))
+    }
+}
+
+fn grown_to_even(plane: &Plane) -> Plane {
+    let (w, h) = (plane.width(), plane.height());
+    let mut grown = Plane::filled(w.next_multiple_of(2), h.next_multiple_of(2), 0);
+    for y in 0..grown.height() {
+        let from = plane.row(y.min(h - 1));
+        let to = grown.row_mut(y);
+        to[..w].copy_from_slice(from);
+        to[w..].fill(from[w - 1]);
+    }
+    grown
+}
+
+fn with_stride(plane: &Plane, stride: usize) -> Plane {
+    let mut data = vec![0; stride * plane.height()];
+    for (to, from) in data.chunks_mut(stride).zip(plane.rows()) {
+        to[..from.len()].copy_from_slice(from);
+    }
+    // The sizes fit by construction; the plane itself is right in any case.
+    Plane::from_vec(data, plane.width(), plane.height(), stride).unwrap_or_else(|_| plane.clone())
+}
+
+impl YUVSource for Picture<'_> {
+    fn dimensions(&self) -> (usize, usize) {
+        (self.y.width(), self.y.height())
+    }
+
+    fn strides(&self) -> (usize, usize, usize) {
+        (self.y.stride(), self.u.stride(), self.v.stride())
+    }
+
+    fn y(&self) -> &[u8] {
+        self.y.data()
+    }
+
+    fn u(&self) -> &[u8] {
+        self.u.data()
+    }
+
+    fn v(&self) -> &[u8] {
+        self.v.data()
+    }
+}
