@@ -1,1 +1,288 @@
 //! The call: peers, packets, signalling.
+//!
+//! ```text
+//! AccessUnit ─▶ UnitSender ─▶ packetize ─▶ RTP ══ UDP ══ RTP ─▶ depacketize ─▶ PeerEvent::Unit
+//!                    ▲                      │ NACK, RTX, PLI, TWCC │        │
+//!        TargetBitrate, KeyframeWanted ◀─ rate ◀───── tap ─────▶ recover ◀──┘ Gap
+//! ```
+//!
+//! [`Peer`] is one end: it makes and takes session descriptions, sends [`AccessUnit`]s and turns packets
+//! back into them. Everything it has to say comes as a [`PeerEvent`] through one bounded channel.
+//! [`netem`] makes a network bad on
+//! purpose. [`depacketize`], [`packetize`], [`recover`] and [`rate`] are pure: no clock, no socket.
+//!
+//! This is the only module that names types of `webrtc` and `rtc`.
+
+pub mod depacketize;
+mod engine;
+pub mod netem;
+pub mod packetize;
+mod peer;
+pub mod rate;
+mod receive;
+pub mod recover;
+mod send;
+
+mod tap;
+mod unwrap;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+pub use netem::Impairment;
+pub use peer::Peer;
+pub use send::{CaptureLog, SendError, UnitSender};
+
+#[cfg(doc)]
+use crate::codec::AccessUnit;
+
+/// Which way video goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Media {
+    /// From here to there.
+    SendOnly,
+    /// From there to here.
+    RecvOnly,
+    /// Both.
+    #[default]
+    SendRecv,
+}
+
+impl Media {
+    /// Whether this end sends.
+    pub const fn sends(self) -> bool {
+        !matches!(self, Self::RecvOnly)
+    }
+
+    /// Whether this end receives.
+    pub const fn receives(self) -> bool {
+        !matches!(self, Self::SendOnly)
+    }
+}
+
+/// How one end of a call is set up.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// UDP addresses to bind; see [`media_addresses`]. Port 0 takes a free one.
+    pub bind: Vec<SocketAddr>,
+    /// Which way video goes.
+    pub media: Media,
+    /// What to send at first, in bit/s.
+    pub bitrate: u32,
+    /// The least that the rate control may go down to, in bit/s.
+    pub min_bitrate: u32,
+    /// The most that it may go up to, in bit/s.
+    pub max_bitrate: u32,
+    /// A bad network on purpose.
+    pub impairment: Option<Arc<Impairment>>,
+}
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            media: Media::default(),
+            bitrate: 300_000,
+            min_bitrate: 60_000,
+            max_bitrate: 300_000,
+            impairment: None,
+        }
+    }
+}
+
+impl PeerConfig {
+    /// A loopback end with this bitrate, which is also the highest that it goes to.
+    pub fn new(media: Media, bitrate: u32) -> Self {
+        Self { media, bitrate, max_bitrate: bitrate, min_bitrate: 60_000.min(bitrate), ..Self::default() }
+    }
+}
+
+/// What a peer has to say.
+#[derive(Debug)]
+pub enum PeerEvent {
+    /// Packets flow.
+    Connected {
+        /// Our address on the path that was chosen.
+        local: Option<SocketAddr>,
+        /// The far side's.
+        remote: Option<SocketAddr>,
+    },
+    /// The far side (or our own sending end, after it had to drop something) needs a keyframe now.
+    KeyframeWanted,
+    /// A unit has arrived.
+    Unit(ReceivedUnit),
+    /// Packets are lost for good; a keyframe has been asked for.
+    Gap {
+        /// How many, since the last such event.
+        packets: u64,
+    },
+    /// Encode at this many bit/s from now on.
+    TargetBitrate(u32),
+    /// Numbers, twice a second.
+    Stats(NetStats),
+    /// The call is over.
+    Disconnected {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// An access unit from the far side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedUnit {
+    /// Annex B with four-byte start codes.
+    pub data: Vec<u8>,
+    /// It contains an IDR slice.
+    pub keyframe: bool,
+    /// Capture time in 1/90000 s from an origin that the sender chose; wraps.
+    pub rtp_timestamp: u32,
+    /// When its last packet arrived.
+    pub arrived: Instant,
+    /// Nothing of it is known to be missing.
+    pub complete: bool,
+}
+
+/// What crossed the network. Rates are over the last half second, counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct NetStats {
+    /// The round trip, once it has been measured.
+    pub rtt: Option<Duration>,
+    /// The share of our packets that the far side says it missed, 0 to 1, before repair.
+    pub loss_out: Option<f32>,
+    /// The share of its packets that we missed, 0 to 1, before repair.
+    pub loss_in: f32,
+    /// RTP sent, bit/s, with headers and retransmissions.
+    pub bitrate_out: u32,
+    /// RTP received, bit/s, with headers and retransmissions.
+    pub bitrate_in: u32,
+    /// What the rate control wants us to send, bit/s.
+    pub target: u32,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// RTP packets received.
+    pub packets_in: u64,
+    /// Of those, sent again because the far side asked.
+    pub repeated_out: u64,
+    /// Of those, received because we asked again.
+    pub repaired_in: u64,
+    /// Different packets that we missed.
+    pub missed_in: u64,
+    /// Packets that we gave up.
+    pub lost_in: u64,
+    /// Packets that the far side asked for again.
+    pub nacks_in: u64,
+    /// Packets that we asked for again.
+    pub nacks_out: u64,
+    /// Keyframes that the far side asked for.
+    pub plis_in: u64,
+    /// Keyframes that we asked for.
+    pub plis_out: u64,
+    /// Units sent.
+    pub units_out: u64,
+    /// Units that were not sent because the queue was full or the far side had to wait for a keyframe.
+    pub units_refused: u64,
+    /// Units received.
+    pub units_in: u64,
+    /// Of those, not complete.
+    pub units_damaged: u64,
+    /// Units thrown away because nobody took the events.
+    pub units_overrun: u64,
+}
+
+/// A call that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No socket could be bound, or webrtc refused its set-up.
+    #[error("the call could not be set up on {bind}: {why}; is the address one of this machine's?")]
+    SetUp {
+        /// The addresses that were asked for.
+        bind: String,
+        /// What webrtc said.
+        why: String,
+    },
+    /// A session description that is not one, or that does not fit.
+    #[error("the {what} from the far side cannot be used: {why}")]
+    Description {
+        /// "offer" or "answer".
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The far side has no H.264 with packetization mode 1.
+    #[error("the far side offers no H.264 video that this program speaks (constrained baseline, packetization-mode 1)")]
+    NoH264,
+    /// Addresses could not be gathered.
+    #[error("no network address was found to offer to the far side within {} seconds", .0.as_secs())]
+    NoAddress(Duration),
+    /// It took too long to connect.
+    #[error(
+        "no connection within {} seconds: the two machines cannot reach each other's UDP ports (a firewall?)",
+        .0.as_secs()
+    )]
+    NotConnected(Duration),
+    /// The call ended while something waited for it.
+    #[error("the call has ended: {0}")]
+    Ended(String),
+    /// webrtc failed in the middle of something.
+    #[error("{doing} failed: {why}")]
+    Internal {
+        /// What was being done.
+        doing: &'static str,
+        /// What webrtc said.
+        why: String,
+    },
+}
+
+/// Where a call's UDP sockets should be bound when its signalling is at `listen`: a loopback call stays
+/// on loopback; any other uses all addresses of this machine, and loopback as well, so that both ends
+/// may also be on one machine.
+pub fn media_addresses(listen: SocketAddr) -> Vec<SocketAddr> {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let ip = listen.ip().to_canonical();
+    if ip.is_loopback() {
+        return vec![SocketAddr::new(ip, 0)];
+    }
+    if !ip.is_unspecified() {
+        return vec![SocketAddr::new(ip, 0), loopback];
+    }
+    vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), loopback]
+}
+
+/// Two peers in this process, connected over real UDP on 127.0.0.1: what `near` offers, `far` answers.
+pub async fn loopback(
+    near: PeerConfig,
+    far: PeerConfig,
+    runtime: &Handle,
+    near_events: mpsc::Sender<PeerEvent>,
+    far_events: mpsc::Sender<PeerEvent>,
+) -> Result<(Peer, Peer), CallError> {
+    let near = Peer::new(near, runtime, near_events).await?;
+    let far = Peer::new(far, runtime, far_events).await?;
+    let offer = near.offer().await?;
+    let answer = far.answer(&offer).await?;
+    near.accept_answer(&answer).await?;
+    let limit = Duration::from_secs(15);
+    near.connected(limit).await?;
+    far.connected(limit).await?;
+    Ok((near, far))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_stays_where_the_signalling_is() {
+        let of = |a: &str| -> Vec<String> {
+            a.parse().map(|a| media_addresses(a).iter().map(ToString::to_string).collect()).unwrap()
+        };
+        assert_eq!(of("127.0.0.1:8080"), ["127.0.0.1:0"]);
+        assert_eq!(of("[::1]:8080"), ["[::1]:0"]);
+        assert_eq!(of("0.0.0.0:8080"), ["0.0.0.0:0", "127.0.0.1:0"]);
+        assert_eq!(of("192.0.2.7:8080"), ["192.0.2.7:0", "127.0.0.1:0"]);
+    }
+}

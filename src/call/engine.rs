@@ -1,0 +1,111 @@
+//! How webrtc is set up: codecs, interceptors, timers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::{
+    CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot, TwccReceiverBuilder,
+    TwccSenderBuilder,
+};
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::interceptor_registry::{
+    configure_nack, configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc,
+};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_RTX, MediaEngine};
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpRtxParameters, RtpCodecKind,
+};
+use rtc::shared::error::Result;
+use webrtc::peer_connection::SettingEngine;
+
+use super::rate::Bounds;
+use super::tap::{Counters, Estimator, Tap};
+
+/// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
+const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+const PAYLOAD_TYPE: u8 = 102;
+const RTX_PAYLOAD_TYPE: u8 = 103;
+/// A place in the chain next to the wire, below all of webrtc's own.
+const TAP: usize = 500;
+
+fn h264() -> RTCRtpCodec {
+    let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_H264.into(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: FMTP.into(),
+        rtcp_feedback: vec![
+            feedback("nack", ""),
+            feedback("nack", "pli"),
+            feedback("ccm", "fir"),
+            feedback("transport-cc", ""),
+        ],
+    }
+}
+
+/// The codecs: H.264 and its retransmissions, nothing else.
+pub(super) fn media_engine() -> Result<MediaEngine> {
+    let mut engine = MediaEngine::default();
+    let rtx = RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.into(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: format!("apt={PAYLOAD_TYPE}"),
+        rtcp_feedback: vec![],
+    };
+    for (rtp_codec, payload_type) in [(h264(), PAYLOAD_TYPE), (rtx, RTX_PAYLOAD_TYPE)] {
+        engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Video)?;
+    }
+    Ok(engine)
+}
+
+/// NACK, reports, TWCC both ways, our rate control and our tap. There is no pacer here: the sending task
+/// spaces packets itself.
+pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &Arc<Counters>) -> Result<Registry> {
+    let registry = configure_nack(Registry::new(), engine);
+    configure_simulcast_extension_headers(engine)?;
+    let registry = configure_twcc(registry, engine)?;
+    let registry = configure_rtcp_reports(registry);
+    let generator = NackGeneratorBuilder::new().with_size(1024).with_interval(Duration::from_millis(20)).build();
+    let estimator = Estimator::new(bounds, Arc::clone(counters));
+    // What stands at a slot is replaced.
+    Ok(registry
+        .with(Slot::NackGenerator, generator)
+        .with(Slot::NackResponder, NackResponderBuilder::new().with_size(1024).build())
+        .with(Slot::TwccSender, TwccSenderBuilder::new().build())
+        .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(Duration::from_millis(100)).build())
+        .with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build())
+        .with(Slot::from(TAP), Tap::new(Arc::clone(counters))))
+}
+
+/// Timers and windows.
+pub(super) fn settings() -> SettingEngine {
+    let seconds = |s| Some(Duration::from_secs(s));
+    SettingEngineBuilder::new()
+        // Retransmissions and reordering need more than the default 64.
+        .with_srtp_replay_protection_window(1024)
+        .with_srtcp_replay_protection_window(1024)
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_ice_timeouts(seconds(5), seconds(7), seconds(1))
+        .build()
+}
+
+/// The track that we send.
+pub(super) fn track(ssrc: u32, rtx_ssrc: u32) -> MediaStreamTrack {
+    let coding = RTCRtpCodingParameters {
+        ssrc: Some(ssrc),
+        rtx: Some(RTCRtpRtxParameters { ssrc: rtx_ssrc }),
+        ..Default::default()
+    };
+    MediaStreamTrack::new(
+        "clearcall".into(),
+        "video".into(),
+        "video".into(),
+        RtpCodecKind::Video,
+        vec![RTCRtpEncodingParameters { rtp_coding_parameters: coding, codec: h264(), ..Default::default() }],
+    )
+}

@@ -1,0 +1,268 @@
+//! How much to send: a small controller over loss and queueing delay, pure, time is an argument.
+//!
+//! It hears of every packet through the transport-wide feedback (when it left, when it arrived on the
+//! far side's clock, or that it did not) and looks at half a second at a time:
+//!
+//! | seen | does |
+//! |---|---|
+//! | a standing queue: even the fastest packets are 80 ms slower than the fastest of the last 10 s | down to 85 % of what arrives |
+//! | more than 15 % lost | down by half of that share |
+//! | less than 5 % lost and no queue worth naming (under 40 ms) | up by 5 %, plus 8 kbit/s |
+//! | between | stays |
+//!
+//! The target never leaves `min..=max` and never rises above 1.5 times what arrives. The minimum of the
+//! delay is what counts, so that a late thread on either machine is not taken for a full network.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// What became of one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketFate {
+    /// When it left here.
+    pub left: Instant,
+    /// When it arrived, on the far side's clock; `None` if it is lost (or the time is unknown).
+    pub arrived: Option<Duration>,
+    /// Whether the far side has it.
+    pub received: bool,
+    /// Bytes.
+    pub size: usize,
+}
+
+/// The bounds and the start, in bit/s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Never less.
+    pub min: u32,
+    /// At first.
+    pub start: u32,
+    /// Never more.
+    pub max: u32,
+}
+
+/// One look at the network takes this long.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looks after which the base delay is forgotten (10 s): clocks drift and routes change.
+const BASE_LOOKS: usize = 20;
+const QUEUE_HIGH: Duration = Duration::from_millis(80);
+const QUEUE_LOW: Duration = Duration::from_millis(40);
+const LOSS_HIGH: f64 = 0.15;
+const LOSS_LOW: f64 = 0.05;
+
+#[derive(Debug, Default)]
+struct Look {
+    since: Option<Instant>,
+    received: u32,
+    lost: u32,
+    bytes: usize,
+    fastest: Option<i64>,
+}
+
+/// The controller.
+#[derive(Debug)]
+pub struct RateControl {
+    bounds: Bounds,
+    target: f64,
+    epoch: Option<Instant>,
+    look: Look,
+    /// The fastest way (µs, on two clocks) of each recent look.
+    base: VecDeque<i64>,
+    loss: Option<f64>,
+    delivered: Option<f64>,
+    queue: Duration,
+    congested_looks: u32,
+}
+
+impl RateControl {
+    /// Starts at `bounds.start`.
+    pub fn new(bounds: Bounds) -> Self {
+        let bounds = Bounds { max: bounds.max.max(bounds.min), ..bounds };
+        let target = f64::from(bounds.start.clamp(bounds.min, bounds.max));
+        Self {
+            bounds,
+            target,
+            epoch: None,
+            look: Look::default(),
+            base: VecDeque::new(),
+            loss: None,
+            delivered: None,
+            queue: Duration::ZERO,
+            congested_looks: 0,
+        }
+    }
+
+    /// The bitrate to encode at.
+    pub fn target(&self) -> u32 {
+        self.target as u32
+    }
+
+    /// The share of packets lost in the last look, 0 to 1.
+    pub const fn loss(&self) -> Option<f64> {
+        self.loss
+    }
+
+    /// What arrived in the last look, in bit/s.
+    pub fn delivered(&self) -> Option<u32> {
+        self.delivered.map(|d| d as u32)
+    }
+
+    /// The standing queue found in the last look.
+    pub const fn queue(&self) -> Duration {
+        self.queue
+    }
+
+    /// New bounds while running, such as another bitrate chosen by the user.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = Bounds { max: bounds.max.max(bounds.min), ..bounds };
+        self.target = f64::from(bounds.start.clamp(self.bounds.min, self.bounds.max));
+    }
+
+    /// News of packets, in any order; a change shows in [`target`](Self::target).
+    pub fn report(&mut self, now: Instant, fates: &[PacketFate]) {
+        for fate in fates {
+            let epoch = *self.epoch.get_or_insert(fate.left);
+            if fate.received {
+                self.look.received += 1;
+                self.look.bytes += fate.size;
+            } else {
+                self.look.lost += 1;
+            }
+            if let Some(arrived) = fate.arrived.filter(|_| fate.received) {
+                let left = fate.left.saturating_duration_since(epoch).as_micros() as i64;
+                let way = (arrived.as_micros() as i64).saturating_sub(left);
+                self.look.fastest = Some(self.look.fastest.map_or(way, |f| f.min(way)));
+            }
+        }
+        let since = *self.look.since.get_or_insert(now);
+        let span = now.saturating_duration_since(since);
+        if span >= LOOK && self.look.received + self.look.lost >= 10 {
+            let look = std::mem::replace(&mut self.look, Look { since: Some(now), ..Look::default() });
+            self.decide(&look, span);
+        }
+    }
+
+    fn decide(&mut self, look: &Look, span: Duration) {
+        let total = f64::from(look.received + look.lost);
+        let loss = f64::from(look.lost) / total;
+        let delivered = look.bytes as f64 * 8.0 / span.as_secs_f64();
+        if let Some(fastest) = look.fastest {
+            self.base.push_back(fastest);
+            if self.base.len() > BASE_LOOKS {
+                self.base.pop_front();
+            }
+            let base = self.base.iter().copied().min().unwrap_or(fastest);
+            self.queue = Duration::from_micros(fastest.saturating_sub(base).max(0) as u64);
+        }
+        self.loss = Some(loss);
+        self.delivered = Some(delivered);
+        // A single bad look may be a hiccup; two in a row are the network.
+        let congested = self.queue > QUEUE_HIGH || loss > LOSS_HIGH;
+        self.congested_looks = if congested { self.congested_looks + 1 } else { 0 };
+        if self.congested_looks >= 2 {
+            self.congested_looks = 0;
+            if self.queue > QUEUE_HIGH {
+                self.target = self.target.min(0.85 * delivered);
+            } else {
+                self.target *= 1.0 - 0.5 * loss;
+            }
+        } else if !congested && loss < LOSS_LOW && self.queue < QUEUE_LOW {
+            let up = self.target * 1.05 + 8000.0;
+            self.target = up.min(self.target.max(1.5 * delivered));
+        }
+        self.target = self.target.clamp(f64::from(self.bounds.min), f64::from(self.bounds.max));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link of `capacity` bit/s with `loss` of 100 lost (evenly) and a deep queue, fed at the target
+    /// for `seconds`; returns the target at the end of each second.
+    fn drive(rate: &mut RateControl, capacity: f64, loss: u32, seconds: u32, clock: &mut Link) -> Vec<u32> {
+        let mut targets = Vec::new();
+        for _ in 0..seconds {
+            for _ in 0..10 {
+                let mut fates = Vec::new();
+                let bytes = f64::from(rate.target()) / 8.0 / 10.0;
+                for i in 0..10 {
+                    let size = bytes / 10.0;
+                    let left = clock.now + Duration::from_millis(10 * i);
+                    let at = left.duration_since(clock.start).as_secs_f64();
+                    clock.busy = clock.busy.max(at) + size * 8.0 / capacity;
+                    clock.count += 1;
+                    let received = clock.count % 100 >= loss;
+                    let arrived = received.then(|| Duration::from_secs_f64(clock.busy + 5.02));
+                    fates.push(PacketFate { left, arrived, received, size: size as usize });
+                }
+                clock.now += Duration::from_millis(100);
+                rate.report(clock.now, &fates);
+            }
+            targets.push(rate.target());
+        }
+        targets
+    }
+
+    struct Link {
+        start: Instant,
+        now: Instant,
+        busy: f64,
+        count: u32,
+    }
+
+    impl Link {
+        fn new() -> Self {
+            let start = Instant::now();
+            Self { start, now: start, busy: 0.0, count: 0 }
+        }
+    }
+
+    const BOUNDS: Bounds = Bounds { min: 50_000, start: 300_000, max: 300_000 };
+
+    #[test]
+    fn a_good_network_gets_the_whole_bitrate() {
+        let mut rate = RateControl::new(BOUNDS);
+        let targets = drive(&mut rate, 10e6, 2, 30, &mut Link::new());
+        assert!(targets.iter().all(|&t| t == 300_000), "{targets:?}");
+    }
+
+    #[test]
+    fn a_narrow_network_is_not_flooded_and_used_again_when_it_widens() {
+        let mut rate = RateControl::new(BOUNDS);
+        let mut link = Link::new();
+        let narrow = drive(&mut rate, 150e3, 0, 40, &mut link);
+        let end = &narrow[20..];
+        assert!(end.iter().all(|&t| (70_000..220_000).contains(&t)), "{narrow:?}");
+        let wide = drive(&mut rate, 10e6, 0, 40, &mut link);
+        assert_eq!(wide.last(), Some(&300_000), "{wide:?}");
+    }
+
+    #[test]
+    fn heavy_loss_brings_the_target_down_to_its_floor_at_most() {
+        let mut rate = RateControl::new(BOUNDS);
+        let targets = drive(&mut rate, 10e6, 30, 60, &mut Link::new());
+        assert!(targets.windows(2).all(|w| w[1] <= w[0]), "{targets:?}");
+        assert_eq!(targets.last(), Some(&50_000));
+        assert!(rate.loss().is_some_and(|l| (0.2..0.4).contains(&l)));
+    }
+
+    #[test]
+    fn moderate_loss_changes_nothing() {
+        let mut rate = RateControl::new(BOUNDS);
+        let targets = drive(&mut rate, 10e6, 10, 20, &mut Link::new());
+        assert!(targets.iter().all(|&t| t == 300_000), "{targets:?}");
+    }
+
+    #[test]
+    fn an_idle_sender_does_not_talk_itself_up() {
+        let mut rate = RateControl::new(Bounds { max: 5_000_000, ..BOUNDS });
+        let start = Instant::now();
+        for i in 0..100_u32 {
+            let now = start + Duration::from_millis(100) * i;
+            // 10 packets of 100 bytes in 100 ms: 80 kbit/s arrive.
+            let fate = PacketFate { left: now, arrived: Some(now - start), received: true, size: 100 };
+            rate.report(now, &[fate; 10]);
+        }
+        assert!(rate.target() <= 300_000, "{}", rate.target());
+    }
+}

@@ -1,0 +1,148 @@
+//! The receiving half of a peer: RTP packets in, units and requests for keyframes out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use tokio::sync::{Notify, mpsc};
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+use super::depacketize::{Depacketizer, Limits, Output, RtpPayload, Unit};
+use super::peer::Outbox;
+use super::recover::Recovery;
+use super::tap::Counters;
+use super::{PeerEvent, ReceivedUnit};
+
+/// What the receiving half shares with the peer.
+#[derive(Debug, Default)]
+pub(super) struct ReceiveState {
+    pub(super) units: AtomicU64,
+    pub(super) damaged: AtomicU64,
+    pub(super) overrun: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) keyframe_request: AtomicBool,
+    pub(super) wake: Notify,
+}
+
+/// How long a hole is waited for: a loss is noticed, asked for within 20 ms, answered after a round trip,
+/// and the answer may get lost once itself.
+fn hold(rtt: Option<Duration>) -> Duration {
+    let rtt = rtt.unwrap_or(Duration::from_millis(50));
+    (rtt * 2 + Duration::from_millis(80)).clamp(Duration::from_millis(100), Duration::from_millis(600))
+}
+
+pub(super) struct Receiving {
+    pub(super) track: Arc<dyn TrackRemote>,
+    pub(super) state: Arc<ReceiveState>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) events: mpsc::Sender<PeerEvent>,
+}
+
+/// Runs until the track ends.
+pub(super) async fn run(receiving: Receiving) {
+    let mut receiver = Receiver {
+        depacketizer: Depacketizer::new(Limits::default()),
+        recovery: Recovery::default(),
+        ssrc: None,
+        seen_keyframe: false,
+        r: receiving,
+    };
+    loop {
+        let now = Instant::now();
+        let due = [receiver.depacketizer.deadline(), receiver.recovery.due(now)].into_iter().flatten().min();
+        let timer = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = receiver.r.track.poll() => match event {
+                Some(TrackRemoteEvent::OnRtpPacket(packet)) => receiver.packet(packet),
+                Some(TrackRemoteEvent::OnEnded) | None => return,
+                Some(_) => {}
+            },
+            () = receiver.r.state.wake.notified() => {}
+            () = timer => {}
+        }
+        receiver.drain();
+        receiver.ask().await;
+    }
+}
+
+struct Receiver {
+    r: Receiving,
+    depacketizer: Depacketizer,
+    recovery: Recovery,
+    ssrc: Option<u32>,
+    seen_keyframe: bool,
+}
+
+impl Receiver {
+    fn packet(&mut self, packet: rtc::rtp::Packet) {
+        let rtt = self.r.counters.rtt();
+        self.depacketizer.set_hold(hold(rtt));
+        if let Some(rtt) = rtt {
+            self.recovery.set_rtt(rtt);
+        }
+        self.ssrc = Some(packet.header.ssrc);
+        let payload = RtpPayload {
+            sequence: packet.header.sequence_number,
+            timestamp: packet.header.timestamp,
+            marker: packet.header.marker,
+            payload: packet.payload,
+        };
+        self.depacketizer.push(payload, Instant::now());
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.depacketizer.poll(Instant::now()) {
+            match output {
+                Output::Unit(unit) => self.unit(unit),
+                Output::Gap { packets } => {
+                    self.r.state.lost.fetch_add(packets, Relaxed);
+                    self.recovery.broken();
+                    self.r.outbox.gap(packets);
+                }
+            }
+        }
+        if self.r.state.keyframe_request.swap(false, Relaxed) {
+            self.recovery.broken();
+        }
+    }
+
+    fn unit(&mut self, unit: Unit) {
+        let state = &self.r.state;
+        state.units.fetch_add(1, Relaxed);
+        if !unit.complete {
+            state.damaged.fetch_add(1, Relaxed);
+            self.recovery.broken();
+        } else if unit.keyframe {
+            self.seen_keyframe = true;
+            self.recovery.keyframe();
+        }
+        if !self.seen_keyframe {
+            // Nothing before the first keyframe can be decoded.
+            self.recovery.broken();
+            return;
+        }
+        let Unit { data, keyframe, timestamp: rtp_timestamp, complete, arrived } = unit;
+        let unit = ReceivedUnit { data, keyframe, rtp_timestamp, arrived, complete };
+        if self.r.events.try_send(PeerEvent::Unit(unit)).is_err() {
+            state.overrun.fetch_add(1, Relaxed);
+            self.recovery.broken();
+        }
+    }
+
+    async fn ask(&mut self) {
+        let Some(media_ssrc) = self.ssrc else { return };
+        if self.recovery.poll(Instant::now()) {
+            let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+            if let Err(why) = self.r.track.write_rtcp(vec![Box::new(pli)]).await {
+                tracing::debug!(%why, "a keyframe could not be asked for");
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Our own link in webrtc's chain of interceptors: it counts what crosses the wire, measures the round
+//! trip, takes retransmissions out of their envelope, spaces the asking for them, and hears the far
+//! side ask for keyframes.
+//!
+//! Two of these are needed because of how rtc 0.21 is built. It opens RTX packets only after the chain,
+//! so that its NACK generator never learns that a lost packet has come after all and asks for it every
+//! 20 ms until it is forgotten; and it asks for the same packet again without waiting for a round trip.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{
+    Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket,
+};
+use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
+    TransportLayerNack, nack_pairs_from_sequence_numbers,
+};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use rtc::shared::marshal::MarshalSize;
+use tokio::sync::Notify;
+
+use super::rate::{Bounds, PacketFate, RateControl};
+
+/// What the tap and the tasks count; read by the statistics.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) packets_in: AtomicU64,
+    pub(crate) packets_out: AtomicU64,
+    pub(crate) repaired_in: AtomicU64,
+    pub(crate) repeated_out: AtomicU64,
+    /// Packets that the far side asked for again.
+    pub(crate) nacks_in: AtomicU64,
+    /// Packets that we asked for again.
+    pub(crate) nacks_out: AtomicU64,
+    /// Different packets among those.
+    pub(crate) missed: AtomicU64,
+    pub(crate) plis_in: AtomicU64,
+    pub(crate) plis_out: AtomicU64,
+    /// Round trip in µs; 0 when unknown.
+    pub(crate) rtt_us: AtomicU32,
+    /// What the far side says it lost, in parts per million plus one; 0 when it says nothing.
+    pub(crate) far_loss: AtomicU32,
+    /// What the rate control wants, bit/s.
+    pub(crate) target: AtomicU32,
+    /// What the user wants, bit/s.
+    pub(crate) wish: AtomicU32,
+    pub(crate) keyframe_asked: AtomicBool,
+    pub(crate) changed: Notify,
+}
+
+impl Counters {
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        Some(self.rtt_us.load(Relaxed)).filter(|&us| us > 0).map(|us| Duration::from_micros(us.into()))
+    }
+
+    pub(crate) fn set_rtt(&self, rtt: Duration) {
+        self.rtt_us.store(u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1), Relaxed);
+    }
+
+    fn ask_keyframe(&self) {
+        self.keyframe_asked.store(true, Relaxed);
+        self.changed.notify_one();
+    }
+}
+
+fn add(counter: &AtomicU64, n: usize) {
+    counter.fetch_add(n as u64, Relaxed);
+}
+
+/// Which lost packets to ask for now.
+#[derive(Debug, Default)]
+pub(crate) struct NackFilter {
+    asked: HashMap<u16, (Instant, u8)>,
+}
+
+/// A packet is asked for this many times.
+const MOST_ASKS: u8 = 8;
+/// And not again within this time, however short the round trip.
+const SHORTEST_ASK: Duration = Duration::from_millis(20);
+/// A sequence number is another packet's after this time.
+const FORGET: Duration = Duration::from_secs(5);
+
+impl NackFilter {
+    /// The numbers of `missing` that are due, and how many of these are new.
+    pub(crate) fn due(&mut self, missing: &[u16], rtt: Option<Duration>, now: Instant) -> (Vec<u16>, usize) {
+        self.asked.retain(|_, (at, _)| now.saturating_duration_since(*at) < FORGET);
+        let spacing = rtt.unwrap_or(Duration::from_millis(50)).mul_f32(1.2).max(SHORTEST_ASK);
+        let mut new = 0;
+        let mut due = Vec::new();
+        for &sequence in missing {
+            match self.asked.get_mut(&sequence) {
+                None => {
+                    self.asked.insert(sequence, (now, 1));
+                    new += 1;
+                    due.push(sequence);
+                }
+                Some((at, times)) if *times < MOST_ASKS && now.saturating_duration_since(*at) >= spacing => {
+                    *at = now;
+                    *times += 1;
+                    due.push(sequence);
+                }
+                Some(_) => {}
+            }
+        }
+        (due, new)
+    }
+}
+
+/// The interceptor; its place is next to the wire.
+pub(crate) struct Tap {
+    counters: Arc<Counters>,
+    /// RTX stream → the stream that it repairs, with its payload type.
+    repairs: HashMap<u32, (u32, u8)>,
+    nacks: HashMap<u32, NackFilter>,
+    /// The middle of the NTP time of our last sender reports, and when they left.
+    reports: VecDeque<(u32, Instant)>,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl Tap {
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            counters,
+            repairs: HashMap::new(),
+            nacks: HashMap::new(),
+            reports: VecDeque::new(),
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    /// RFC 4588 §4: an RTX payload is the original sequence number and the original payload.
+    fn open_rtx(&self, packet: &mut rtc::rtp::Packet) {
+        let Some(&(ssrc, payload_type)) = self.repairs.get(&packet.header.ssrc) else { return };
+        let Some((&number, _)) = packet.payload.split_first_chunk::<2>() else { return };
+        packet.header.ssrc = ssrc;
+        packet.header.payload_type = payload_type;
+        packet.header.sequence_number = u16::from_be_bytes(number);
+        packet.payload = packet.payload.slice(2..);
+        add(&self.counters.repaired_in, 1);
+    }
+
+    fn hear(&mut self, packet: &dyn rtc::rtcp::Packet, now: Instant) {
+        let packet = packet.as_any();
+        if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
+            add(&self.counters.plis_in, 1);
+            self.counters.ask_keyframe();
+        } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+            add(&self.counters.nacks_in, nack.nacks.iter().map(|p| 1 + p.lost_packets.count_ones() as usize).sum());
+        } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+            self.hear_reports(&report.reports, now);
+        } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
+            self.hear_reports(&report.reports, now);
+        }
+    }
+
+    /// RFC 3550 §6.4.1: now, minus when our report left, minus how long the far side kept it.
+    fn hear_reports(&self, reports: &[ReceptionReport], now: Instant) {
+        for report in reports.iter().filter(|r| r.last_sender_report != 0) {
+            let Some((_, sent)) = self.reports.iter().find(|(ntp, _)| *ntp == report.last_sender_report) else {
+                continue;
+            };
+            let kept = Duration::from_secs_f64(f64::from(report.delay) / 65536.0);
+            let rtt = now.saturating_duration_since(*sent).saturating_sub(kept);
+            self.counters.set_rtt(rtt);
+        }
+    }
+
+    /// Counts RTCP on its way out; false when nothing of it is left to send.
+    fn tell(&mut self, packets: &mut Vec<Box<dyn rtc::rtcp::Packet>>, now: Instant) -> bool {
+        let rtt = self.counters.rtt();
+        packets.retain_mut(|packet| {
+            if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
+                let missing: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
+                let (due, new) = self.nacks.entry(nack.media_ssrc).or_default().due(&missing, rtt, now);
+                add(&self.counters.missed, new);
+                add(&self.counters.nacks_out, due.len());
+                if due.is_empty() {
+                    return false;
+                }
+                *packet = Box::new(TransportLayerNack {
+                    sender_ssrc: nack.sender_ssrc,
+                    media_ssrc: nack.media_ssrc,
+                    nacks: nack_pairs_from_sequence_numbers(&due),
+                });
+            } else if packet.as_any().is::<PictureLossIndication>() {
+                add(&self.counters.plis_out, 1);
+            } else if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
+                self.reports.push_back(((report.ntp_time >> 16) as u32, now));
+                if self.reports.len() > 8 {
+                    self.reports.pop_front();
+                }
+            }
+            true
+        });
+        !packets.is_empty()
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
+        match &mut msg.message.packet {
+            Packet::Rtp(packet) => {
+                add(&self.counters.packets_in, 1);
+                add(&self.counters.bytes_in, packet.marshal_size());
+                self.open_rtx(packet);
+            }
+            Packet::Rtcp(packets) => {
+                for packet in packets.iter() {
+                    self.hear(packet.as_ref(), msg.now);
+                }
+            }
+            _ => {}
+        }
+        self.inbound.push_back(msg);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
+        let repeated = msg.message.has(&Attribute::Retransmission);
+        match &mut msg.message.packet {
+            Packet::Rtp(packet) => {
+                add(&self.counters.packets_out, 1);
+                add(&self.counters.bytes_out, packet.marshal_size());
+                add(&self.counters.repeated_out, usize::from(repeated));
+            }
+            // An empty compound carries attributes for webrtc itself and is passed on.
+            Packet::Rtcp(packets) if !packets.is_empty() => {
+                if !self.tell(packets, msg.now) {
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+        self.outbound.push_back(msg);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for Tap {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+        if let Some(rtx) = info.ssrc_rtx {
+            self.repairs.insert(rtx, (info.ssrc, info.payload_type));
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+        if let Some(rtx) = info.ssrc_rtx {
+            self.repairs.remove(&rtx);
+        }
+        self.nacks.remove(&info.ssrc);
+    }
+}
+
+/// [`RateControl`] in webrtc's place for a bandwidth estimator.
+pub(crate) struct Estimator {
+    rate: RateControl,
+    bounds: Bounds,
+    counters: Arc<Counters>,
+}
+
+impl Estimator {
+    pub(crate) fn new(bounds: Bounds, counters: Arc<Counters>) -> Self {
+        let rate = RateControl::new(bounds);
+        counters.wish.store(bounds.start, Relaxed);
+        counters.target.store(rate.target(), Relaxed);
+        Self { rate, bounds, counters }
+    }
+}
+
+impl BandwidthEstimator for Estimator {
+    fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
+        let wish = self.counters.wish.load(Relaxed);
+        if wish != self.bounds.start {
+            // What the user chooses is where the rate starts again and, unless it was given room, where
+            // it ends.
+            let max = if self.bounds.max == self.bounds.start { wish } else { self.bounds.max.max(wish) };
+            self.bounds = Bounds { min: self.bounds.min.min(wish), start: wish, max };
+            self.rate.set_bounds(self.bounds);
+        }
+        let fates: Vec<PacketFate> = reports
+            .iter()
+            .map(|r| PacketFate { left: r.departure, arrived: r.arrival, received: r.arrived, size: r.size })
+            .collect();
+        self.rate.report(now, &fates);
+        if let Some(loss) = self.rate.loss() {
+            self.counters.far_loss.store((loss * 1e6) as u32 + 1, Relaxed);
+        }
+        let target = self.rate.target();
+        if self.counters.target.swap(target, Relaxed) != target {
+            self.counters.changed.notify_one();
+        }
+    }
+
+    fn target_bitrate(&self) -> f64 {
+        self.rate.target().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_packet_is_asked_for_once_in_a_round_trip() {
+        let mut filter = NackFilter::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let rtt = Some(Duration::from_millis(100));
+        assert_eq!(filter.due(&[7, 8], rtt, at(0)), (vec![7, 8], 2));
+        assert_eq!(filter.due(&[7, 8, 9], rtt, at(20)), (vec![9], 1));
+        assert_eq!(filter.due(&[8, 9], rtt, at(119)), (vec![], 0));
+        assert_eq!(filter.due(&[8, 9], rtt, at(125)), (vec![8], 0));
+    }
+
+    #[test]
+    fn asking_ends_some_time() {
+        let mut filter = NackFilter::default();
+        let start = Instant::now();
+        let asks = (0..200).filter(|i| !filter.due(&[1], None, start + Duration::from_millis(20 * i)).0.is_empty());
+        assert_eq!(asks.count(), usize::from(MOST_ASKS));
+    }
+}
