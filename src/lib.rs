@@ -6,7 +6,7 @@
 //! source ─▶ scale ─▶ codec ─▶ call ══ network ══ call ─▶ codec ─▶ upscale ─▶ measure ─▶ app | report
 //! ```
 //!
-//! [`frame`] is what travels, [`model`] the network as data, `pipeline` the threads and the slots
+//! [`frame`] is what travels, [`model`] the network as data, [`pipeline`] the threads and the slots
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
 pub mod frame;
@@ -17,3 +17,6 @@ pub mod call;
 pub mod model;
 pub mod upscale;
 pub mod measure;
+pub mod pipeline;
+pub mod stats;
+pub mod report;

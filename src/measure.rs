@@ -19,6 +19,8 @@ pub use psnr::{PSNR_CAP, psnr_y};
 pub use ssim::ssim;
 
 use crate::frame::{Frame, Plane, Range};
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Pictures that cannot be compared.
@@ -106,6 +108,18 @@ impl Summary {
     pub fn new(per_frame: Vec<Scores>) -> Result<Self> {
         let mean = Scores::mean(&per_frame).ok_or(MeasureError::NoFrames)?;
         Ok(Self { frames: per_frame.len(), mean, per_frame })
+    }
+}
+
+impl fmt::Display for Summary {
+    /// One line for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let m = &self.mean;
+        write!(
+            f,
+            "{} frames: PSNR-Y {:.3} dB, SSIM {:.4}, SSIMULACRA2 {:.2}",
+            self.frames, m.psnr_y, m.ssim, m.ssimulacra2
+        )
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
-    RTCIceCandidate, RTCSessionDescription, RTCStatsReport, RTCStatsReportEntry, StatsSelector,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidate, RTCIceGatheringState,
+    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReport, RTCStatsReportEntry, StatsSelector,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use webrtc::runtime::{Runtime, TokioRuntime};
@@ -153,21 +153,13 @@ fn internal(doing: &'static str) -> impl Fn(webrtc::error::Error) -> CallError {
 impl Peer {
     /// Binds the sockets. What the peer has to say goes to `events`; if nobody takes the events, units
     /// are thrown away (and counted) and everything else waits, one of each kind.
-    pub async fn new(
-        config: PeerConfig,
-        runtime: &Handle,
-        events: mpsc::Sender<PeerEvent>,
-    ) -> Result<Self, CallError> {
+    pub async fn new(config: PeerConfig, runtime: &Handle, events: mpsc::Sender<PeerEvent>) -> Result<Self, CallError> {
         let handle = runtime.clone();
         let build = async move { Self::build(config, handle, events).await };
         runtime.spawn(build).await.unwrap_or_else(|why| Err(crashed("setting up", &why)))
     }
 
-    async fn build(
-        config: PeerConfig,
-        runtime: Handle,
-        events: mpsc::Sender<PeerEvent>,
-    ) -> Result<Self, CallError> {
+    async fn build(config: PeerConfig, runtime: Handle, events: mpsc::Sender<PeerEvent>) -> Result<Self, CallError> {
         let set_up = |why: webrtc::error::Error| CallError::SetUp {
             bind: config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             why: why.to_string(),
@@ -203,8 +195,7 @@ impl Peer {
             .map_err(set_up)?;
         let pc: Arc<dyn PeerConnection> = Arc::new(pc);
         let (ssrc, rtx) = (rand::random::<u32>(), rand::random::<u32>());
-        let track =
-            config.media.sends().then(|| Arc::new(TrackLocalStaticRTP::new(engine::track(ssrc, rtx))));
+        let track = config.media.sends().then(|| Arc::new(TrackLocalStaticRTP::new(engine::track(ssrc, rtx))));
         let (sender, sending) = send::unit_sender(
             track.clone().map(|t| (t, ssrc)),
             Arc::clone(&shared.sending),
@@ -295,9 +286,9 @@ impl Peer {
 
     async fn local_description(&self) -> Result<String, CallError> {
         let mut gathered = self.shared.gathered.subscribe();
-        let done = tokio::time::timeout(GATHERING, gathered.wait_for(|g| *g)).await;
+        let done = matches!(tokio::time::timeout(GATHERING, gathered.wait_for(|g| *g)).await, Ok(Ok(_)));
         let description = self.pc.local_description().await.map(|d| d.sdp).unwrap_or_default();
-        if !matches!(done, Ok(Ok(_))) || !description.contains("a=candidate:") {
+        if !done || !description.contains("a=candidate:") {
             return Err(CallError::NoAddress(GATHERING));
         }
         Ok(description)

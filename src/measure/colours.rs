@@ -22,7 +22,6 @@ pub fn ssimulacra2(a: &Frame, b: &Frame) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Colour, Matrix, Range, Size, Stamp};
     use crate::measure::tests::{pattern, picture};
 
     /// Each pass is a 3×3 binomial blur.

@@ -1,0 +1,272 @@
+//! The receiving half: access units → decode → upscale → the screen's slot, on two threads.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Wake,
+    notices::Notices,
+    slot::{Slot, Taken},
+};
+use crate::{
+    call::ReceivedUnit,
+    codec::Decoder,
+    frame::{Frame, Stamp},
+    model::Model,
+    stats::{Stage, Stats},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Pair, Upscaler},
+};
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// So many access units may wait for the decoder: two seconds at 30 fps. Beyond that a gap is made on purpose.
+const UNITS: usize = 64;
+
+/// What the receiving half shows with.
+#[derive(Clone)]
+pub(super) struct Engine {
+    pub(super) choice: EngineChoice,
+    pub(super) model: Arc<Model>,
+}
+
+/// The running half; dropping it ends and joins its threads.
+pub(super) struct ReceiveHalf {
+    units: Option<SyncSender<(ReceivedUnit, Stamp)>>,
+    pictures: Slot<Frame>,
+    wanted: Arc<Mutex<Option<Engine>>>,
+    gap: Arc<AtomicBool>,
+    stats: Stats,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Asks the far encoder for a keyframe.
+pub(super) type AskKeyframe = Box<dyn FnMut() + Send>;
+
+impl ReceiveHalf {
+    pub(super) fn start(
+        engine: Engine,
+        gpu: Option<GpuContext>,
+        ask: AskKeyframe,
+        pairs: Slot<Arc<Pair>>,
+        stats: Stats,
+        notices: Notices,
+        wake: Wake,
+    ) -> std::io::Result<Self> {
+        let (units, queue) = sync_channel(UNITS);
+        let mut half = Self {
+            units: Some(units),
+            pictures: Slot::default(),
+            wanted: Arc::new(Mutex::new(Some(engine.clone()))),
+            gap: Arc::default(),
+            stats: stats.clone(),
+            stop: Arc::default(),
+            threads: Vec::new(),
+        };
+        let decoding = Decoding {
+            queue,
+            gap: Arc::clone(&half.gap),
+            out: half.pictures.clone(),
+            stop: Arc::clone(&half.stop),
+            ask,
+            stats: stats.clone(),
+            notices: notices.clone(),
+        };
+        half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
+        let upscaling = Upscaling {
+            pictures: half.pictures.clone(),
+            out: pairs,
+            wanted: Arc::clone(&half.wanted),
+            stop: Arc::clone(&half.stop),
+            gpu,
+            engine,
+            stats,
+            notices,
+            wake,
+        };
+        half.threads.push(std::thread::Builder::new().name("upscale".into()).spawn(move || upscaling.run())?);
+        Ok(half)
+    }
+
+    /// A unit from the network; `stamp` says when its picture was captured, or when it arrived.
+    pub(super) fn unit(&self, unit: ReceivedUnit, stamp: Stamp) {
+        self.stats.input(Stage::Assemble);
+        let Some(units) = &self.units else { return };
+        match units.try_send((unit, stamp)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.stats.dropped(Stage::Assemble, "the decoder is behind");
+                self.gap();
+            }
+            Err(TrySendError::Disconnected(_)) => self.stats.dropped(Stage::Assemble, "the call has ended"),
+        }
+    }
+
+    /// Something is missing before the next unit.
+    pub(super) fn gap(&self) {
+        self.gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Changes model or engine at the next frame.
+    pub(super) fn want(&self, engine: Engine) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+    }
+}
+
+impl Drop for ReceiveHalf {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.units = None;
+        self.pictures.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the receiving half panicked");
+            }
+        }
+    }
+}
+
+struct Decoding {
+    queue: Receiver<(ReceivedUnit, Stamp)>,
+    gap: Arc<AtomicBool>,
+    out: Slot<Frame>,
+    stop: Arc<AtomicBool>,
+    ask: AskKeyframe,
+    stats: Stats,
+    notices: Notices,
+}
+
+impl Decoding {
+    fn run(mut self) {
+        let mut decoder = match Decoder::new() {
+            Ok(decoder) => decoder,
+            Err(error) => return self.notices.say(error.to_string()),
+        };
+        while !self.stop.load(Ordering::Relaxed) {
+            let next = self.queue.recv_timeout(TICK);
+            let mut broken = self.gap.swap(false, Ordering::Relaxed);
+            match next {
+                Ok((unit, stamp)) => broken |= !self.decode(&mut decoder, &unit, stamp),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if broken {
+                // The peer asks, and asks again until a keyframe has come.
+                (self.ask)();
+            }
+        }
+        self.out.close();
+    }
+
+    /// False when the picture is broken and stays so until a keyframe.
+    fn decode(&self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
+        let started = Instant::now();
+        self.stats.output(Stage::Assemble, started.saturating_duration_since(unit.arrived));
+        self.stats.input(Stage::Decode);
+        let decoded = match decoder.decode(&unit.data, stamp) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => {
+                self.stats.dropped(Stage::Decode, "nothing to show");
+                return false;
+            }
+            Err(error) => {
+                tracing::debug!("{error}");
+                self.stats.dropped(Stage::Decode, "not decodable");
+                return false;
+            }
+        };
+        let whole = unit.complete && !decoded.damaged;
+        self.stats.decoded(decoded.qp, !whole);
+        self.stats.size(decoded.frame.size());
+        self.stats.output(Stage::Decode, started.elapsed());
+        self.stats.input(Stage::Upscale);
+        if self.out.put(decoded.frame).is_some() {
+            self.stats.dropped(Stage::Upscale, "a newer picture came");
+        }
+        whole
+    }
+}
+
+struct Upscaling {
+    pictures: Slot<Frame>,
+    out: Slot<Arc<Pair>>,
+    wanted: Arc<Mutex<Option<Engine>>>,
+    stop: Arc<AtomicBool>,
+    gpu: Option<GpuContext>,
+    engine: Engine,
+    stats: Stats,
+    notices: Notices,
+    wake: Wake,
+}
+
+impl Upscaling {
+    fn run(mut self) {
+        let mut upscaler: Option<Box<dyn Upscaler>> = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(engine) = wanted {
+                upscaler = self.switch(upscaler, engine);
+            }
+            let frame = match self.pictures.take(TICK) {
+                Taken::Value(frame) => frame,
+                Taken::Timeout => continue,
+                Taken::Closed => break,
+            };
+            let Some(running) = &mut upscaler else {
+                self.stats.dropped(Stage::Upscale, "no engine");
+                continue;
+            };
+            let started = Instant::now();
+            match running.compare(&frame) {
+                Ok(pair) => {
+                    if let Some(time) = pair.gpu_time {
+                        self.stats.gpu_time(time);
+                    }
+                    self.stats.output(Stage::Upscale, started.elapsed());
+                    self.stats.input(Stage::Show);
+                    if self.out.put(Arc::new(pair)).is_some() {
+                        self.stats.dropped(Stage::Show, "a newer picture came");
+                    }
+                    (self.wake)();
+                }
+                Err(error) => {
+                    self.stats.dropped(Stage::Upscale, "failed");
+                    self.notices.say(error.to_string());
+                    if running.engine() == EngineKind::Gpu {
+                        // A device can be lost; the call goes on without it.
+                        let model = Arc::clone(&self.engine.model);
+                        upscaler = self.switch(None, Engine { choice: EngineChoice::Cpu, model });
+                    }
+                }
+            }
+        }
+    }
+
+    fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
+        let same_engine = running.is_some() && self.engine.choice == engine.choice;
+        self.engine = engine;
+        let model = Arc::clone(&self.engine.model);
+        if let (true, Some(mut upscaler)) = (same_engine, running) {
+            upscaler.set_model(Arc::clone(&model));
+            self.stats.model(model.name());
+            return Some(upscaler);
+        }
+        match upscale::choose(self.engine.choice, self.gpu.clone(), Arc::clone(&model)) {
+            Ok((upscaler, why)) => {
+                self.stats.engine(upscaler.engine(), &why, model.name());
+                Some(upscaler)
+            }
+            Err(error) => {
+                self.notices.say(error.to_string());
+                None
+            }
+        }
+    }
+}

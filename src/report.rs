@@ -1,0 +1,144 @@
+//! What a run says about itself: the report as JSON, a summary in words, the two pictures as a PNG.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use image::{ImageEncoder as _, codecs::png::PngEncoder};
+use serde::Serialize;
+
+use crate::{
+    frame::Rgba,
+    stats::Snapshot,
+    upscale::{Pair, UpscaleError},
+};
+
+/// A report or picture that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The file system said no.
+    #[error("cannot write {}: {source}; is the folder there and writable?", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The picture could not be made into a PNG.
+    #[error("cannot write {} as PNG: {source}", path.display())]
+    Png {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder said.
+        source: image::ImageError,
+    },
+    /// The numbers could not be made into JSON.
+    #[error("cannot write {} as JSON: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        source: serde_json::Error,
+    },
+    /// The picture could not be read back from the GPU.
+    #[error(transparent)]
+    ReadBack(#[from] UpscaleError),
+}
+
+/// Writes `value` as indented JSON with a line end.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ReportError> {
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|source| ReportError::Json { path: path.to_owned(), source })?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+}
+
+/// Writes one picture as PNG.
+pub fn write_png(path: &Path, picture: &Rgba) -> Result<(), ReportError> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(&picture.data, picture.size.width(), picture.size.height(), image::ExtendedColorType::Rgba8)
+        .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
+    std::fs::write(path, bytes).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+}
+
+/// Writes bicubic (left) and CNN (right) of one frame beside each other.
+pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
+    let (left, right) = (pair.bicubic.to_rgba()?, pair.cnn.to_rgba()?);
+    let row = left.size.width() as usize * 4;
+    let mut data = Vec::with_capacity(left.data.len() * 2);
+    for (a, b) in left.data.chunks(row).zip(right.data.chunks(row)) {
+        data.extend_from_slice(a);
+        data.extend_from_slice(b);
+    }
+    let (width, height) = (left.size.width() * 2, left.size.height());
+    let mut bytes = Vec::new();
+    // Two pictures of the largest size are wider than `Size` allows, which bounds what comes from outside.
+    PngEncoder::new(&mut bytes)
+        .write_image(&data, width, height, image::ExtendedColorType::Rgba8)
+        .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
+    std::fs::write(path, bytes).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+}
+
+/// The numbers of a call for people, a few lines.
+pub fn summary(s: &Snapshot) -> String {
+    let mut out = String::new();
+    let share = 100.0 * s.frames.shown as f64 / s.frames.sent.max(1) as f64;
+    let _ = writeln!(out, "source   {} at {}", s.source, s.size);
+    let _ = writeln!(out, "frames   {} sent, {} shown ({share:.1} %)", s.frames.sent, s.frames.shown);
+    let _ = writeln!(
+        out,
+        "bitrate  {:.0} kbit/s of {:.0} kbit/s, mean QP {:.1}",
+        s.bitrate_bps.measured / 1e3,
+        f64::from(s.bitrate_bps.target) / 1e3,
+        s.qp
+    );
+    let _ = writeln!(out, "age      p50 {:.1} ms, p95 {:.1} ms", s.age_ms.p50, s.age_ms.p95);
+    if let Some(engine) = s.engine {
+        let _ = writeln!(out, "upscaler {} on the {engine} ({})", s.model, s.engine_reason);
+    }
+    let _ = writeln!(out, "{:<9}{:>7}{:>7}{:>9}{:>9}  dropped", "stage", "in", "out", "p50 ms", "p95 ms");
+    for stage in crate::stats::Stage::ALL {
+        let Some(x) = s.stages.get(stage.name()) else { continue };
+        let dropped: Vec<String> = x.dropped.iter().map(|(why, n)| format!("{n} ({why})")).collect();
+        let line = format!(
+            "{:<9}{:>7}{:>7}{:>9.1}{:>9.1}  {}",
+            stage.name(),
+            x.input,
+            x.out,
+            x.ms.p50,
+            x.ms.p95,
+            dropped.join(", ")
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        frame::{Size, Stamp},
+        upscale::Picture,
+    };
+
+    #[test]
+    fn left_is_bicubic_and_right_is_the_network() {
+        let size = Size::new(3, 2).unwrap();
+        let flat = |v: u8| Picture::Cpu(Arc::new(Rgba { size, data: [v, v, v, 255].repeat(6) }));
+        let pair = Pair { stamp: Stamp::now(0), size, bicubic: flat(10), cnn: flat(200), gpu_time: None };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pair.png");
+        write_pair(&path, &pair).unwrap();
+        let png = image::open(&path).unwrap().to_rgba8();
+        assert_eq!((png.width(), png.height()), (6, 2));
+        assert_eq!((png.get_pixel(2, 1)[0], png.get_pixel(3, 0)[0]), (10, 200));
+        let missing = folder.path().join("no/such/folder.png");
+        let message = write_pair(&missing, &pair).unwrap_err().to_string();
+        assert!(message.contains("folder.png"), "{message}");
+    }
+}
