@@ -8,8 +8,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use crate::frame::{Frame, Size};
 
 pub mod clip;
-
-// Further sources are declared here and get an arm each in `open`.
+pub mod scene;
 
 /// A source as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +30,9 @@ pub enum SourceError {
     /// The file.
     #[error(transparent)]
     Clip(#[from] clip::ClipError),
+    /// The built-in scene.
+    #[error(transparent)]
+    Scene(#[from] scene::SceneError),
     /// This build or this machine lacks it.
     #[error("{source_name} is not available: {why}")]
     Unavailable {
@@ -118,9 +120,9 @@ pub trait Source: Send {
 
 /// Opens what `spec` names, as near to `wish` as it can.
 pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceError> {
-    let _ = wish;
     match spec {
         SourceSpec::Clip(path) => Ok(Box::new(clip::Clip::open(path)?)),
+        SourceSpec::Scene => Ok(Box::new(scene::Scene::new(wish.size, wish.fps)?)),
         other => Err(SourceError::Unavailable {
             source_name: other.to_string(),
             why: "this build does not have it".to_owned(),
