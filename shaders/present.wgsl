@@ -1,5 +1,5 @@
-// Both pictures in RGB. One invocation for each low-resolution pixel: the last layer, the pixel shuffle,
-// bicubic of all three planes, and the colours.
+// Both pictures in RGB. One invocation for each low-resolution pixel: the pixel shuffle, bicubic of all
+// three planes, and the colours.
 
 #include "picture.wgsl"
 #include "bicubic.wgsl"

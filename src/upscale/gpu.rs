@@ -3,9 +3,9 @@
 //! | pass | reads | writes |
 //! |---|---|---|
 //! | `first` | luma | features |
-//! | `hidden`, N times | features | features |
-//! | `present` | features, luma, chroma | both pictures, RGB |
-//! | `luma` and `double` instead of it | features, luma; a plane | planes in bytes, for files |
+//! | `layer`, for each other layer | features | features, or what is added to bicubic |
+//! | `present` | that, luma, chroma | both pictures, RGB |
+//! | `luma` and `double` instead of it | that and luma; a plane | planes in bytes, for files |
 //!
 //! Features lie in storage buffers, pixel by pixel, their channels in vectors of four. Buffers and textures
 //! are made once for a size and a model. The pictures are textures of a small ring: one that is still held

@@ -25,36 +25,37 @@ pub(super) struct Layer {
 /// What follows from the model alone, whatever the picture's size.
 #[derive(Debug)]
 pub(super) struct Network {
-    pub(super) first: Layer,
-    pub(super) hidden: Vec<Layer>,
-    /// The last layer's weights, which the passes at the end use.
-    pub(super) last: wgpu::Buffer,
+    pub(super) layers: Vec<Layer>,
     pub(super) present: wgpu::ComputePipeline,
     pub(super) luma: wgpu::ComputePipeline,
 }
 
 impl Network {
     pub(super) fn new(gpu: &GpuContext, model: &Model) -> Result<Self, UpscaleError> {
-        let layers = model.layers();
-        let features = model.info().channels.next_multiple_of(VECTOR);
-        let vectors = (features / VECTOR) as u32;
-        let layer = |i: usize, shader| -> Result<Layer, UpscaleError> {
-            let margin = (layers.len() - 1 - i) as u32;
-            let mut constants = vec![("OUTPUTS", f64::from(vectors)), ("MARGIN", f64::from(margin))];
-            if i > 0 {
-                constants.push(("INPUTS", f64::from(vectors)));
-            }
-            let pipeline = pipeline(gpu, shader, &constants)?;
-            let inputs = if i == 0 { 1 } else { features };
-            Ok(Layer { pipeline, weights: weights(gpu, &layers[i], inputs), outputs: vectors, margin })
+        let count = model.layers().len();
+        let layer = |(i, conv): (usize, &Conv3x3)| -> Result<Layer, UpscaleError> {
+            let outputs = conv.outputs.div_ceil(VECTOR) as u32;
+            let margin = (count - 1 - i) as u32;
+            let mut constants = vec![("OUTPUTS", f64::from(outputs)), ("MARGIN", f64::from(margin))];
+            let (pipeline, packed) = if i == 0 {
+                (pipeline(gpu, "first.wgsl", &constants)?, packed(conv, 1))
+            } else {
+                let inputs = conv.inputs.div_ceil(VECTOR);
+                let relu = if i + 1 < count { 1.0 } else { 0.0 };
+                constants.extend([("INPUTS", inputs as f64), ("RELU", relu)]);
+                (pipeline(gpu, "layer.wgsl", &constants)?, packed(conv, inputs * VECTOR))
+            };
+            let weights = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some("weights"),
+                contents: bytemuck::cast_slice(&packed),
+                usage: wgpu::BufferUsages::STORAGE,
+            });
+            Ok(Layer { pipeline, weights, outputs, margin })
         };
-        let inputs = [("INPUTS", f64::from(vectors))];
         Ok(Self {
-            first: layer(0, "first.wgsl")?,
-            hidden: (1..layers.len() - 1).map(|i| layer(i, "hidden.wgsl")).collect::<Result<_, _>>()?,
-            last: weights(gpu, &layers[layers.len() - 1], features),
-            present: pipeline(gpu, "present.wgsl", &inputs)?,
-            luma: pipeline(gpu, "luma.wgsl", &inputs)?,
+            layers: model.layers().iter().enumerate().map(layer).collect::<Result<_, _>>()?,
+            present: pipeline(gpu, "present.wgsl", &[])?,
+            luma: pipeline(gpu, "luma.wgsl", &[])?,
         })
     }
 }
@@ -79,23 +80,17 @@ pub(super) fn pipeline(
     }))
 }
 
-fn weights(gpu: &GpuContext, layer: &Conv3x3, inputs: usize) -> wgpu::Buffer {
-    gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some("weights"),
-        contents: bytemuck::cast_slice(&packed(layer, inputs)),
-        usage: wgpu::BufferUsages::STORAGE,
-    })
-}
-
-/// The order in which the shaders read: vector of outputs, tap, input channel, output channel within the
-/// vector; then the biases. `inputs` are the channels that the shader reads: one of the luma, whole vectors
+/// The order in which the shaders read: vector of outputs, row of taps, vector of inputs, tap, input channel
+/// and output channel within their vectors; then the biases. `inputs` are the channels that the shader reads: one of the luma, whole vectors
 /// of features. What the layer lacks of them weighs nothing.
 fn packed(layer: &Conv3x3, inputs: usize) -> Vec<f32> {
     let vectors = layer.outputs.div_ceil(VECTOR);
     let mut out = vec![0.0; (9 * inputs + 1) * vectors * VECTOR];
     for (n, w) in layer.weights.iter().enumerate() {
         let (o, i, tap) = (n / 9 / layer.inputs, n / 9 % layer.inputs, n % 9);
-        out[(((o / VECTOR) * 9 + tap) * inputs + i) * VECTOR + o % VECTOR] = *w;
+        let (group, channel) = (inputs.min(VECTOR), i % VECTOR);
+        let row = (o / VECTOR * 3 + tap / 3) * (inputs / group) + i / VECTOR;
+        out[((row * 3 + tap % 3) * group + channel) * VECTOR + o % VECTOR] = *w;
     }
     let biases = 9 * inputs * vectors * VECTOR;
     out[biases..][..layer.bias.len()].copy_from_slice(&layer.bias);
@@ -115,6 +110,10 @@ mod tests {
         let vector = |n: usize| &out[4 * n..][..4];
         // Output vector 1, tap 7, input 2: only output 4 is there.
         assert_eq!(vector((9 + 7) * 4 + 2), [((4 * 3 + 2) * 9 + 7) as f32, 0.0, 0.0, 0.0]);
+        // With two vectors of inputs, the second one's taps follow the first one's, row by row.
+        let weights = (0..8 * 9).map(|n| n as f32).collect();
+        let wide = packed(&Conv3x3 { inputs: 8, outputs: 1, weights, bias: vec![0.0] }, 8);
+        assert_eq!(wide[4 * ((2 * 3 + 1) * 4 + 3)], (3 * 9 + 3 + 1) as f32, "row 1, inputs 0 to 3, tap 1, input 3");
         assert_eq!(vector(3), [0.0; 4], "there is no input 3");
         assert_eq!([vector(2 * 9 * 4), vector(2 * 9 * 4 + 1)].concat(), [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0]);
     }

@@ -3,7 +3,7 @@
 /// All files of `shaders/` and `shaders/include/`, by their names without folder.
 pub const SHADERS: &[(&str, &str)] = &[
     ("first.wgsl", include_str!("../../../shaders/first.wgsl")),
-    ("hidden.wgsl", include_str!("../../../shaders/hidden.wgsl")),
+    ("layer.wgsl", include_str!("../../../shaders/layer.wgsl")),
     ("present.wgsl", include_str!("../../../shaders/present.wgsl")),
     ("luma.wgsl", include_str!("../../../shaders/luma.wgsl")),
     ("double.wgsl", include_str!("../../../shaders/double.wgsl")),

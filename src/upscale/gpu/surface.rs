@@ -4,11 +4,7 @@ use std::{fmt, sync::Arc};
 
 use wgpu::util::DeviceExt as _;
 
-use super::{
-    GpuContext,
-    network::{Layer, Network},
-    readback,
-};
+use super::{GpuContext, network::Network, readback};
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
     upscale::UpscaleError,
@@ -97,7 +93,7 @@ impl Surface {
     pub(super) fn new(gpu: &GpuContext, network: &Network, size: Size) -> Result<Self, UpscaleError> {
         let doubled = size.times(crate::model::SCALE)?;
         let limits = gpu.device().limits();
-        let features = feature_bytes(&network.first, size);
+        let features = feature_bytes(network, size);
         let too_large = |what, is: u64, limit: u64| {
             UpscaleError::Gpu(format!("{what} for {size} takes {is}, and its limit is {limit}: use --engine cpu"))
         };
@@ -142,33 +138,21 @@ impl Surface {
             slots: Vec::new(),
             outs: None,
         };
-        surface.layers.push(surface.bind(
-            gpu,
-            &network.first.pipeline,
-            &[
-                (0, surface.uniform.as_entire_binding()),
-                (1, wgpu::BindingResource::TextureView(&surface.views[0])),
-                (4, network.first.weights.as_entire_binding()),
-                (5, surface.features[0].as_entire_binding()),
-            ],
-        ));
-        for (i, layer) in network.hidden.iter().enumerate() {
-            surface.layers.push(surface.bind(
-                gpu,
-                &layer.pipeline,
-                &[
-                    (0, surface.uniform.as_entire_binding()),
-                    (4, layer.weights.as_entire_binding()),
-                    (5, surface.features[i % 2].as_entire_binding()),
-                    (6, surface.features[(i + 1) % 2].as_entire_binding()),
-                ],
-            ));
+        for (i, layer) in network.layers.iter().enumerate() {
+            let [write, read] = [&surface.features[i % 2], &surface.features[(i + 1) % 2]];
+            let [input, output] = if i == 0 {
+                [(1, wgpu::BindingResource::TextureView(&surface.views[0])), (5, write.as_entire_binding())]
+            } else {
+                [(5, read.as_entire_binding()), (6, write.as_entire_binding())]
+            };
+            let (picture, weights) = (surface.uniform.as_entire_binding(), layer.weights.as_entire_binding());
+            surface.layers.push(surface.bind(gpu, &layer.pipeline, &[(0, picture), (4, weights), input, output]));
         }
         Ok(surface)
     }
 
-    /// The features that the last layer reads.
-    fn last_features(&self) -> &wgpu::Buffer {
+    /// What the network adds to bicubic, once its layers have run.
+    fn detail(&self) -> &wgpu::Buffer {
         &self.features[(self.layers.len() + 1) % 2]
     }
 
@@ -210,18 +194,18 @@ impl Surface {
         }
     }
 
-    /// All layers but the last.
+    /// The network.
     pub(super) fn run_layers(&self, network: &Network, pass: &mut wgpu::ComputePass<'_>) {
-        let layers = std::iter::once(&network.first).chain(&network.hidden);
-        for (layer, group) in layers.zip(&self.layers) {
+        for (layer, group) in network.layers.iter().zip(&self.layers) {
             pass.set_pipeline(&layer.pipeline);
             pass.set_bind_group(0, group, &[]);
-            let side = |n: u32| (n + 2 * layer.margin).div_ceil(8);
-            pass.dispatch_workgroups(side(self.size.width()), side(self.size.height()), layer.outputs);
+            let side = |n: u32| n + 2 * layer.margin;
+            let (width, height) = (side(self.size.width()), side(self.size.height()));
+            pass.dispatch_workgroups(width.div_ceil(4 * 8), height.div_ceil(8), layer.outputs);
         }
     }
 
-    /// The last layer and all the rest, into a slot that nobody holds.
+    /// All the rest, into a slot that nobody holds.
     pub(super) fn run_present(
         &mut self,
         gpu: &GpuContext,
@@ -276,8 +260,7 @@ impl Surface {
                 (1, view(&self.views[0])),
                 (2, view(&self.views[1])),
                 (3, view(&self.views[2])),
-                (4, network.last.as_entire_binding()),
-                (5, self.last_features().as_entire_binding()),
+                (5, self.detail().as_entire_binding()),
                 (6, view(&views[0])),
                 (7, view(&views[1])),
             ],
@@ -364,8 +347,7 @@ impl Surface {
                     &[
                         (0, self.uniform.as_entire_binding()),
                         plane(),
-                        (4, network.last.as_entire_binding()),
-                        (5, self.last_features().as_entire_binding()),
+                        (5, self.detail().as_entire_binding()),
                         (6, uniform.as_entire_binding()),
                         (7, words.as_entire_binding()),
                     ],
@@ -385,10 +367,13 @@ struct PlaneOut {
     luma: Option<wgpu::BindGroup>,
 }
 
-/// The first layer's features are the most: later ones reach less far.
-fn feature_bytes(first: &Layer, size: Size) -> u64 {
-    let side = |n: u32| u64::from(n + 2 * first.margin);
-    side(size.width()) * side(size.height()) * u64::from(first.outputs) * 16
+/// What the layer that writes most writes.
+fn feature_bytes(network: &Network, size: Size) -> u64 {
+    let bytes = network.layers.iter().map(|layer| {
+        let side = |n: u32| u64::from(n + 2 * layer.margin);
+        side(size.width()) * side(size.height()) * u64::from(layer.outputs) * 16
+    });
+    bytes.max().unwrap_or(0)
 }
 
 fn extent(size: Size) -> wgpu::Extent3d {
