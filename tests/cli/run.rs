@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// The command line, for messages.
+    #[expect(dead_code, reason = "read by Debug, in messages")]
     pub(crate) line: String,
     /// The exit code; -1 when a signal ended it.
     pub(crate) code: i32,
