@@ -1,6 +1,7 @@
 # make run          build and run the program; arguments in ARGS: make run ARGS="call --source scene"
 # make test         run all tests
 # make check        formatting, clippy, docs, licences
+# make screenshot   take the README's picture of the window, on a screen of its own (Xvfb, ImageMagick)
 # make clean        throw the build away
 
 # A Rust that was installed a moment ago is not in PATH yet.
@@ -8,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 ARGS ?=
 
-.PHONY: run build test check clean help
+.PHONY: run build test check screenshot clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +31,9 @@ test:
 check:
 	@scripts/setup.sh check
 	@scripts/check.sh
+
+screenshot: build
+	@scripts/screenshot.sh assets/screenshot.png $(ARGS)
 
 clean:
 	cargo clean
