@@ -20,3 +20,5 @@ pub mod measure;
 pub mod pipeline;
 pub mod stats;
 pub mod report;
+#[cfg(feature = "train")]
+pub mod train;

@@ -1,0 +1,444 @@
+//! Training a model: `clearcall train`, behind the feature `train`.
+//!
+//! ```text
+//! pictures ─▶ moving clips ─▶ scale ─▶ encode ─▶ decode ─▶ pairs ─▶ patches ─▶ fit ─▶ model file
+//! ```
+//!
+//! Still pictures are filmed by a virtual camera that pans, zooms and turns (`photo`, `clip`), and the clips go
+//! through the program's own scaler, encoder and decoder, so that the network sees what a receiver will see.
+//! The decoded luma and the luma before it was scaled down are kept as pairs (`pairs`, `synthesis`); patches of
+//! them feed the plain network (`net`), whose gradients come from burn with its own convolution (`op`, `conv`),
+//! and Adam with a cosine schedule (`fit`) minimises the Charbonnier loss between bicubic plus network and the
+//! original. A run is a function of its pictures and its settings: the same seed gives the same weights, also
+//! when the run was cut off and resumed.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    time::Instant,
+};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::{Model, ModelError, Training};
+
+mod clip;
+mod conv;
+mod fit;
+mod net;
+mod op;
+mod pairs;
+mod photo;
+mod synthesis;
+
+use fit::Progressed;
+use net::Net;
+use pairs::{Pair, Pairs};
+
+/// Pairs that a validation during training looks at; the last one looks at all.
+const GLANCE: usize = 24;
+
+/// What to train, on what, for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainConfig {
+    /// The folder of pictures (PNG and JPEG).
+    pub pictures: PathBuf,
+    /// The model file to write. Its name without folder and ending becomes the model's name.
+    pub out: PathBuf,
+    /// Channels of the hidden layers (C).
+    pub channels: usize,
+    /// Hidden layers from C to C (N).
+    pub layers: usize,
+    /// Steps of the optimiser.
+    pub steps: u64,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// Patches in a step.
+    pub batch: usize,
+    /// Side of a patch in low-resolution pixels.
+    pub patch: usize,
+    /// The highest learning rate of the run.
+    pub learning_rate: f32,
+    /// Clips made of each picture.
+    pub clips: u32,
+    /// Frames kept of each clip.
+    pub frames: u32,
+    /// Where to keep the pairs made of the pictures; without it they are made anew for each run.
+    pub cache: Option<PathBuf>,
+    /// Where to keep a checkpoint and a log of the run.
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint if there is one.
+    pub resume: bool,
+    /// Steps between two validations, and between two checkpoints.
+    pub validate_every: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            pictures: PathBuf::new(),
+            out: PathBuf::from("model.safetensors"),
+            channels: 8,
+            layers: 1,
+            steps: 20_000,
+            seed: 1,
+            batch: 16,
+            patch: 56,
+            learning_rate: 2e-3,
+            clips: 5,
+            frames: 3,
+            cache: None,
+            checkpoint: None,
+            resume: false,
+            validate_every: 1000,
+        }
+    }
+}
+
+/// What a run has to tell while it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// Clips of so many pictures have been made.
+    Filming {
+        /// Pictures that are done.
+        done: usize,
+        /// Pictures in all.
+        pictures: usize,
+    },
+    /// The pairs are there.
+    Ready {
+        /// Frames to learn from.
+        training: usize,
+        /// Frames to judge by.
+        validation: usize,
+        /// The step at which a resumed run goes on, otherwise 0.
+        step: u64,
+    },
+    /// Steps were made.
+    Step {
+        /// Steps done.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Mean loss since the last report.
+        loss: f32,
+        /// Seconds spent in steps, over all parts of the run.
+        seconds: f64,
+    },
+    /// The network was judged on pictures that it does not learn from.
+    Validated {
+        /// Steps done.
+        step: u64,
+        /// How it fared.
+        scores: Scores,
+    },
+}
+
+/// Mean luma PSNR over frames, in dB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Frames judged.
+    pub frames: usize,
+    /// Of bicubic alone.
+    pub bicubic: f64,
+    /// Of bicubic and the network.
+    pub model: f64,
+}
+
+/// A training that came to nothing. Names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A setting that cannot be.
+    #[error("cannot train with {0}")]
+    Config(String),
+    /// The folder of pictures cannot be read.
+    #[error("cannot read the folder of pictures {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is nothing in it.
+    #[error("there are no pictures in {}: give a folder of .png, .jpg or .jpeg files", .0.display())]
+    NoPictures(PathBuf),
+    /// A picture cannot be used.
+    #[error("cannot use the picture {}: {why}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A clip of a picture could not be made.
+    #[error("cannot make a clip of {}: {why}", path.display())]
+    Clip {
+        /// The picture.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The encoder gave nothing to learn from.
+    #[error("the encoder skipped every frame that was to be learnt from: give larger or more pictures")]
+    NoPairs,
+    /// More pictures than memory is set aside for.
+    #[error("the clips take more than {0} GiB: give fewer pictures, clips or frames")]
+    TooMuch(u64),
+    /// The cache of pairs is damaged.
+    #[error("cannot use the cached pairs {}: {why}. Delete the file, and they are made anew", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The checkpoint cannot be used.
+    #[error("cannot use the checkpoint {}: {why}. Train without resuming to start afresh", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The loss is no longer a number.
+    #[error("training diverged at step {0}: lower the learning rate")]
+    Diverged(u64),
+    /// The tensor library failed.
+    #[error("burn failed: {0}")]
+    Burn(String),
+    /// The numbers do not make a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl TrainConfig {
+    fn check(&self) -> Result<(), TrainError> {
+        let wrong = |why: &str| Err(TrainError::Config(why.to_owned()));
+        if !(1..=1024).contains(&self.batch) || !(8..=256).contains(&self.patch) {
+            return wrong("such patches: a batch has 1 to 1024 of them, each with 8 to 256 pixels on a side");
+        }
+        if !(1..=1000).contains(&self.clips) || !(1..=1000).contains(&self.frames) {
+            return wrong("so many clips: 1 to 1000 of each picture, with 1 to 1000 frames, are possible");
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
+            return wrong("this learning rate: it lies between 0 and 1");
+        }
+        if self.steps == 0 || self.validate_every == 0 {
+            return wrong("zero steps");
+        }
+        if self.resume && self.checkpoint.is_none() {
+            return wrong("resuming but no checkpoint: say where it is");
+        }
+        if self.out.file_stem().is_none() {
+            return wrong("an output that is not a file: give a name that ends in .safetensors");
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        self.out.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+    }
+
+    /// What makes two runs the same run.
+    fn key(&self, pairs: &Pairs) -> String {
+        format!(
+            "{} channels, {} layers, {} steps, seed {}, {} patches of {}, rate {}, {} clips of {} frames, {} pairs",
+            self.channels,
+            self.layers,
+            self.steps,
+            self.seed,
+            self.batch,
+            self.patch,
+            self.learning_rate,
+            self.clips,
+            self.frames,
+            pairs.train.len(),
+        )
+    }
+}
+
+/// Trains a model and writes its file. `progress` is called now and then, from this thread.
+pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
+    config.check()?;
+    let untrained = Net::untrained(config.channels, config.layers, config.seed)?;
+    make_folder(&config.out)?;
+    let (pairs, pictures) = synthesis::pairs(config, progress)?;
+    let smallest = pairs.train.iter().map(|p| p.width().min(p.height())).min().unwrap_or(0);
+    if smallest < config.patch {
+        let why = format!("patches of {} pixels: the smallest clip has {smallest} pixels on a side", config.patch);
+        return Err(TrainError::Config(why));
+    }
+    let (run, net) = fit_all(config, &pairs, untrained, progress)?;
+    let layers = net.to_layers(&run.average);
+    let scores = judge(&layers, pairs.validation.iter());
+    if let Some(scores) = scores {
+        progress(Progress::Validated { step: run.step, scores });
+    }
+    let training = Training {
+        trained_on: format!(
+            "{pictures} pictures as {} frames of moving clips through the project's scaler and H.264 encoder at \
+             100 to 1500 kbit/s for 480x360; Charbonnier loss, Adam, seed {}, {:.0} s",
+            pairs.train.len(),
+            config.seed,
+            run.seconds
+        ),
+        steps: run.step,
+        scores: scores.map(Scores::named).unwrap_or_default(),
+    };
+    let model = Model::new(config.name(), layers, training)?;
+    write_whole(&config.out, &model.to_bytes()?)?;
+    Ok(model)
+}
+
+impl Scores {
+    /// As they stand in a model file.
+    fn named(self) -> std::collections::BTreeMap<String, f64> {
+        let round = |v: f64| (v * 1000.0).round() / 1000.0;
+        [
+            ("validation_frames", self.frames as f64),
+            ("validation_psnr_y", round(self.model)),
+            ("validation_psnr_y_bicubic", round(self.bicubic)),
+            ("validation_psnr_y_gain_db", round(self.model - self.bicubic)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// All steps, with validations and checkpoints between them.
+fn fit_all(
+    config: &TrainConfig,
+    pairs: &Pairs,
+    mut net: Net,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Progressed, Net), TrainError> {
+    let key = config.key(pairs);
+    let files = config.checkpoint.as_ref().map(|folder| {
+        let name = config.name();
+        (folder.join(format!("{name}.checkpoint.safetensors")), folder.join(format!("{name}.csv")))
+    });
+    let mut run = match &files {
+        Some((path, _)) if config.resume && path.exists() => Progressed::load(path, &key, net.numbers.len())?,
+        _ => Progressed::start(net.numbers.clone()),
+    };
+    progress(Progress::Ready { training: pairs.train.len(), validation: pairs.validation.len(), step: run.step });
+    let (first, radius) = (run.step, net.radius());
+    std::thread::scope(|scope| {
+        // Patches are cut ahead of time on a thread of their own. Each step has its own random numbers, so a
+        // resumed run sees the same patches.
+        let (send, receive) = mpsc::sync_channel(2);
+        scope.spawn(move || {
+            for step in first..config.steps {
+                let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+                rng.set_stream(step);
+                let batch = pairs::batch(&pairs.train, config.batch, config.patch, radius, &mut rng);
+                if send.send(batch).is_err() {
+                    break;
+                }
+            }
+        });
+        let (mut sum, mut count, mut clock) = (0.0, 0, Instant::now());
+        for batch in receive {
+            net.numbers.clone_from(&run.numbers);
+            let (loss, gradient) = net.learn(batch, config.batch, config.patch)?;
+            if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
+                return Err(TrainError::Diverged(run.step));
+            }
+            run.descend(&gradient, fit::learning_rate(config.learning_rate, run.step, config.steps));
+            sum += loss;
+            count += 1;
+            let done = run.step == config.steps;
+            if run.step % 100 != 0 && !run.step.is_multiple_of(config.validate_every) && !done {
+                continue;
+            }
+            run.seconds += clock.elapsed().as_secs_f64();
+            let loss = sum / count as f32;
+            (sum, count) = (0.0, 0);
+            progress(Progress::Step { step: run.step, steps: config.steps, loss, seconds: run.seconds });
+            if run.step.is_multiple_of(config.validate_every) || done {
+                let scores = judge(&net.to_layers(&run.average), glance(&pairs.validation));
+                if let Some(scores) = scores {
+                    progress(Progress::Validated { step: run.step, scores });
+                }
+                if let Some((checkpoint, log)) = &files {
+                    make_folder(checkpoint)?;
+                    run.save(checkpoint, &key)?;
+                    append(log, run.step, run.seconds, loss, scores)?;
+                }
+            }
+            clock = Instant::now();
+        }
+        Ok(())
+    })?;
+    Ok((run, net))
+}
+
+/// A few pairs, spread over all.
+fn glance(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
+    pairs.iter().step_by(pairs.len().div_ceil(GLANCE).max(1))
+}
+
+/// The scores of layers on pairs; none without pairs.
+fn judge<'a>(layers: &[crate::model::Conv3x3], pairs: impl Iterator<Item = &'a Pair>) -> Option<Scores> {
+    let mut scores = Scores { frames: 0, bicubic: 0.0, model: 0.0 };
+    for pair in pairs {
+        // A frame that is hit exactly counts 100 dB, as everywhere in the program.
+        let [bicubic, model] = net::errors(layers, pair)
+            .map(|error| if error > 0.0 { (10.0 * (255.0 * 255.0 / error).log10()).min(100.0) } else { 100.0 });
+        scores.frames += 1;
+        scores.bicubic += bicubic;
+        scores.model += model;
+    }
+    let mean = |sum: f64| sum / scores.frames as f64;
+    (scores.frames > 0).then(|| Scores { bicubic: mean(scores.bicubic), model: mean(scores.model), ..scores })
+}
+
+/// A line of the log: step, seconds, loss, PSNR of bicubic and of the model.
+fn append(path: &Path, step: u64, seconds: f64, loss: f32, scores: Option<Scores>) -> Result<(), TrainError> {
+    let write = || -> std::io::Result<()> {
+        let new = !path.exists();
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+        if new {
+            writeln!(file, "step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db")?;
+        }
+        match scores {
+            Some(Scores { bicubic, model, .. }) => {
+                let gain = model - bicubic;
+                writeln!(file, "{step},{seconds:.1},{loss:.6},{bicubic:.4},{model:.4},{gain:.4}")
+            }
+            None => writeln!(file, "{step},{seconds:.1},{loss:.6},,,"),
+        }
+    };
+    write().map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
+/// Makes the folder that a file is to lie in.
+fn make_folder(file: &Path) -> Result<(), TrainError> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            std::fs::create_dir_all(folder).map_err(|source| TrainError::Write { path: folder.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file so that it is there either whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, bytes)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Training clips: a picture filmed by a moving camera, shrunk, encoded and decoded as a call does it.
+
+use std::{
+    f32::consts::TAU,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    pairs::Pair,
+    photo::{self, Ellipse, View},
+};
+use crate::{
+    codec::{Decoder, Encoder, EncoderConfig},
+    frame::{Frame, Plane, Size, Stamp},
+    scale::{Kernel, Scaler},
+};
+
+/// Frames a second of a training clip.
+const FPS: f32 = 30.0;
+/// The window that most pictures are filmed through; half of it is sent.
+const WINDOW: [u32; 2] = [960, 720];
+/// Bit/s for half a [`WINDOW`]; smaller ones get less. Log-uniform: from a poor connection to one that loses
+/// little, since what reaches a small window in a call is the upper end.
+const BITRATES: Range<f32> = 100e3..1500e3;
+/// Frames after the keyframe that are not kept: the rate control first has to find its quantiser.
+const SETTLING: usize = 5;
+/// Of those after them, one in so many is kept.
+const SPACING: usize = 3;
+
+/// Frames to encode so that `kept` of them remain.
+const fn frames(kept: usize) -> usize {
+    SETTLING + 1 + SPACING * kept.saturating_sub(1)
+}
+
+/// Films one clip of `picture` and returns `kept` pairs of it, fewer when the encoder skipped frames.
+///
+/// Everything about the clip follows from `seed` and `number`. `start` is the time of the first frame; only
+/// the distances between frames matter.
+pub(super) fn film(
+    picture: &Frame,
+    seed: u64,
+    number: u64,
+    kept: usize,
+    start: Instant,
+) -> Result<Vec<Pair>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number);
+    let take = Take::draw(&mut rng, picture.size());
+    let window = Size::new(take.window[0], take.window[1])?;
+    let sent = Size::new(take.window[0] / 2, take.window[1] / 2)?;
+    let share = sent.pixels() as f32 / (WINDOW[0] * WINDOW[1] / 4) as f32;
+    let encoder = |size, bitrate: f32| {
+        Encoder::new(EncoderConfig {
+            size,
+            fps: FPS,
+            bitrate: (bitrate * share).max(20e3) as u32,
+            keyframe_interval: None,
+        })
+    };
+    let picture = take.prepare(picture)?;
+    let mut earlier = match take.earlier_bitrate {
+        Some(bitrate) => Some((encoder(window, bitrate)?, Decoder::new()?)),
+        None => None,
+    };
+    let mut scaler = Scaler::new(sent, Kernel::default());
+    let (mut encoder, mut decoder) = (encoder(sent, take.bitrate)?, Decoder::new()?);
+    let mut pairs = Vec::with_capacity(kept);
+    let mut due = SETTLING;
+    for t in 0..frames(kept) {
+        let captured = start + Duration::from_secs_f64(t as f64 / f64::from(FPS));
+        let stamp = Stamp { id: t as u64, captured };
+        let mut frame = take.frame(&picture, window, t, stamp, &mut rng);
+        if let Some((encoder, decoder)) = &mut earlier {
+            // A frame that the earlier encoder skipped never reached the camera's side of our call.
+            let Some(unit) = encoder.encode(&frame)? else { continue };
+            let Some(decoded) = decoder.decode(&unit.data, stamp)? else { continue };
+            frame = decoded.frame.with_stamp(stamp);
+        }
+        let small = scaler.scale(&frame)?;
+        let Some(unit) = encoder.encode(&small)? else { continue };
+        let Some(decoded) = decoder.decode(&unit.data, stamp)? else { continue };
+        if t >= due {
+            due = t + SPACING;
+            pairs.push(Pair::new(decoded.frame.y(), frame.y())?);
+        }
+    }
+    Ok(pairs)
+}
+
+/// How one clip is filmed.
+#[derive(Debug, Clone, PartialEq)]
+struct Take {
+    window: [u32; 2],
+    /// The picture is shrunk by this first, so that the camera stands further off.
+    shrink: f32,
+    /// It is shrunk by this and grown again: a lens out of focus, a cheap camera, an upscaled source.
+    soften: Option<f32>,
+    camera: Path,
+    /// Something that moves on its own before the rest, and where.
+    subject: Option<(Path, Ellipse)>,
+    /// Light: contrast about black.
+    gain: f32,
+    /// Standard deviation of the sensor's noise in luma codes.
+    noise: f32,
+    /// The clip was compressed before, as a file or by a camera that sends H.264; bit/s at a full window.
+    earlier_bitrate: Option<f32>,
+    /// Bit/s at half a full window.
+    bitrate: f32,
+}
+
+/// How a camera, or what it looks at, moves.
+#[derive(Debug, Clone, PartialEq)]
+struct Path {
+    start: View,
+    /// Pixels a frame.
+    speed: [f32; 2],
+    /// Factor on the scale a frame.
+    zoom: f32,
+    /// Radians a frame.
+    spin: f32,
+    /// Amplitude in pixels, frames of a period, phase.
+    shake: [f32; 3],
+}
+
+impl Path {
+    fn draw(rng: &mut ChaCha8Rng, picture: [f32; 2], window: [f32; 2]) -> Self {
+        let speed = match rng.random_range(0..10) {
+            0..3 => rng.random_range(0.0..0.2),
+            3..8 => log_uniform(rng, 0.2..4.0),
+            _ => log_uniform(rng, 4.0..14.0),
+        };
+        let heading = rng.random_range(0.0..TAU);
+        let some = |rng: &mut ChaCha8Rng, share, range: f32| {
+            if rng.random_bool(share) { rng.random_range(-range..range) } else { 0.0 }
+        };
+        let mut place = |i: usize| {
+            let room = (picture[i] - window[i]).max(1.0);
+            window[i].min(picture[i]) / 2.0 + rng.random_range(0.0..room)
+        };
+        let centre = [place(0), place(1)];
+        Self {
+            start: View { centre, scale: rng.random_range(0.94..1.04), turn: some(rng, 0.4, 0.1) },
+            speed: [speed * heading.cos(), speed * heading.sin()],
+            zoom: 1.0 + some(rng, 0.4, 0.004),
+            spin: some(rng, 0.3, 0.003),
+            shake: [
+                if rng.random_bool(0.5) { log_uniform(rng, 0.05..1.5) } else { 0.0 },
+                rng.random_range(4.0..20.0),
+                rng.random_range(0.0..TAU),
+            ],
+        }
+    }
+
+    fn at(&self, t: usize) -> View {
+        let t = t as f32;
+        let [amplitude, period, phase] = self.shake;
+        let (sin, cos) = (phase + TAU * t / period).sin_cos();
+        let shift = [amplitude * sin, amplitude * cos];
+        View {
+            centre: std::array::from_fn(|i| self.start.centre[i] + self.speed[i] * t + shift[i]),
+            scale: self.start.scale * self.zoom.powf(t),
+            turn: self.start.turn + self.spin * t,
+        }
+    }
+}
+
+fn log_uniform(rng: &mut ChaCha8Rng, range: Range<f32>) -> f32 {
+    (range.start.ln() + rng.random_range(0.0..1.0) * (range.end / range.start).ln()).exp()
+}
+
+impl Take {
+    fn draw(rng: &mut ChaCha8Rng, picture: Size) -> Self {
+        let picture = [picture.width() as f32, picture.height() as f32];
+        // Nine tenths of the picture at most, 4:3, sides that halve to even ones.
+        let width = (0.9 * picture[0]).min(0.9 * picture[1] * 4.0 / 3.0).min(WINDOW[0] as f32) as u32 / 16 * 16;
+        let window = [width, width / 4 * 3];
+        let w = window.map(|v| v as f32);
+        let room = (picture[0] / (1.1 * w[0])).min(picture[1] / (1.1 * w[1])).clamp(1.0, 2.5);
+        let shrink = log_uniform(rng, 1.0..room.max(1.001));
+        let soften = rng.random_bool(0.3).then(|| log_uniform(rng, 1.2..2.5));
+        let seen = picture.map(|v| v / shrink);
+        let camera = Path::draw(rng, seen, w);
+        let subject = rng.random_bool(0.5).then(|| {
+            let path = Path::draw(rng, seen, w);
+            let radius = [w[0] * rng.random_range(0.1..0.3), w[1] * rng.random_range(0.15..0.45)];
+            let centre = [w[0] * rng.random_range(0.25..0.75), w[1] * rng.random_range(0.3..0.7)];
+            (path, Ellipse { centre, radius })
+        });
+        Self {
+            window,
+            shrink,
+            soften,
+            camera,
+            subject,
+            gain: if rng.random_bool(0.3) { rng.random_range(0.4..1.0) } else { 1.0 },
+            noise: if rng.random_bool(0.5) { log_uniform(rng, 0.3..3.0) } else { 0.0 },
+            earlier_bitrate: rng.random_bool(0.25).then(|| log_uniform(rng, 1e6..8e6)),
+            bitrate: log_uniform(rng, BITRATES),
+        }
+    }
+
+    /// The picture at the distance and sharpness of this take.
+    fn prepare(&self, picture: &Frame) -> Result<Frame, Box<dyn std::error::Error + Send + Sync>> {
+        let size = picture.size();
+        let smaller = |by: f32| Size::new((size.width() as f32 / by) as u32, (size.height() as f32 / by) as u32);
+        let to = smaller(self.shrink)?;
+        let picture = match self.soften {
+            Some(by) => Scaler::new(smaller(self.shrink * by)?, Kernel::Bilinear).scale(picture)?,
+            None => picture.clone(),
+        };
+        Ok(Scaler::new(to, Kernel::default()).scale(&picture)?)
+    }
+
+    fn frame(&self, picture: &Frame, window: Size, t: usize, stamp: Stamp, rng: &mut ChaCha8Rng) -> Frame {
+        let mut frame = Frame::filled(window, [16, 128, 128], picture.colour, stamp);
+        photo::look(picture, &mut frame, self.camera.at(t), None);
+        if let Some((path, ellipse)) = &self.subject {
+            // It moves through the window a little less than what is seen in it.
+            let drift: [f32; 2] = std::array::from_fn(|i| 0.7 * path.speed[i] * t as f32);
+            let centre = std::array::from_fn(|i| ellipse.centre[i] + drift[i]);
+            photo::look(picture, &mut frame, path.at(t), Some(Ellipse { centre, ..*ellipse }));
+        }
+        let [luma, ..] = frame.planes_mut();
+        if self.gain != 1.0 || self.noise > 0.0 {
+            expose(luma, self.gain, self.noise, rng);
+        }
+        frame
+    }
+}
+
+/// Dims a picture and adds the noise of a sensor.
+fn expose(luma: &mut Plane, gain: f32, noise: f32, rng: &mut ChaCha8Rng) {
+    for y in 0..luma.height() {
+        for v in luma.row_mut(y) {
+            let mut value = 16.0 + gain * (f32::from(*v) - 16.0);
+            if noise > 0.0 {
+                // The sum of four bytes is nearly normal, with a standard deviation of √(4·(256² − 1)/12) = 147.8.
+                let sum: u32 = rng.random::<[u8; 4]>().into_iter().map(u32::from).sum();
+                value += noise * (sum as f32 - 510.0) / 147.8;
+            }
+            *v = value.round().clamp(0.0, 255.0) as u8;
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Pairs of luma planes to learn from, the file that keeps them, and the batches cut from them.
+
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter, Read, Write},
+    path::Path,
+};
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{frame::Plane, train::TrainError, upscale::bicubic::QUARTER};
+
+/// The first bytes of a cache file; the number counts up with the format.
+const MAGIC: &[u8; 16] = b"clearcall pairs1";
+/// The longest description of what pairs were made from, in bytes.
+const MAX_KEY: u32 = 1 << 20;
+/// The most pairs that a cache file may announce.
+const MAX_PAIRS: u32 = 1 << 20;
+/// The most bytes of pictures that are kept in memory.
+pub(super) const MAX_BYTES: u64 = 16 << 30;
+
+/// What a call shows of a frame, and the frame itself at twice the size.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Pair {
+    width: usize,
+    height: usize,
+    /// Decoded luma, `width · height`.
+    lr: Vec<u8>,
+    /// Luma before it was scaled down, `4 · width · height`.
+    hr: Vec<u8>,
+}
+
+impl std::fmt::Debug for Pair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pair {}x{}", self.width, self.height)
+    }
+}
+
+/// Planes that are not a pair.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} and {} are not a picture and its double", sizes[0], sizes[1])]
+pub(super) struct NotAPair {
+    sizes: [String; 2],
+}
+
+impl Pair {
+    pub(super) fn new(lr: &Plane, hr: &Plane) -> Result<Self, NotAPair> {
+        if (hr.width(), hr.height()) != (2 * lr.width(), 2 * lr.height()) {
+            return Err(NotAPair { sizes: [lr, hr].map(|p| format!("{}x{}", p.width(), p.height())) });
+        }
+        Ok(Self { width: lr.width(), height: lr.height(), lr: lr.to_packed(), hr: hr.to_packed() })
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) const fn height(&self) -> usize {
+        self.height
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        (self.lr.len() + self.hr.len()) as u64
+    }
+
+    pub(super) fn hr(&self) -> &[u8] {
+        &self.hr
+    }
+
+    /// A square of low-resolution luma in 0..1; the edge is repeated outside the picture.
+    fn lr_square(&self, left: isize, top: isize, side: usize) -> Square {
+        let clamp = |v: isize, n: usize| v.clamp(0, n as isize - 1) as usize;
+        Square::new(side, |x, y| {
+            let (x, y) = (clamp(left + x as isize, self.width), clamp(top + y as isize, self.height));
+            f32::from(self.lr[y * self.width + x]) / 255.0
+        })
+    }
+
+    fn hr_square(&self, left: usize, top: usize, side: usize) -> Square {
+        Square::new(side, |x, y| f32::from(self.hr[(top + y) * 2 * self.width + left + x]) / 255.0)
+    }
+
+    /// All of the low-resolution luma in 0..1, its edge repeated `margin` times.
+    pub(super) fn lr_padded(&self, margin: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity((self.width + 2 * margin) * (self.height + 2 * margin));
+        for y in 0..self.height + 2 * margin {
+            let row = &self.lr[y.saturating_sub(margin).min(self.height - 1) * self.width..][..self.width];
+            let x = |x: usize| x.saturating_sub(margin).min(self.width - 1);
+            out.extend((0..self.width + 2 * margin).map(|i| f32::from(row[x(i)]) / 255.0));
+        }
+        out
+    }
+}
+
+/// A square of numbers.
+struct Square {
+    side: usize,
+    data: Vec<f32>,
+}
+
+impl Square {
+    fn new(side: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+        let data = (0..side * side).map(|i| value(i % side, i / side)).collect();
+        Self { side, data }
+    }
+
+    /// One of the eight ways to lay a square on itself.
+    fn laid(self, way: u8) -> Self {
+        if way == 0 {
+            return self;
+        }
+        let last = self.side - 1;
+        Self::new(self.side, |x, y| {
+            let (x, y) = if way & 1 == 0 { (x, y) } else { (y, x) };
+            let x = if way & 2 == 0 { x } else { last - x };
+            let y = if way & 4 == 0 { y } else { last - y };
+            self.data[y * self.side + x]
+        })
+    }
+}
+
+/// The bicubic picture of a padded plane, as the four pictures of a pixel shuffle: `[2·dy + dx][y][x]`.
+///
+/// `plane` has `margin` (at least 2) pixels around the `width`×`height` that are wanted.
+pub(super) fn bicubic(plane: &[f32], width: usize, height: usize, margin: usize) -> Vec<f32> {
+    let stride = width + 2 * margin;
+    let mirrored = [QUARTER[3], QUARTER[2], QUARTER[1], QUARTER[0]];
+    // Along the rows first: the even and the odd columns, for all rows of the padded plane.
+    let rows = height + 4;
+    let mut across = [vec![0.0_f32; width * rows], vec![0.0_f32; width * rows]];
+    for y in 0..rows {
+        let row = &plane[(y + margin - 2) * stride + margin - 2..][..width + 4];
+        let [even, odd] = across.each_mut().map(|plane| &mut plane[y * width..][..width]);
+        for x in 0..width {
+            let taps = |from: usize, w: &[f32; 4]| (0..4).map(|k| w[k] * row[x + from + k]).sum::<f32>();
+            even[x] = taps(0, &mirrored);
+            odd[x] = taps(1, &QUARTER);
+        }
+    }
+    let mut out = Vec::with_capacity(4 * width * height);
+    for (from, weights) in [(0, &mirrored), (1, &QUARTER)] {
+        for plane in &across {
+            for y in 0..height {
+                let row = |k: usize| &plane[(y + from + k) * width..][..width];
+                let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+                out.extend(
+                    (0..width).map(|x| weights[0] * a[x] + weights[1] * b[x] + weights[2] * c[x] + weights[3] * d[x]),
+                );
+            }
+        }
+    }
+    out
+}
+
+/// Patches to learn from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Batch {
+    /// Low-resolution luma, `[image][side + 2·radius][side + 2·radius]`.
+    pub(super) input: Vec<f32>,
+    /// What has to be added to bicubic, `[image][2·dy + dx][side][side]`.
+    pub(super) target: Vec<f32>,
+}
+
+/// Cuts `count` patches of `side` low-resolution pixels, each from a picture and a place drawn from `rng`.
+pub(super) fn batch(pairs: &[Pair], count: usize, side: usize, radius: usize, rng: &mut ChaCha8Rng) -> Batch {
+    let margin = radius.max(2);
+    let padded = side + 2 * margin;
+    let mut batch = Batch {
+        input: Vec::with_capacity(count * (side + 2 * radius).pow(2)),
+        target: Vec::with_capacity(count * 4 * side * side),
+    };
+    for _ in 0..count {
+        let pair = &pairs[rng.random_range(0..pairs.len())];
+        let left = rng.random_range(0..=pair.width.saturating_sub(side));
+        let top = rng.random_range(0..=pair.height.saturating_sub(side));
+        let way = rng.random_range(0..8);
+        let lr = pair.lr_square(left as isize - margin as isize, top as isize - margin as isize, padded).laid(way);
+        let hr = pair.hr_square(2 * left, 2 * top, 2 * side).laid(way);
+        for row in lr.data.chunks_exact(padded).skip(margin - radius).take(side + 2 * radius) {
+            batch.input.extend_from_slice(&row[margin - radius..][..side + 2 * radius]);
+        }
+        let bicubic = bicubic(&lr.data, side, side, margin);
+        for (part, bicubic) in bicubic.chunks_exact(side * side).enumerate() {
+            let (dy, dx) = (part / 2, part % 2);
+            for (y, bicubic) in bicubic.chunks_exact(side).enumerate() {
+                let hr = &hr.data[(2 * y + dy) * 2 * side..][..2 * side];
+                batch.target.extend(bicubic.iter().zip(hr.iter().skip(dx).step_by(2)).map(|(b, hr)| hr - b));
+            }
+        }
+    }
+    batch
+}
+
+/// Pairs by what they are for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Pairs {
+    /// To learn from.
+    pub(super) train: Vec<Pair>,
+    /// To judge by; no picture is in both.
+    pub(super) validation: Vec<Pair>,
+}
+
+impl Pairs {
+    /// Writes all pairs. `key` says what they were made from.
+    pub(super) fn save(&self, path: &Path, key: &str) -> Result<(), TrainError> {
+        let failed = |source| TrainError::Write { path: path.to_owned(), source };
+        let whole = path.with_extension("part");
+        let write = || -> std::io::Result<()> {
+            let mut file = BufWriter::new(File::create(&whole)?);
+            file.write_all(MAGIC)?;
+            file.write_all(&(key.len() as u32).to_le_bytes())?;
+            file.write_all(key.as_bytes())?;
+            for pairs in [&self.train, &self.validation] {
+                file.write_all(&(pairs.len() as u32).to_le_bytes())?;
+                for pair in pairs {
+                    file.write_all(&(pair.width as u16).to_le_bytes())?;
+                    file.write_all(&(pair.height as u16).to_le_bytes())?;
+                    file.write_all(&pair.lr)?;
+                    file.write_all(&pair.hr)?;
+                }
+            }
+            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&whole, path)
+        };
+        write().map_err(failed)
+    }
+
+    /// Reads what [`Pairs::save`] wrote. `None`: there is no such file, or it was made from something else.
+    pub(super) fn load(path: &Path, key: &str) -> Result<Option<Self>, TrainError> {
+        let failed = |why: String| TrainError::Cache { path: path.to_owned(), why };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(e.to_string())),
+        };
+        let length = file.metadata().map_err(|e| failed(e.to_string()))?.len();
+        let mut file = BufReader::new(file);
+        let mut head = [0; 20];
+        let length_of_key = match file.read_exact(&mut head) {
+            Ok(()) if head[..16] == *MAGIC => u32::from_le_bytes([head[16], head[17], head[18], head[19]]),
+            _ => return Err(failed("it is not a file of training pairs".to_owned())),
+        };
+        if length_of_key > MAX_KEY {
+            return Err(failed("it is not a file of training pairs".to_owned()));
+        }
+        let mut made_from = vec![0; length_of_key as usize];
+        file.read_exact(&mut made_from).map_err(|e| failed(e.to_string()))?;
+        if made_from != key.as_bytes() {
+            return Ok(None);
+        }
+        let mut pairs = Self::default();
+        let mut left = length.min(MAX_BYTES);
+        for list in [&mut pairs.train, &mut pairs.validation] {
+            read_list(&mut file, list, &mut left).map_err(|e| failed(e.to_string()))?;
+        }
+        Ok(Some(pairs))
+    }
+}
+
+/// Reads one list; `left` bytes of the file are still to come, and no more is set aside.
+fn read_list(file: &mut impl Read, list: &mut Vec<Pair>, left: &mut u64) -> std::io::Result<()> {
+    let bad = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
+    let mut count = [0; 4];
+    file.read_exact(&mut count)?;
+    let count = u32::from_le_bytes(count);
+    if count > MAX_PAIRS {
+        return Err(bad("it announces more pairs than there can be"));
+    }
+    for _ in 0..count {
+        let mut size = [0; 4];
+        file.read_exact(&mut size)?;
+        let (width, height) = (u16::from_le_bytes([size[0], size[1]]), u16::from_le_bytes([size[2], size[3]]));
+        let pixels = usize::from(width) * usize::from(height);
+        *left = left.checked_sub(5 * pixels as u64).ok_or_else(|| bad("it is cut short"))?;
+        if pixels == 0 {
+            return Err(bad("it holds an empty picture"));
+        }
+        let (mut lr, mut hr) = (vec![0; pixels], vec![0; 4 * pixels]);
+        file.read_exact(&mut lr)?;
+        file.read_exact(&mut hr)?;
+        list.push(Pair { width: width.into(), height: height.into(), lr, hr });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn pair(width: usize, height: usize, seed: u64) -> Pair {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut plane = |w, h| {
+            let data = (0..w * h).map(|_| rng.random()).collect();
+            Plane::from_vec(data, w, h, w).unwrap()
+        };
+        Pair::new(&plane(width, height), &plane(2 * width, 2 * height)).unwrap()
+    }
+
+    #[test]
+    fn a_pair_is_a_picture_and_its_double() {
+        let plane = |w, h| Plane::filled(w, h, 9);
+        assert!(Pair::new(&plane(4, 3), &plane(8, 6)).is_ok());
+        assert!(Pair::new(&plane(4, 3), &plane(8, 7)).is_err());
+    }
+
+    #[test]
+    fn a_batch_is_cut_where_bicubic_and_picture_agree() {
+        // In a picture that is a ramp, bicubic is exact away from the edge, whichever way the patch is laid.
+        let ramp = |w: usize, h: usize, half: f32| {
+            let v = |i: usize, j: usize| (2.0 * half * i as f32 + 4.0 * half * j as f32 + half * 3.0 - 1.5) as u8;
+            Plane::from_vec((0..w * h).map(|k| v(k % w, k / w)).collect(), w, h, w).unwrap()
+        };
+        // Low resolution 4i + 8j + 1.5 → 2·(2i + ½ …): the same plane seen at twice the density, up to rounding.
+        let pair = Pair::new(&ramp(20, 12, 2.0), &ramp(40, 24, 1.0)).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let batch = batch(&[pair], 16, 6, 3, &mut rng);
+        assert_eq!(batch.input.len(), 16 * 12 * 12);
+        assert_eq!(batch.target.len(), 16 * 4 * 6 * 6);
+        let near = batch.target.iter().filter(|t| t.abs() <= 2.0 / 255.0).count();
+        assert!(near * 10 > batch.target.len() * 8, "{near} of {}", batch.target.len());
+    }
+
+    #[test]
+    fn bicubic_of_an_edge() {
+        // One row by hand: … 0 0 1 1 …, the output pixels around the step.
+        let (width, margin) = (4, 2);
+        let row = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+        let plane: Vec<f32> = (0..5).flat_map(|_| row).collect();
+        let out = bicubic(&plane, width, 1, margin);
+        let (even, odd) = (&out[..4], &out[4..8]);
+        assert_eq!(odd[1], QUARTER[2] + QUARTER[3]);
+        assert_eq!(even[2], QUARTER[0] * 0.0 + QUARTER[1] + QUARTER[0]);
+        assert_eq!(out[8..12], out[..4], "all rows are alike");
+    }
+
+    #[test]
+    fn the_cache_gives_back_what_it_was_given_and_survives_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs");
+        let pairs = Pairs { train: vec![pair(5, 4, 1), pair(8, 2, 2)], validation: vec![pair(3, 3, 3)] };
+        assert_eq!(Pairs::load(&path, "seven").unwrap(), None, "there is none yet");
+        pairs.save(&path, "seven").unwrap();
+        assert_eq!(Pairs::load(&path, "seven").unwrap().as_ref(), Some(&pairs));
+        assert_eq!(Pairs::load(&path, "eight").unwrap(), None, "made from something else");
+        let bytes = std::fs::read(&path).unwrap();
+        for cut in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            assert!(Pairs::load(&path, "seven").is_err(), "cut to {cut}");
+        }
+        for at in [16, 18, 25, 27, 29, 31] {
+            let mut bytes = bytes.clone();
+            bytes[at..at + 2].fill(0xff);
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(Pairs::load(&path, "seven").is_err(), "huge numbers at {at}");
+        }
+    }
+}

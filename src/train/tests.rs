@@ -1,0 +1,174 @@
+//! The whole of it on small drawn pictures.
+
+use std::path::Path;
+
+use rand::Rng;
+
+use super::*;
+
+/// Pictures with edges, ramps and grain.
+fn pictures(folder: &Path, count: u64) {
+    for n in 0..count {
+        let mut rng = ChaCha8Rng::seed_from_u64(n);
+        let circles: Vec<[f32; 4]> = (0..12)
+            .map(|_| {
+                [rng.random_range(0.0..200.0), rng.random_range(0.0..170.0), rng.random_range(4.0..40.0), rng.random()]
+            })
+            .collect();
+        let picture = image::RgbImage::from_fn(200, 170, |x, y| {
+            let inside = |c: &&[f32; 4]| (x as f32 - c[0]).hypot(y as f32 - c[1]) < c[2];
+            let light = circles.iter().rev().find(inside).map_or((x + y) as f32 / 370.0, |c| c[3]);
+            let grain: f32 = rng.random_range(-6.0..6.0);
+            let v = (255.0 * light + grain).clamp(0.0, 255.0) as u8;
+            image::Rgb([v, (f32::from(v) * 0.8) as u8, 255 - v])
+        });
+        let name = folder.join(format!("{n}.{}", if n % 2 == 0 { "png" } else { "jpg" }));
+        picture.save(name).unwrap();
+    }
+}
+
+fn config(folder: &Path) -> TrainConfig {
+    TrainConfig {
+        pictures: folder.join("pictures"),
+        out: folder.join("out/tiny.safetensors"),
+        channels: 4,
+        layers: 1,
+        steps: 40,
+        batch: 4,
+        patch: 16,
+        clips: 1,
+        frames: 2,
+        checkpoint: Some(folder.join("checkpoint")),
+        validate_every: 20,
+        ..TrainConfig::default()
+    }
+}
+
+fn folder(count: u64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("pictures")).unwrap();
+    pictures(&folder.path().join("pictures"), count);
+    folder
+}
+
+#[test]
+fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
+    let folder = folder(3);
+    let whole = TrainConfig { cache: Some(folder.path().join("cache")), ..config(folder.path()) };
+    let mut told = Vec::new();
+    let model = run(&whole, &mut |p| told.push(p)).unwrap();
+    assert!(matches!(told[0], Progress::Filming { done: 1, pictures: 3 }));
+    // Three clips of two frames, less what the encoder skipped.
+    let sane = |training, validation| training > 0 && validation > 0 && training + validation <= 6;
+    let ready =
+        |p: &Progress| matches!(*p, Progress::Ready { training, validation, step: 0 } if sane(training, validation));
+    assert!(told.iter().any(ready));
+    assert!(told.iter().any(|p| matches!(p, Progress::Step { step: 40, .. })));
+    let read = Model::read(&whole.out).unwrap();
+    assert_eq!(read.layers(), model.layers());
+    assert_eq!((read.info().channels, read.info().depth, read.info().steps), (4, 1, 40));
+    assert!(read.info().trained_on.contains("3 pictures"), "{}", read.info().trained_on);
+    assert!(read.info().scores.contains_key("validation_psnr_y_gain_db"));
+    let log = std::fs::read_to_string(folder.path().join("checkpoint/tiny.csv")).unwrap();
+    assert_eq!(log.lines().count(), 3);
+
+    // The same in two parts: what is left of a run that was cut off after step 20 is its checkpoint.
+    let parts = TrainConfig {
+        checkpoint: Some(folder.path().join("second")),
+        out: folder.path().join("tiny.safetensors"),
+        resume: true,
+        ..whole.clone()
+    };
+    let checkpoint = folder.path().join("second/tiny.checkpoint.safetensors");
+    let kept = folder.path().join("kept");
+    let mut starts = Vec::new();
+    run(&parts, &mut |p| {
+        if matches!(p, Progress::Step { step: 40, .. }) {
+            std::fs::copy(&checkpoint, &kept).unwrap();
+        }
+    })
+    .unwrap();
+    std::fs::copy(&kept, &checkpoint).unwrap();
+    let resumed = run(&parts, &mut |p| {
+        if let Progress::Ready { step, .. } = p {
+            starts.push(step);
+        }
+    })
+    .unwrap();
+    assert_eq!(starts, [20]);
+    assert_eq!(resumed.layers(), model.layers());
+
+    let other = TrainConfig { channels: 5, ..parts };
+    assert!(matches!(run(&other, &mut |_| ()), Err(TrainError::Checkpoint { .. })), "another run's checkpoint");
+}
+
+#[test]
+fn clips_follow_from_the_seed() {
+    let folder = folder(2);
+    let pairs = |seed| {
+        let config = TrainConfig { seed, ..config(folder.path()) };
+        synthesis::pairs(&config, &mut |_| ()).unwrap().0
+    };
+    let first = pairs(4);
+    assert_eq!(first, pairs(4));
+    assert_ne!(first, pairs(5));
+    assert!(!first.train.is_empty() && !first.validation.is_empty());
+}
+
+#[test]
+fn the_exported_model_computes_what_the_trainer_computed() {
+    // The trainer's convolutions against the reference engine on a whole picture, edges included.
+    use crate::{
+        frame::{Colour, Frame, Plane, Stamp},
+        upscale::{Method, reference},
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let (width, height) = (23, 14);
+    let luma = Plane::from_vec((0..width * height).map(|_| rng.random()).collect(), width, height, width).unwrap();
+    let grey = || Plane::filled(width.div_ceil(2), height.div_ceil(2), 128);
+    let lr = Frame::new(luma, grey(), grey(), Colour::default(), Stamp::now(0)).unwrap();
+    for (channels, layers) in [(8, 1), (5, 3), (3, 0)] {
+        let model = Model::untrained(channels, layers, 6).unwrap();
+        let shown = reference::i420(&lr, Method::Cnn, &model).unwrap();
+        let pair = Pair::new(lr.y(), shown.y()).unwrap();
+        // What the trainer takes for the network's picture has no error against what the reference shows,
+        // but for a code where the sum falls between two.
+        let [bicubic, ours] = net::errors(model.layers(), &pair);
+        assert!(ours < 0.01 && bicubic > 1.0, "{channels},{layers}: {ours} {bicubic}");
+    }
+}
+
+#[test]
+fn burn_sees_the_same_network() {
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
+    let net = Net::untrained(6, 2, 3).unwrap();
+    let side = 9;
+    let padded = side + 2 * net.radius();
+    let input: Vec<f32> = (0..padded * padded).map(|_| rng.random()).collect();
+    let layers = net.to_layers(&net.numbers);
+    let target = net::forward(&layers, &input, padded, padded);
+    // With the plain forward pass as the target nothing is left of the loss but its ε.
+    let (loss, _) = net.learn(pairs::Batch { input, target }, 1, side).unwrap();
+    assert!((loss - net::EPSILON).abs() < 1e-5, "{loss}");
+}
+
+#[test]
+fn bad_input_is_named() {
+    let folder = folder(1);
+    let at = folder.path();
+    let why = |config: &TrainConfig| run(config, &mut |_| ()).unwrap_err().to_string();
+    std::fs::create_dir(at.join("empty")).unwrap();
+    assert!(why(&TrainConfig { pictures: at.join("empty"), ..config(at) }).contains("there are no pictures"));
+    assert!(why(&TrainConfig { pictures: at.join("nowhere"), ..config(at) }).contains("nowhere"));
+    assert!(why(&TrainConfig { channels: 0, ..config(at) }).contains("channels"));
+    assert!(why(&TrainConfig { patch: 120, ..config(at) }).contains("smallest clip"));
+    assert!(why(&TrainConfig { resume: true, checkpoint: None, ..config(at) }).contains("checkpoint"));
+    for learning_rate in [0.0, f32::NAN] {
+        assert!(why(&TrainConfig { learning_rate, ..config(at) }).contains("learning rate"));
+    }
+    std::fs::write(at.join("pictures/x.png"), b"no picture at all").unwrap();
+    assert!(why(&config(at)).contains("x.png"));
+    std::fs::remove_file(at.join("pictures/x.png")).unwrap();
+    image::RgbImage::new(20, 400).save(at.join("pictures/thin.png")).unwrap();
+    assert!(why(&config(at)).contains("20x400"));
+}
