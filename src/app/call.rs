@@ -1,0 +1,308 @@
+//! A call as the window holds it: the session, the newest pair, the numbers, and what the person has set.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use egui::{TextureId, Ui, vec2};
+
+use super::{
+    call_page::{self, Action, CallView, Controls, ModelChoice, Pictures},
+    compare::Zoom,
+    start_page::Card,
+    textures::Textures,
+};
+use crate::{
+    call::Impairment,
+    frame::{Frame, Size},
+    model::Model,
+    pipeline::{Link, Plan, Session, SessionError, State, Wake},
+    stats::{Snapshot, Stats},
+    upscale::{GpuContext, Pair},
+};
+
+/// How often the numbers are read.
+const STATS: Duration = Duration::from_millis(100);
+/// How often the self-view is renewed.
+const SELF_VIEW: Duration = Duration::from_millis(60);
+/// How long a notice stays.
+const NOTICE: Duration = Duration::from_secs(6);
+/// How many notices are shown at once.
+const NOTICES: usize = 3;
+
+/// How a call came to its end.
+pub(crate) enum Leave {
+    /// The person ended it, or has seen that it ended.
+    HungUp,
+    /// It never began.
+    NotStarted(SessionError),
+    /// It began, but there was never a connection.
+    NotConnected(String),
+}
+
+/// The session, or the thread that is starting it.
+enum Running {
+    Opening(Receiver<Result<Session, SessionError>>),
+    Open(Session),
+    Gone,
+}
+
+/// A call and all that the window knows of it.
+pub(crate) struct Call {
+    running: Running,
+    link: Link,
+    title: &'static str,
+    was_connected: bool,
+    pair: Option<Arc<Pair>>,
+    pictures: Option<Pictures>,
+    own: Option<(TextureId, Size)>,
+    own_frame: Option<Arc<Frame>>,
+    own_at: Option<Instant>,
+    stats: Snapshot,
+    stats_at: Option<Instant>,
+    shown: VecDeque<Instant>,
+    notices: VecDeque<(Instant, String)>,
+    impairment: Impairment,
+    /// What was done before the session had begun.
+    pending: Vec<Action>,
+    pub(crate) controls: Controls,
+}
+
+impl Call {
+    /// Starts a session on a thread of its own, because opening a camera takes its time.
+    pub(crate) fn begin(plan: Plan, link: Link, gpu: Option<GpuContext>, wake: Wake, models: &[Arc<Model>]) -> Self {
+        let controls = Controls {
+            bitrate: plan.bitrate,
+            model: models.iter().position(|m| **m == *plan.model).unwrap_or(0),
+            hidden: false,
+            loss: plan.impairment.loss * 100.0,
+            delay_ms: plan.impairment.delay_ms,
+            stats: true,
+            zoom: Zoom::Fit,
+            centre: vec2(0.5, 0.5),
+            answer: String::new(),
+            answer_error: None,
+        };
+        let title = match link {
+            Link::Loopback => "Loopback call",
+            Link::Host { .. } => "Hosting",
+            Link::Join { .. } => "Joined call",
+            Link::Offer | Link::Answer { .. } => "Copy-and-paste call",
+        };
+        let impairment = plan.impairment;
+        let (tell, told) = mpsc::sync_channel(1);
+        let to = link.clone();
+        let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
+            let session = Session::start(plan, to, gpu, Arc::clone(&wake));
+            // If nobody waits any more, the session ends here.
+            drop(tell.send(session));
+            wake();
+        });
+        if let Err(error) = opening {
+            tracing::error!("{error}");
+        }
+        Self {
+            running: Running::Opening(told),
+            link,
+            title,
+            was_connected: false,
+            pair: None,
+            pictures: None,
+            own: None,
+            own_frame: None,
+            own_at: None,
+            stats: Stats::default().snapshot(),
+            stats_at: None,
+            shown: VecDeque::new(),
+            notices: VecDeque::new(),
+            impairment,
+            pending: Vec::new(),
+            controls,
+        }
+    }
+
+    /// The session, once it has begun.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        if let Running::Open(session) = &self.running { Some(session) } else { None }
+    }
+
+    /// The newest pair that was shown.
+    pub(crate) fn pair(&self) -> Option<&Pair> {
+        self.pair.as_deref()
+    }
+
+    /// How the two sides found each other.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The part of the start page that this call was begun from.
+    pub(crate) fn card(&self) -> Card {
+        Card::of(&self.link)
+    }
+
+    /// `plan` with what the person has set during the call.
+    pub(crate) fn plan(&self, plan: &Plan, models: &[Arc<Model>]) -> Plan {
+        Plan {
+            bitrate: self.controls.bitrate,
+            model: models.get(self.controls.model).unwrap_or(&plan.model).clone(),
+            impairment: self.impairment,
+            ..plan.clone()
+        }
+    }
+
+    /// Draws the call and does what the person wants; says when the page is to be left.
+    pub(crate) fn show(
+        &mut self,
+        ui: &mut Ui,
+        textures: &mut Textures,
+        models: &[Arc<Model>],
+        choices: &[ModelChoice],
+    ) -> Option<Leave> {
+        if let Some(leave) = self.opened() {
+            return Some(leave);
+        }
+        let now = Instant::now();
+        let state = self.session().map_or(State::Starting, Session::state);
+        match &state {
+            State::Connected { .. } => self.was_connected = true,
+            State::Ended { why, .. } if !self.was_connected => return Some(Leave::NotConnected(why.clone())),
+            _ => {}
+        }
+        let fresh = self.take_pictures(ui, textures, now);
+        self.read_numbers(now);
+
+        let fps = self.fps(now);
+        let notices: Vec<String> = self.notices.iter().map(|(_, text)| text.clone()).collect();
+        let view = CallView {
+            title: self.title,
+            loopback: matches!(self.link, Link::Loopback),
+            state: &state,
+            pictures: self.pictures,
+            self_view: self.own,
+            stats: &self.stats,
+            fps,
+            models: choices,
+            notices: &notices,
+        };
+        let actions = call_page::show(ui, &view, &mut self.controls);
+        if fresh && let (Some(session), Some(pair)) = (self.session(), &self.pair) {
+            session.shown(pair);
+            self.shown.push_back(now);
+        }
+        ui.ctx().request_repaint_after(STATS);
+        self.act(ui, actions, models).then_some(Leave::HungUp)
+    }
+
+    /// Looks whether the session has begun.
+    fn opened(&mut self) -> Option<Leave> {
+        let Running::Opening(told) = &self.running else { return None };
+        match told.try_recv() {
+            Ok(Ok(session)) => {
+                self.running = Running::Open(session);
+                None
+            }
+            Ok(Err(error)) => {
+                self.running = Running::Gone;
+                Some(Leave::NotStarted(error))
+            }
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                self.running = Running::Gone;
+                let error = std::io::Error::other("the thread that opens the source ended");
+                Some(Leave::NotStarted(SessionError::Threads(error)))
+            }
+        }
+    }
+
+    /// Takes the newest pair and the self-view, if they are new.
+    fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, now: Instant) -> bool {
+        let Running::Open(session) = &self.running else { return false };
+        let mut fresh = false;
+        if let Some(pair) = session.take_pair() {
+            if let Some([left, right]) = textures.pair(ui.ctx(), &pair) {
+                self.pictures = Some(Pictures { left, right, size: pair.size });
+                fresh = true;
+            }
+            self.pair = Some(pair);
+        }
+        if self.own_at.is_none_or(|at| now - at >= SELF_VIEW)
+            && let Some(frame) = session.self_view()
+            && self.own_frame.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &frame))
+        {
+            self.own = Some((textures.self_view(ui.ctx(), &frame), frame.size()));
+            self.own_frame = Some(frame);
+            self.own_at = Some(now);
+        }
+        fresh
+    }
+
+    fn read_numbers(&mut self, now: Instant) {
+        let Running::Open(session) = &self.running else { return };
+        for notice in session.notices() {
+            self.notices.push_back((now, notice));
+        }
+        let old = |(at, _): &(Instant, String)| now - *at > NOTICE;
+        while self.notices.len() > NOTICES || self.notices.front().is_some_and(old) {
+            self.notices.pop_front();
+        }
+        if self.stats_at.is_none_or(|at| now - at >= STATS) {
+            self.stats = session.stats();
+            self.stats_at = Some(now);
+        }
+    }
+
+    /// Frames shown in the last second.
+    fn fps(&mut self, now: Instant) -> f64 {
+        while self.shown.front().is_some_and(|at| now - *at > Duration::from_secs(1)) {
+            self.shown.pop_front();
+        }
+        match (self.shown.front(), self.shown.back()) {
+            (Some(first), Some(last)) if last > first => {
+                (self.shown.len() - 1) as f64 / (*last - *first).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Passes on what the person did; true when the page is to be left.
+    fn act(&mut self, ui: &Ui, actions: Vec<Action>, models: &[Arc<Model>]) -> bool {
+        self.pending.extend(actions);
+        if self.pending.contains(&Action::HangUp) {
+            return true;
+        }
+        let Running::Open(session) = &self.running else { return false };
+        for action in self.pending.drain(..) {
+            match action {
+                Action::HangUp => {}
+                Action::Bitrate => session.set_bitrate(self.controls.bitrate),
+                Action::Model => {
+                    if let Some(model) = models.get(self.controls.model) {
+                        session.set_model(Arc::clone(model));
+                    }
+                }
+                Action::Hide => session.mute(self.controls.hidden),
+                Action::Impair => {
+                    self.impairment.loss = self.controls.loss / 100.0;
+                    self.impairment.delay_ms = self.controls.delay_ms;
+                    session.set_impairment(self.impairment);
+                }
+                Action::Answer => {
+                    let answer = session.accept_answer(self.controls.answer.trim());
+                    self.controls.answer_error = answer.err().map(|e| e.to_string());
+                }
+                Action::CopyStats => {
+                    if let Ok(json) = serde_json::to_string_pretty(&self.stats) {
+                        ui.ctx().copy_text(json);
+                    }
+                }
+            }
+        }
+        false
+    }
+}

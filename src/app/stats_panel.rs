@@ -1,0 +1,168 @@
+//! The numbers of a call: what each stage did, and what the network does.
+
+use egui::{Align2, FontId, Rect, Sense, Ui, Role, WidgetInfo, pos2, vec2};
+
+use super::style;
+use crate::stats::{Snapshot, Stage, StageSnapshot};
+
+/// Height of the whole panel.
+pub(crate) const HEIGHT: f32 = 170.0;
+const ROW: f32 = 17.0;
+const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
+
+/// Right edges of the columns of numbers.
+const COLUMNS: [(&str, f32); 5] = [("in", 120.0), ("out", 180.0), ("dropped", 245.0), ("p50 ms", 310.0), ("p95 ms", 375.0)];
+const WHY: f32 = 387.0;
+
+/// Draws the panel; says whether the numbers are to be copied.
+pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
+    let width = ui.available_width();
+    let why = (width - 870.0).clamp(0.0, 320.0);
+    let table = WHY + why;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+        ui.allocate_ui(vec2(table, ROW * 9.0), |ui| stages(ui, stats, table, why));
+        ui.add_space(20.0);
+        ui.vertical(|ui| {
+            let column = ((width - table - 20.0) / 2.0).floor();
+            ui.horizontal_top(|ui| {
+                for list in figures(stats, fps) {
+                    ui.vertical(|ui| {
+                        ui.set_width(column);
+                        ui.set_height(ROW * 8.0);
+                        for (name, value) in list {
+                            figure(ui, name, &value, column);
+                        }
+                    });
+                }
+            });
+            engine(ui, stats)
+        })
+        .inner
+    })
+    .inner
+}
+
+/// Which engine runs and why, and the button that copies all of it.
+fn engine(ui: &mut Ui, stats: &Snapshot) -> bool {
+    let engine = stats.engine.to_uppercase();
+    let why = stats.engine_reason.strip_prefix(&format!("{engine}: ")).unwrap_or(&stats.engine_reason);
+    let text = match engine.as_str() {
+        "" => "no engine yet".to_owned(),
+        engine => format!("{} on {engine}: {why}", stats.model),
+    };
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    ui.allocate_ui_with_layout(vec2(ui.available_width(), ROW), layout, |ui| {
+        ui.spacing_mut().button_padding.y = 0.0;
+        ui.spacing_mut().interact_size.y = ROW;
+        let copy = ui.add(egui::Button::new(egui::RichText::new("Copy as JSON").font(FONT))).clicked();
+        ui.add_space(8.0);
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            let quiet = egui::RichText::new(&text).font(FONT).color(style::palette(ui).quiet);
+            ui.add(egui::Label::new(quiet).truncate()).on_hover_text(text);
+        });
+        copy
+    })
+    .inner
+}
+
+/// One row for each stage. Columns stand still whatever the numbers are.
+fn stages(ui: &mut Ui, stats: &Snapshot, width: f32, why: f32) {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let p = style::palette(ui);
+        let (header, _) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+        let paint = |rect: Rect, right: f32, text: &str, colour| {
+            let at = pos2(rect.left() + right, rect.center().y);
+            ui.painter().text(at, Align2::RIGHT_CENTER, text, FONT, colour);
+        };
+        for (name, right) in COLUMNS {
+            paint(header, right, name, p.quiet);
+        }
+        if why > 60.0 {
+            ui.painter().text(header.left_center() + vec2(WHY, 0.0), Align2::LEFT_CENTER, "why", FONT, p.quiet);
+        }
+        for stage in Stage::ALL {
+            let row = stats.stages.get(stage.name());
+            let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+            let painter = ui.painter();
+            painter.text(rect.left_center(), Align2::LEFT_CENTER, stage.name(), FONT, p.text);
+            let Some(row) = row else { continue };
+            let dropped: u64 = row.dropped.values().sum();
+            let numbers = [
+                style::grouped(row.input),
+                style::grouped(row.out),
+                style::grouped(dropped),
+                format!("{:.1}", row.ms.p50),
+                format!("{:.1}", row.ms.p95),
+            ];
+            for (i, ((_, right), text)) in COLUMNS.iter().zip(&numbers).enumerate() {
+                let colour = if i == 2 && dropped > 0 { p.warning } else { p.text };
+                let at = pos2(rect.left() + right, rect.center().y);
+                painter.text(at, Align2::RIGHT_CENTER, text, FONT, colour);
+            }
+            let reasons = reasons(row);
+            if why > 60.0 {
+                let clip = Rect::from_min_max(rect.left_top() + vec2(WHY, 0.0), rect.max);
+                painter.with_clip_rect(clip.intersect(painter.clip_rect())).text(
+                    clip.left_center(),
+                    Align2::LEFT_CENTER,
+                    &reasons,
+                    FONT,
+                    p.quiet,
+                );
+            }
+            let [input, out, lost, p50, p95] = numbers;
+            let spoken =
+                format!("{}: {input} in, {out} out, {lost} dropped, {p50} ms, 95 % within {p95} ms", stage.name());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+            if !reasons.is_empty() {
+                response.on_hover_text(reasons);
+            }
+        }
+    });
+}
+
+/// "3 late, 1 skipped".
+fn reasons(stage: &StageSnapshot) -> String {
+    let parts: Vec<String> = stage.dropped.iter().map(|(why, n)| format!("{} {why}", style::grouped(*n))).collect();
+    parts.join(", ")
+}
+
+fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
+    let n = &stats.network;
+    let ms = |v: Option<f64>| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.1} ms"));
+    let mut picture = vec![
+        ("shown", format!("{fps:.1} fps")),
+        ("frames", format!("{} sent, {} shown", style::grouped(stats.frames.sent), style::grouped(stats.frames.shown))),
+        ("damaged", style::grouped(stats.frames.damaged)),
+        ("age", format!("{:.0} ms, p95 {:.0} ms", stats.age_ms.p50, stats.age_ms.p95)),
+        ("QP", format!("{:.1}", stats.qp)),
+        ("size", stats.size.clone()),
+        ("source", stats.source.clone()),
+    ];
+    if let Some(gpu) = stats.gpu_ms {
+        picture.push(("GPU", format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
+    }
+    let network = vec![
+        ("target", style::bitrate(stats.bitrate_bps.target.into())),
+        ("encoder", style::bitrate(stats.bitrate_bps.measured)),
+        ("sent", style::bitrate(n.out_bps)),
+        ("received", style::bitrate(n.in_bps)),
+        ("round trip", ms(n.rtt_ms)),
+        ("loss", n.loss.map_or_else(|| "–".to_owned(), |v| format!("{:.1} %", v * 100.0))),
+        ("repairs", format!("{} asked", style::grouped(n.nacks))),
+        ("keyframes", format!("{} asked", style::grouped(n.plis))),
+    ];
+    [picture, network]
+}
+
+fn figure(ui: &mut Ui, name: &str, value: &str, width: f32) {
+    let p = style::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    painter.text(rect.left_center(), Align2::LEFT_CENTER, name, FONT, p.quiet);
+    painter.text(rect.left_center() + vec2(72.0, 0.0), Align2::LEFT_CENTER, value, FONT, p.text);
+    let spoken = format!("{name}: {value}");
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+}
