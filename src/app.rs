@@ -9,6 +9,7 @@ mod call;
 pub mod call_page;
 pub mod compare;
 mod ending;
+mod paint;
 pub mod start_page;
 mod stats_panel;
 pub mod style;
@@ -25,12 +26,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use self::{paint::Pictures, textures::Textures};
 use self::{
     call::{Call, Leave},
     call_page::ModelChoice,
     ending::Endings,
     start_page::{Begin, Card, StartPage},
-    textures::Textures,
 };
 use crate::{
     model::Model,
@@ -101,6 +102,7 @@ pub fn run(start: Start) -> Result<(), AppError> {
     let window = catch_unwind(AssertUnwindSafe(|| {
         let app = |cc: &eframe::CreationContext<'_>| {
             open.store(true, Ordering::Relaxed);
+            style::window_is_cleared(&cc.egui_ctx);
             let mut app = App::new(cc, start);
             app.fault = Arc::clone(&fault);
             Ok(Box::new(app) as Box<dyn eframe::App>)
@@ -309,6 +311,10 @@ impl eframe::App for App {
                 }
             }
         }
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        style::clear_colour(visuals).to_normalized_gamma_f32()
     }
 
     fn on_exit(&mut self) {

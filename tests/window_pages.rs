@@ -1,21 +1,23 @@
 //! The pages of the window, drawn from fixed data and compared with pictures.
 #![cfg(feature = "app")]
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use clearcall::{
     app::{
-        call_page::{self, Action, CallView, Controls, ModelChoice, Pictures},
+        Pictures, Textures,
+        call_page::{self, Action, CallView, Controls, ModelChoice},
         compare::Zoom,
         start_page::{Begin, Card, StartPage},
         style,
     },
-    frame::Size,
+    frame::{Rgba, Size, Stamp},
     pipeline::{Cause, Link, State},
     source::SourceSpec,
+    upscale::{Pair, Picture},
     stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
 };
-use egui::{Color32, ColorImage, Context, TextureHandle, TextureOptions, Theme, vec2};
+use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme, vec2};
 use egui_kittest::{Harness, HarnessBuilder, SnapshotError, SnapshotOptions, kittest::Queryable as _};
 
 const SIZE: [f32; 2] = [1000.0, 700.0];
@@ -83,41 +85,51 @@ fn controls() -> Controls {
 }
 
 /// Two pictures of the same thing that differ as two upscalers do: soft squares, and sharp ones.
-fn picture(sharp: bool) -> ColorImage {
+fn picture(sharp: bool) -> Picture {
     let pixels = (0..120_u32).flat_map(|y| (0..160_u32).map(move |x| (x, y)));
-    let pixels = pixels.map(|(x, y)| {
+    let pixels = pixels.flat_map(|(x, y)| {
         let inside = (x / 20 + y / 20) % 2 == 0;
-        let edge = [x % 20, y % 20].into_iter().any(|v| v < 2 || v > 17);
+        let edge = [x % 20, y % 20].into_iter().any(|v| !(2..=17).contains(&v));
         let level = match (inside, edge && !sharp) {
             (_, true) => 128,
             (true, false) => 200,
             (false, false) => 60,
         };
-        Color32::from_rgb(level, (x as u8).wrapping_add(40), (2 * y) as u8)
+        [level, (x as u8).wrapping_add(40), (2 * y) as u8, 255]
     });
-    ColorImage::new([160, 120], pixels.collect())
+    Picture::Cpu(Arc::new(Rgba { size: picture_size(), data: pixels.collect() }))
+}
+
+fn picture_size() -> Size {
+    Size::new(160, 120).unwrap()
 }
 
 struct Page {
     state: State,
-    pictures: bool,
-    swapped: bool,
+    pair: Option<Pair>,
     notices: Vec<String>,
     controls: Controls,
-    loaded: Vec<TextureHandle>,
+    pictures: Option<Pictures>,
+    own: Option<TextureHandle>,
     actions: Rc<RefCell<Vec<Action>>>,
 }
 
 impl Page {
     fn new(state: State) -> Self {
-        let pictures = matches!(state, State::Connected { .. });
+        let pair = Pair {
+            stamp: Stamp::now(0),
+            size: picture_size(),
+            bicubic: picture(false),
+            cnn: picture(true),
+            gpu_time: None,
+        };
         Self {
+            pair: matches!(state, State::Connected { .. }).then_some(pair),
             state,
-            pictures,
-            swapped: false,
             notices: Vec::new(),
             controls: controls(),
-            loaded: Vec::new(),
+            pictures: None,
+            own: None,
             actions: Rc::default(),
         }
     }
@@ -126,27 +138,27 @@ impl Page {
         Self::new(State::Connected { with: "127.0.0.1:50123".to_owned() })
     }
 
-    fn load(&mut self, ctx: &Context) {
-        if self.loaded.is_empty() {
-            self.loaded = [false, true]
-                .map(|sharp| ctx.load_texture(format!("{sharp}"), picture(sharp), TextureOptions::LINEAR))
-                .into();
-        }
+    /// The same, but the two sides are in each other's place.
+    fn swapped() -> Self {
+        let mut page = Self::connected();
+        page.pair = page.pair.map(|p| Pair { bicubic: p.cnn, cnn: p.bicubic, ..p });
+        page
     }
 
     fn show(&mut self, ui: &mut egui::Ui) {
-        self.load(ui.ctx());
-        let size = Size::new(160, 120).unwrap();
-        let (soft, sharp) = (self.loaded[0].id(), self.loaded[1].id());
-        let (left, right) = if self.swapped { (sharp, soft) } else { (soft, sharp) };
+        let own = self.own.get_or_insert_with(|| {
+            let grey = ColorImage::filled([16, 12], Color32::from_rgb(70, 90, 120));
+            ui.ctx().load_texture("own", grey, TextureOptions::LINEAR)
+        });
+        let own = (own.id(), picture_size());
         let stats = numbers();
         let loopback = !matches!(self.state, State::Offered { .. } | State::Waiting { .. });
         let view = CallView {
             title: if loopback { "Loopback call" } else { "Call" },
             loopback,
             state: &self.state,
-            pictures: self.pictures.then_some(Pictures { left, right, size }),
-            self_view: self.pictures.then_some((soft, size)),
+            pictures: self.pictures.as_ref(),
+            self_view: self.pictures.is_some().then_some(own),
             stats: &stats,
             fps: 29.7,
             models: &models(),
@@ -160,8 +172,12 @@ impl Page {
         self.open_at(theme, SIZE)
     }
 
-    fn open_at(self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
-        let mut harness = window(theme).with_size(size).build_eframe(|_| self);
+    fn open_at(mut self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
+        let mut harness = window(theme).with_size(size).build_eframe(|cc| {
+            let mut textures = Textures::new(cc.wgpu_render_state.clone());
+            self.pictures = self.pair.as_ref().and_then(|pair| textures.pair(pair));
+            self
+        });
         harness.run();
         harness
     }
@@ -246,7 +262,7 @@ fn swapped_sides_are_seen() {
     let compare = |image: &image::RgbaImage| egui_kittest::try_image_snapshot_options(image, "sides", &options);
     compare(&Page::connected().open(Theme::Dark).render().unwrap()).unwrap();
 
-    let swapped = Page { swapped: true, ..Page::connected() }.open(Theme::Dark).render().unwrap();
+    let swapped = Page::swapped().open(Theme::Dark).render().unwrap();
     match compare(&swapped) {
         Err(SnapshotError::Diff { diff, .. }) => assert!(diff > 1000, "only {diff} pixels differ"),
         other => panic!("swapped sides went unseen: {other:?}"),

@@ -12,8 +12,9 @@ use std::{
 use egui::{TextureId, Ui, vec2};
 
 use super::{
-    call_page::{self, Action, CallView, Controls, ModelChoice, Pictures},
+    call_page::{self, Action, CallView, Controls, ModelChoice},
     compare::Zoom,
+    paint::Pictures,
     start_page::Card,
     textures::Textures,
 };
@@ -183,7 +184,7 @@ impl Call {
             title: self.title,
             loopback: matches!(self.link, Link::Loopback),
             state: &state,
-            pictures: self.pictures,
+            pictures: self.pictures.as_ref(),
             self_view: self.own,
             stats: &self.stats,
             fps,
@@ -225,10 +226,8 @@ impl Call {
         let Running::Open(session) = &self.running else { return false };
         let mut fresh = false;
         if let Some(pair) = session.take_pair() {
-            if let Some([left, right]) = textures.pair(ui.ctx(), &pair) {
-                self.pictures = Some(Pictures { left, right, size: pair.size });
-                fresh = true;
-            }
+            self.pictures = textures.pair(&pair);
+            fresh = self.pictures.is_some();
             self.pair = Some(pair);
         }
         if self.own_at.is_none_or(|at| now - at >= SELF_VIEW)

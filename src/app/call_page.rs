@@ -10,6 +10,7 @@ use egui::{
 
 use super::{
     compare::{Place, Space, Zoom},
+    paint::Pictures,
     stats_panel, style,
 };
 use crate::{
@@ -22,17 +23,6 @@ const TOP: f32 = 48.0;
 const CONTROLS: f32 = 82.0;
 const LABEL: f32 = 28.0;
 const GAP: f32 = 8.0;
-
-/// The two pictures of one frame.
-#[derive(Debug, Clone, Copy)]
-pub struct Pictures {
-    /// Bicubic.
-    pub left: TextureId,
-    /// The network.
-    pub right: TextureId,
-    /// The size of each.
-    pub size: Size,
-}
 
 /// A network that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +43,7 @@ pub struct CallView<'a> {
     /// Where it stands.
     pub state: &'a State,
     /// The newest frame.
-    pub pictures: Option<Pictures>,
+    pub pictures: Option<&'a Pictures>,
     /// What this side sends.
     pub self_view: Option<(TextureId, Size)>,
     /// The numbers.
@@ -130,10 +120,13 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
             }
         });
     }
-    let ground = egui::Frame::new().fill(style::palette(ui).ground).inner_margin(GAP);
+    let ground = egui::Frame::new().inner_margin(GAP);
     egui::CentralPanel::default().frame(ground).show(ui, |ui| match (view.state, view.pictures) {
         (State::Connected { .. }, Some(pictures)) => compare(ui, view, pictures, controls),
-        (state, _) => message(ui, state, controls, &mut actions),
+        (state, _) => {
+            fill_around(ui, &[]);
+            message(ui, state, controls, &mut actions);
+        }
     });
     notices(ui, view.notices);
     actions
@@ -203,7 +196,7 @@ fn bottom(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &m
         self_view(ui, view, controls.hidden);
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
             ui.spacing_mut().slider_width = 150.0;
-            ui.add_space(2.0);
+            ui.add_space(if view.loopback { 2.0 } else { 19.0 });
             ui.horizontal(|ui| {
                 cell(ui, 306.0, |ui| bitrate(ui, controls, actions));
                 cell(ui, 196.0, |ui| model(ui, view, controls, actions));
@@ -311,7 +304,7 @@ fn self_view(ui: &mut Ui, view: &CallView<'_>, hidden: bool) {
 }
 
 /// Both sides of one frame.
-fn compare(ui: &mut Ui, view: &CallView<'_>, pictures: Pictures, controls: &mut Controls) {
+fn compare(ui: &mut Ui, view: &CallView<'_>, pictures: &Pictures, controls: &mut Controls) {
     let area = ui.available_rect_before_wrap();
     let space = Space {
         area,
@@ -322,21 +315,42 @@ fn compare(ui: &mut Ui, view: &CallView<'_>, pictures: Pictures, controls: &mut 
     };
     let sides = space.side_by_side(controls.zoom, controls.centre);
     let network = network_label(view, controls);
+    fill_around(ui, &sides.places.map(|p| p.picture));
     let p = style::palette(ui);
-    for (place, texture, name, colour) in [
-        (sides.places[0], pictures.left, "bicubic", p.text),
-        (sides.places[1], pictures.right, network.as_str(), p.accent),
-    ] {
+    for (side, (name, colour)) in [("bicubic", p.text), (network.as_str(), p.accent)].into_iter().enumerate() {
+        let place = sides.places[side];
         label(ui, &place, name, colour);
         let sense = if controls.zoom == Zoom::Actual { Sense::drag() } else { Sense::hover() };
         let response = ui.allocate_rect(place.picture, sense);
-        ui.painter().image(texture, place.picture, sides.uv, egui::Color32::WHITE);
+        pictures.draw(ui, side, place.picture, sides.uv);
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture: {name}")));
         if response.dragged() {
             controls.centre = sides.dragged(response.drag_delta());
         }
     }
     ui.advance_cursor_after_rect(area);
+}
+
+/// Fills the middle of the window, but not the pictures' places: what is drawn twice costs twice.
+///
+/// The pictures stand in a row from left to right at the same height.
+fn fill_around(ui: &Ui, pictures: &[Rect]) {
+    let colour = style::palette(ui).ground;
+    let area = ui.available_rect_before_wrap().expand(GAP);
+    let fill = |rect: Rect| {
+        if rect.is_positive() {
+            ui.painter().rect_filled(rect, 0.0, colour);
+        }
+    };
+    let Some((first, last)) = pictures.first().zip(pictures.last()) else { return fill(area) };
+    fill(area.with_max_y(first.top()));
+    fill(area.with_min_y(first.bottom()));
+    let row = area.with_min_y(first.top()).with_max_y(first.bottom());
+    fill(row.with_max_x(first.left()));
+    fill(row.with_min_x(last.right()));
+    for beside in pictures.windows(2) {
+        fill(row.with_min_x(beside[0].right()).with_max_x(beside[1].left()));
+    }
 }
 
 fn label(ui: &mut Ui, place: &Place, name: &str, colour: egui::Color32) {
@@ -376,7 +390,7 @@ fn message(ui: &mut Ui, state: &State, controls: &mut Controls, actions: &mut Ve
                 }
             }
             State::Waiting { link } => {
-                headline(ui, "Waiting for the other side", "On the other machine, paste this link under 'Join':");
+                headline(ui, "Waiting for the other side", "On the other machine, paste this link under 'Join a call':");
                 line_to_copy(ui, "Link", "Copy link", link);
                 style::quiet(ui, format!("or run there: clearcall join '{link}'"));
             }

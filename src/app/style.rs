@@ -125,9 +125,28 @@ fn mix(a: Color32, b: Color32, share: f32) -> Color32 {
     Color32::from_rgb(m(a.r(), b.r()), m(a.g(), b.g()), m(a.b(), b.b()))
 }
 
+/// Where it is kept that the window is cleared to the colour of the bars.
+fn cleared_id() -> egui::Id {
+    egui::Id::unique("clearcall window is cleared")
+}
+
+/// Says that the window is cleared to [`clear_colour`] before anything is drawn, so that bars need no fill.
+///
+/// egui's shader is slow on a software adapter (most of a frame's time), and the bars are a third of the window.
+pub(crate) fn window_is_cleared(ctx: &egui::Context) {
+    ctx.data_mut(|d| d.insert_temp(cleared_id(), true));
+}
+
+/// The colour of the bars.
+pub(crate) fn clear_colour(visuals: &Visuals) -> Color32 {
+    if visuals.dark_mode { DARK.raised } else { LIGHT.raised }
+}
+
 /// A bar along an edge of the window.
 pub(crate) fn bar(ui: &Ui) -> egui::Frame {
-    egui::Frame::new().fill(palette(ui).raised).inner_margin(Margin::symmetric(14, 8))
+    let cleared = ui.data(|d| d.get_temp(cleared_id()).unwrap_or(false));
+    let fill = if cleared { Color32::TRANSPARENT } else { palette(ui).raised };
+    egui::Frame::new().fill(fill).inner_margin(Margin::symmetric(14, 8))
 }
 
 /// A card: something that belongs together.

@@ -2,83 +2,35 @@
 
 use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
 
+use super::paint::Pictures;
 use crate::{
-    frame::{Frame, Rgba},
-    upscale::{GpuPicture, Pair, Picture},
+    frame::Frame,
+    upscale::{Pair, Picture},
 };
 
-/// A texture of the engine that is no part of the newest pictures for this many pairs is let go.
-///
-/// The engine uses a small ring of textures again and again; after a change of size it makes new ones.
-const FORGET_AFTER: u64 = 16;
-
-/// A texture that the GPU engine wrote, and the name that egui knows it by.
-struct Native {
-    texture: wgpu::Texture,
-    id: TextureId,
-    used: u64,
-}
-
 /// The textures of the two sides and of the self-view.
-pub(crate) struct Textures {
+///
+/// Pictures of the GPU engine are textures of the window's device already; those of the CPU are written to two
+/// textures that are kept as long as the size stays.
+pub struct Textures {
     render: Option<egui_wgpu::RenderState>,
-    native: Vec<Native>,
-    uploaded: [Option<TextureHandle>; 2],
+    uploaded: [Option<(wgpu::Texture, wgpu::TextureView)>; 2],
     own: Option<TextureHandle>,
-    pairs: u64,
 }
 
 impl Textures {
-    /// `render` is the window's renderer, which GPU pictures are registered with.
-    pub(crate) fn new(render: Option<egui_wgpu::RenderState>) -> Self {
-        Self { render, native: Vec::new(), uploaded: [None, None], own: None, pairs: 0 }
+    /// `render` is the window's renderer.
+    pub fn new(render: Option<egui_wgpu::RenderState>) -> Self {
+        Self { render, uploaded: [None, None], own: None }
     }
 
-    /// Both pictures of `pair`, left and right, or nothing if they are on a GPU that is not the window's.
-    pub(crate) fn pair(&mut self, ctx: &Context, pair: &Pair) -> Option<[TextureId; 2]> {
-        self.pairs += 1;
-        let left = self.picture(ctx, 0, &pair.bicubic)?;
-        let right = self.picture(ctx, 1, &pair.cnn)?;
-        self.forget_old();
-        Some([left, right])
-    }
-
-    fn picture(&mut self, ctx: &Context, side: usize, picture: &Picture) -> Option<TextureId> {
-        match picture {
-            Picture::Cpu(rgba) => {
-                let name = ["bicubic", "cnn"][side];
-                Some(upload(ctx, &mut self.uploaded[side], name, image(rgba)))
-            }
-            Picture::Gpu(gpu) => self.register(gpu),
-        }
-    }
-
-    fn register(&mut self, picture: &GpuPicture) -> Option<TextureId> {
-        let used = self.pairs;
-        if let Some(known) = self.native.iter_mut().find(|n| n.texture == *picture.texture()) {
-            known.used = used;
-            return Some(known.id);
-        }
+    /// Both pictures of `pair`. The pair must be kept as long as they are drawn: the GPU engine writes to its
+    /// textures again when nobody holds them.
+    pub fn pair(&mut self, pair: &Pair) -> Option<Pictures> {
         let render = self.render.as_ref()?;
-        let id = render.renderer.write().register_native_texture(
-            &render.device,
-            picture.view(),
-            wgpu::FilterMode::Linear,
-        );
-        self.native.push(Native { texture: picture.texture().clone(), id, used });
-        Some(id)
-    }
-
-    fn forget_old(&mut self) {
-        let Some(render) = &self.render else { return };
-        let newest = self.pairs;
-        self.native.retain(|n| {
-            let keep = newest - n.used <= FORGET_AFTER;
-            if !keep {
-                render.renderer.write().free_texture(&n.id);
-            }
-            keep
-        });
+        let [left, right] = &mut self.uploaded;
+        let views = [view(render, left, &pair.bicubic), view(render, right, &pair.cnn)];
+        Some(Pictures { views, size: pair.size, target: render.target_format })
     }
 
     /// What this side sends, small.
@@ -88,17 +40,45 @@ impl Textures {
 
     /// Lets all pictures of a call go.
     pub(crate) fn clear(&mut self) {
-        self.pairs += FORGET_AFTER + 1;
-        self.forget_old();
         self.uploaded = [None, None];
         self.own = None;
     }
 }
 
-impl Drop for Textures {
-    fn drop(&mut self) {
-        self.clear();
-    }
+/// The picture as a texture of the window's device.
+fn view(
+    render: &egui_wgpu::RenderState,
+    place: &mut Option<(wgpu::Texture, wgpu::TextureView)>,
+    picture: &Picture,
+) -> wgpu::TextureView {
+    let rgba = match picture {
+        Picture::Gpu(gpu) => return gpu.view().clone(),
+        Picture::Cpu(rgba) => rgba,
+    };
+    let (width, height) = (rgba.size.width(), rgba.size.height());
+    let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
+    let kept = place.take().filter(|(texture, _)| texture.size() == size);
+    let (texture, view) = place.insert(kept.unwrap_or_else(|| {
+        let texture = render.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("a picture of the CPU"),
+            size,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&Default::default());
+        (texture, view)
+    }));
+    render.queue.write_texture(
+        texture.as_image_copy(),
+        &rgba.data,
+        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: Some(height) },
+        size,
+    );
+    view.clone()
 }
 
 /// Writes `image` to the texture of `place`, which is made anew only when the size changes.
@@ -110,11 +90,6 @@ fn upload(ctx: &Context, place: &mut Option<TextureHandle>, name: &str, image: C
         }
         _ => place.insert(ctx.load_texture(name, image, TextureOptions::LINEAR)).id(),
     }
-}
-
-/// Alpha is 255 everywhere, so premultiplied and not is the same.
-fn image(rgba: &Rgba) -> ColorImage {
-    ColorImage::from_rgba_premultiplied([rgba.size.width() as usize, rgba.size.height() as usize], &rgba.data)
 }
 
 /// The frame at half its size: one pixel for each chroma sample, of the mean of its luma.

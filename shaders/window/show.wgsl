@@ -1,0 +1,43 @@
+// One picture, drawn into its place in the window.
+//
+// egui's own shader would do, but a software adapter runs both sides of each of its branches for every pixel:
+// this takes a fourth of the time there.
+
+struct Part {
+    // The part of the picture that is seen, in shares of it: its top left corner, and its size.
+    corner: vec2<f32>,
+    size: vec2<f32>,
+}
+
+@group(0) @binding(0) var<uniform> part: Part;
+@group(0) @binding(1) var picture: texture_2d<f32>;
+@group(0) @binding(2) var smooth_sampler: sampler;
+
+struct Vertex {
+    @builtin(position) position: vec4<f32>,
+    @location(0) uv: vec2<f32>,
+}
+
+// A strip of two triangles over the whole viewport, which is the picture's place.
+@vertex
+fn corners(@builtin(vertex_index) index: u32) -> Vertex {
+    let share = vec2<f32>(f32(index & 1u), f32(index >> 1u));
+    var out: Vertex;
+    out.position = vec4<f32>(2.0 * share.x - 1.0, 1.0 - 2.0 * share.y, 0.0, 1.0);
+    out.uv = part.corner + share * part.size;
+    return out;
+}
+
+// The window's format takes R'G'B' as it is.
+@fragment
+fn as_it_is(in: Vertex) -> @location(0) vec4<f32> {
+    return vec4<f32>(textureSample(picture, smooth_sampler, in.uv).rgb, 1.0);
+}
+
+// The window's format encodes what is written: give it linear light (IEC 61966-2-1).
+@fragment
+fn as_light(in: Vertex) -> @location(0) vec4<f32> {
+    let rgb = textureSample(picture, smooth_sampler, in.uv).rgb;
+    let high = pow((rgb + 0.055) / 1.055, vec3<f32>(2.4));
+    return vec4<f32>(select(high, rgb / 12.92, rgb <= vec3<f32>(0.04045)), 1.0);
+}
