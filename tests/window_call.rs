@@ -32,7 +32,7 @@ fn plan() -> Plan {
         bitrate: 200_000,
         model: Arc::new(model.unwrap()),
         engine: EngineChoice::Cpu,
-        impairment: Impairment::default(),
+        impairment: Arc::new(Impairment::new(1)),
     }
 }
 

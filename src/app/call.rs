@@ -68,7 +68,7 @@ pub(crate) struct Call {
     stats_at: Option<Instant>,
     shown: VecDeque<Instant>,
     notices: VecDeque<(Instant, String)>,
-    impairment: Impairment,
+    impairment: Arc<Impairment>,
     /// What was done before the session had begun.
     pending: Vec<Action>,
     pub(crate) controls: Controls,
@@ -81,8 +81,8 @@ impl Call {
             bitrate: plan.bitrate,
             model: models.iter().position(|m| **m == *plan.model).unwrap_or(0),
             hidden: false,
-            loss: plan.impairment.loss * 100.0,
-            delay_ms: plan.impairment.delay_ms,
+            loss: (plan.impairment.loss() * 100.0) as f32,
+            delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             stats: true,
             zoom: Zoom::Fit,
             centre: vec2(0.5, 0.5),
@@ -95,7 +95,7 @@ impl Call {
             Link::Join { .. } => "Joined call",
             Link::Offer | Link::Answer { .. } => "Copy-and-paste call",
         };
-        let impairment = plan.impairment;
+        let impairment = Arc::clone(&plan.impairment);
         let (tell, told) = mpsc::sync_channel(1);
         let to = link.clone();
         let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
@@ -152,7 +152,6 @@ impl Call {
         Plan {
             bitrate: self.controls.bitrate,
             model: models.get(self.controls.model).unwrap_or(&plan.model).clone(),
-            impairment: self.impairment,
             ..plan.clone()
         }
     }
@@ -287,9 +286,10 @@ impl Call {
                 }
                 Action::Hide => session.mute(self.controls.hidden),
                 Action::Impair => {
-                    self.impairment.loss = self.controls.loss / 100.0;
-                    self.impairment.delay_ms = self.controls.delay_ms;
-                    session.set_impairment(self.impairment);
+                    // The sockets of the call look here for every packet.
+                    let (_, jitter) = self.impairment.delay();
+                    self.impairment.set_loss(f64::from(self.controls.loss) / 100.0);
+                    self.impairment.set_delay(Duration::from_millis(self.controls.delay_ms.into()), jitter);
                 }
                 Action::Answer => {
                     let answer = session.accept_answer(self.controls.answer.trim());

@@ -366,8 +366,8 @@ fn network_label(view: &CallView<'_>, controls: &Controls) -> String {
     if let Some(m) = view.models.get(controls.model) {
         text += &format!(" · {} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
     }
-    if !view.stats.engine.is_empty() {
-        text += &format!(" · {}", view.stats.engine.to_uppercase());
+    if let Some(engine) = view.stats.engine {
+        text += &format!(" · {}", engine.to_string().to_uppercase());
     }
     text
 }

@@ -45,11 +45,13 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
 
 /// Which engine runs and why, and the button that copies all of it.
 fn engine(ui: &mut Ui, stats: &Snapshot) -> bool {
-    let engine = stats.engine.to_uppercase();
-    let why = stats.engine_reason.strip_prefix(&format!("{engine}: ")).unwrap_or(&stats.engine_reason);
-    let text = match engine.as_str() {
-        "" => "no engine yet".to_owned(),
-        engine => format!("{} on {engine}: {why}", stats.model),
+    let text = match stats.engine {
+        None => "no engine yet".to_owned(),
+        Some(engine) => {
+            let engine = engine.to_string().to_uppercase();
+            let why = stats.engine_reason.strip_prefix(&format!("{engine}: ")).unwrap_or(&stats.engine_reason);
+            format!("{} on {engine}: {why}", stats.model)
+        }
     };
     let layout = egui::Layout::right_to_left(egui::Align::Center);
     ui.allocate_ui_with_layout(vec2(ui.available_width(), ROW), layout, |ui| {
@@ -144,14 +146,19 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
     if let Some(gpu) = stats.gpu_ms {
         picture.push(("GPU", format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
     }
+    let share = |v: f64| format!("{:.1} %", v * 100.0);
+    let loss = match n.loss_out {
+        Some(out) => format!("{} in, {} out", share(n.loss_in), share(out)),
+        None => share(n.loss_in),
+    };
     let network = vec![
         ("target", style::bitrate(stats.bitrate_bps.target.into())),
         ("encoder", style::bitrate(stats.bitrate_bps.measured)),
         ("sent", style::bitrate(n.out_bps)),
         ("received", style::bitrate(n.in_bps)),
         ("round trip", ms(n.rtt_ms)),
-        ("loss", n.loss.map_or_else(|| "–".to_owned(), |v| format!("{:.1} %", v * 100.0))),
-        ("repairs", format!("{} asked", style::grouped(n.nacks))),
+        ("loss", loss),
+        ("repairs", format!("{} asked, {} came", style::grouped(n.nacks), style::grouped(n.repaired))),
         ("keyframes", format!("{} asked", style::grouped(n.plis))),
     ];
     [picture, network]
