@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     GpuContext, GpuPicture,
-    network::{Network, pipeline},
+    network::{Network, Passes},
     surface::Surface,
     timer::Timer,
 };
@@ -21,7 +21,7 @@ pub struct GpuEngine {
     model: Arc<Model>,
     network: Option<Network>,
     surface: Option<Surface>,
-    double: wgpu::ComputePipeline,
+    passes: Passes,
     timer: Option<Timer>,
     /// What was submitted last. No more than this and the next are under way at once.
     submitted: Option<wgpu::SubmissionIndex>,
@@ -32,11 +32,9 @@ pub struct GpuEngine {
 impl GpuEngine {
     /// Compiles the shaders for a model.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
-        let (double, network, timer) = gpu.guarded(|| {
-            let double = pipeline(&gpu, "double.wgsl", &[])?;
-            Ok((double, Network::new(&gpu, &model)?, Timer::new(&gpu)))
-        })?;
-        Ok(Self { gpu, model, network: Some(network), surface: None, double, timer, submitted: None, cpu: None })
+        let (passes, network, timer) =
+            gpu.guarded(|| Ok((Passes::new(&gpu)?, Network::new(&gpu, &model)?, Timer::new(&gpu))))?;
+        Ok(Self { gpu, model, network: Some(network), surface: None, passes, timer, submitted: None, cpu: None })
     }
 
     /// The device it runs on.
@@ -88,7 +86,7 @@ impl Upscaler for GpuEngine {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
         self.prepare(lr.size())?;
-        let Self { gpu, network: Some(network), surface: Some(surface), timer, .. } = self else {
+        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
             return Err(unprepared());
         };
         let gpu = &*gpu;
@@ -101,7 +99,7 @@ impl Upscaler for GpuEngine {
                 timestamp_writes: timer.as_ref().and_then(Timer::writes),
             });
             surface.run_layers(network, &mut pass);
-            let slot = surface.run_present(gpu, network, &mut pass);
+            let slot = surface.run_present(gpu, passes, &mut pass);
             drop(pass);
             let timed = timer.as_ref().is_some_and(|t| t.resolve(&mut encoder));
             let submitted = gpu.queue().submit([encoder.finish()]);
@@ -127,13 +125,13 @@ impl Upscaler for GpuEngine {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
         self.prepare(lr.size())?;
-        let Self { gpu, network: Some(network), surface: Some(surface), double, .. } = self else {
+        let Self { gpu, network: Some(network), surface: Some(surface), passes, .. } = self else {
             return Err(unprepared());
         };
         let gpu = &*gpu;
         let planes = gpu.guarded(|| {
             surface.upload(gpu, lr);
-            surface.planes(gpu, network, double, how == Method::Cnn)
+            surface.planes(gpu, network, passes, how == Method::Cnn)
         })?;
         let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
         let [y, u, v] = planes.map(|data| {

@@ -22,12 +22,28 @@ pub(super) struct Layer {
     pub(super) margin: u32,
 }
 
+/// The passes that are the same for every model.
+#[derive(Debug)]
+pub(super) struct Passes {
+    pub(super) present: wgpu::ComputePipeline,
+    pub(super) luma: wgpu::ComputePipeline,
+    pub(super) double: wgpu::ComputePipeline,
+}
+
+impl Passes {
+    pub(super) fn new(gpu: &GpuContext) -> Result<Self, UpscaleError> {
+        Ok(Self {
+            present: pipeline(gpu, "present.wgsl", &[])?,
+            luma: pipeline(gpu, "luma.wgsl", &[])?,
+            double: pipeline(gpu, "double.wgsl", &[])?,
+        })
+    }
+}
+
 /// What follows from the model alone, whatever the picture's size.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) layers: Vec<Layer>,
-    pub(super) present: wgpu::ComputePipeline,
-    pub(super) luma: wgpu::ComputePipeline,
 }
 
 impl Network {
@@ -52,19 +68,11 @@ impl Network {
             });
             Ok(Layer { pipeline, weights, outputs, margin })
         };
-        Ok(Self {
-            layers: model.layers().iter().enumerate().map(layer).collect::<Result<_, _>>()?,
-            present: pipeline(gpu, "present.wgsl", &[])?,
-            luma: pipeline(gpu, "luma.wgsl", &[])?,
-        })
+        Ok(Self { layers: model.layers().iter().enumerate().map(layer).collect::<Result<_, _>>()? })
     }
 }
 
-pub(super) fn pipeline(
-    gpu: &GpuContext,
-    shader: &str,
-    constants: &[(&str, f64)],
-) -> Result<wgpu::ComputePipeline, UpscaleError> {
+fn pipeline(gpu: &GpuContext, shader: &str, constants: &[(&str, f64)]) -> Result<wgpu::ComputePipeline, UpscaleError> {
     let text = source(shader).map_err(|e| UpscaleError::Gpu(e.to_string()))?;
     let module = gpu.device().create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(shader),

@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc};
 
 use wgpu::util::DeviceExt as _;
 
-use super::{GpuContext, network::Network, readback};
+use super::{
+    GpuContext,
+    network::{Network, Passes},
+    readback,
+};
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
     upscale::UpscaleError,
@@ -59,8 +63,8 @@ pub(super) struct Slot {
     present: wgpu::BindGroup,
 }
 
-/// Slots that are kept when nobody holds them: one is shown, one is ready, one is written.
-const RING: usize = 3;
+/// Slots that are kept when nobody holds them: one is shown, one is about to be, one waits, one is written.
+const RING: usize = 4;
 
 /// The uniform of `include/picture.wgsl`.
 #[repr(C)]
@@ -209,24 +213,24 @@ impl Surface {
     pub(super) fn run_present(
         &mut self,
         gpu: &GpuContext,
-        network: &Network,
+        passes: &Passes,
         pass: &mut wgpu::ComputePass<'_>,
     ) -> Arc<Slot> {
-        let slot = self.free_slot(gpu, network);
-        pass.set_pipeline(&network.present);
+        let slot = self.free_slot(gpu, passes);
+        pass.set_pipeline(&passes.present);
         pass.set_bind_group(0, &slot.present, &[]);
         pass.dispatch_workgroups(self.size.width().div_ceil(8), self.size.height().div_ceil(8), 1);
         slot
     }
 
-    fn free_slot(&mut self, gpu: &GpuContext, network: &Network) -> Arc<Slot> {
+    fn free_slot(&mut self, gpu: &GpuContext, passes: &Passes) -> Arc<Slot> {
         // The ring turns, so that the slot written longest ago comes first.
         if let Some(i) = self.slots.iter().position(|s| Arc::strong_count(s) == 1) {
             let slot = self.slots.remove(i);
             self.slots.push(slot.clone());
             return slot;
         }
-        let slot = Arc::new(self.new_slot(gpu, network));
+        let slot = Arc::new(self.new_slot(gpu, passes));
         if self.slots.len() >= RING {
             // Someone keeps old pictures; they live as long as they are held, outside of the ring.
             self.slots.remove(0);
@@ -235,7 +239,7 @@ impl Surface {
         slot
     }
 
-    fn new_slot(&self, gpu: &GpuContext, network: &Network) -> Slot {
+    fn new_slot(&self, gpu: &GpuContext, passes: &Passes) -> Slot {
         let textures = ["bicubic", "cnn"].map(|label| {
             gpu.device().create_texture(&wgpu::TextureDescriptor {
                 label: Some(label),
@@ -254,7 +258,7 @@ impl Surface {
         let view = |v| wgpu::BindingResource::TextureView(v);
         let present = self.bind(
             gpu,
-            &network.present,
+            &passes.present,
             &[
                 (0, self.uniform.as_entire_binding()),
                 (1, view(&self.views[0])),
@@ -276,11 +280,11 @@ impl Surface {
         &mut self,
         gpu: &GpuContext,
         network: &Network,
-        double: &wgpu::ComputePipeline,
+        passes: &Passes,
         cnn: bool,
     ) -> Result<[Vec<u8>; 3], UpscaleError> {
         if self.outs.is_none() {
-            self.outs = Some(self.new_outs(gpu, network, double));
+            self.outs = Some(self.new_outs(gpu, passes));
         }
         let this = &*self;
         let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
@@ -293,11 +297,11 @@ impl Surface {
                 let by_network = out.luma.as_ref().filter(|_| cnn && i == 0);
                 match by_network {
                     Some(group) => {
-                        pass.set_pipeline(&network.luma);
+                        pass.set_pipeline(&passes.luma);
                         pass.set_bind_group(0, group, &[]);
                     }
                     None => {
-                        pass.set_pipeline(double);
+                        pass.set_pipeline(&passes.double);
                         pass.set_bind_group(0, &out.double, &[]);
                     }
                 }
@@ -323,7 +327,7 @@ impl Surface {
         })
     }
 
-    fn new_outs(&self, gpu: &GpuContext, network: &Network, double: &wgpu::ComputePipeline) -> [PlaneOut; 3] {
+    fn new_outs(&self, gpu: &GpuContext, passes: &Passes) -> [PlaneOut; 3] {
         let chroma = self.doubled.chroma();
         [(0, self.doubled), (1, chroma), (2, chroma)].map(|(i, size)| {
             let uniform = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
@@ -338,12 +342,15 @@ impl Surface {
                 mapped_at_creation: false,
             });
             let plane = || (1, wgpu::BindingResource::TextureView(&self.views[i]));
-            let double =
-                self.bind(gpu, double, &[plane(), (6, uniform.as_entire_binding()), (7, words.as_entire_binding())]);
+            let double = self.bind(
+                gpu,
+                &passes.double,
+                &[plane(), (6, uniform.as_entire_binding()), (7, words.as_entire_binding())],
+            );
             let luma = (i == 0).then(|| {
                 self.bind(
                     gpu,
-                    &network.luma,
+                    &passes.luma,
                     &[
                         (0, self.uniform.as_entire_binding()),
                         plane(),
