@@ -11,6 +11,7 @@
 
 pub mod frame;
 pub mod source;
+pub mod devices;
 pub mod scale;
 pub mod codec;
 pub mod call;

@@ -7,6 +7,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::frame::{Frame, Size};
 
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod clip;
 pub mod scene;
 
@@ -30,6 +32,10 @@ pub enum SourceError {
     /// The file.
     #[error(transparent)]
     Clip(#[from] clip::ClipError),
+    /// The camera.
+    #[cfg(feature = "camera")]
+    #[error(transparent)]
+    Camera(#[from] camera::CameraError),
     /// The built-in scene.
     #[error(transparent)]
     Scene(#[from] scene::SceneError),
@@ -123,9 +129,12 @@ pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceErro
     match spec {
         SourceSpec::Clip(path) => Ok(Box::new(clip::Clip::open(path)?)),
         SourceSpec::Scene => Ok(Box::new(scene::Scene::new(wish.size, wish.fps)?)),
-        other => Err(SourceError::Unavailable {
-            source_name: other.to_string(),
-            why: "this build does not have it".to_owned(),
+        #[cfg(feature = "camera")]
+        SourceSpec::Camera(number) => Ok(Box::new(camera::Camera::open(*number, wish)?)),
+        #[cfg(not(feature = "camera"))]
+        SourceSpec::Camera(_) => Err(SourceError::Unavailable {
+            source_name: spec.to_string(),
+            why: "this program was built without cameras (cargo feature `camera`); use --source scene".to_owned(),
         }),
     }
 }

@@ -1,0 +1,122 @@
+//! The cameras of this machine and what they can send.
+
+use crate::frame::Size;
+use serde::Serialize;
+use std::fmt;
+
+/// How a camera packs its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Pixels {
+    /// 4:2:2, Y U Y V.
+    Yuyv,
+    /// 4:2:0, a plane of luma and one of chroma pairs.
+    Nv12,
+    /// JPEG pictures one after the other.
+    Mjpeg,
+    /// Luma only.
+    Grey,
+    /// R, G, B.
+    Rgb,
+    /// B, G, R.
+    Bgr,
+}
+
+impl fmt::Display for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Yuyv => "YUYV",
+            Self::Nv12 => "NV12",
+            Self::Mjpeg => "MJPEG",
+            Self::Grey => "GREY",
+            Self::Rgb => "RGB",
+            Self::Bgr => "BGR",
+        })
+    }
+}
+
+/// One way in which a camera sends pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Format {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Pictures per second.
+    pub fps: u32,
+    /// How they are packed.
+    pub pixels: Pixels,
+}
+
+impl Format {
+    /// The picture's size, if it is one that the program handles.
+    pub fn size(&self) -> Option<Size> {
+        Size::new(self.width, self.height).ok()
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{} at {} frames/s, {}", self.width, self.height, self.fps, self.pixels)
+    }
+}
+
+/// A camera.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Camera {
+    /// Its number: `--source camera:INDEX`.
+    pub index: u32,
+    /// What it calls itself.
+    pub name: String,
+    /// What it can send, the largest first. Empty when it would not say (see [`problem`](Self::problem)).
+    pub formats: Vec<Format>,
+    /// Why its formats are not known, for example because another program holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Cameras that cannot be listed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DevicesError {
+    /// The program was built without them.
+    #[error("this program was built without cameras (cargo feature `camera`)")]
+    NotBuilt,
+    /// The system did not tell.
+    #[error("the system does not list its cameras: {0}")]
+    Failed(String),
+}
+
+/// The cameras that there are; an empty list when there is none.
+#[cfg(feature = "camera")]
+pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
+    crate::source::camera::list()
+}
+
+/// The cameras that there are: none can be listed in a build without the feature `camera`.
+#[cfg(not(feature = "camera"))]
+pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
+    Err(DevicesError::NotBuilt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_read_as_words_and_as_json() {
+        let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
+        assert_eq!(format.to_string(), "1280x720 at 30 frames/s, MJPEG");
+        let camera = Camera { index: 2, name: "HD".into(), formats: vec![format], problem: None };
+        let json = serde_json::to_string(&camera).unwrap();
+        let format = r#"{"width":1280,"height":720,"fps":30,"pixels":"MJPEG"}"#;
+        assert_eq!(json, format!(r#"{{"index":2,"name":"HD","formats":[{format}]}}"#));
+    }
+
+    #[test]
+    fn listing_without_cameras_is_an_empty_list_or_says_why() {
+        match cameras() {
+            Ok(cameras) => assert!(cameras.iter().all(|c| !c.formats.is_empty() || c.problem.is_some())),
+            Err(e) => assert!(e.to_string().contains("cameras"), "{e}"),
+        }
+    }
+}
