@@ -65,8 +65,6 @@ pub struct Decoder {
     parameters: Parameters,
     waiting: VecDeque<Waiting>,
     fed: u64,
-    /// A picture was lost or damaged, and no keyframe has come since.
-    tainted: bool,
 }
 
 /// What is known of a unit whose picture has not come out yet.
@@ -81,7 +79,7 @@ struct Waiting {
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder").field("fed", &self.fed).field("tainted", &self.tainted).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("fed", &self.fed).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +96,7 @@ impl Decoder {
         if code != 0 {
             return Err(start(format!("no error concealment (code {code})")));
         }
-        Ok(Self { inner, parameters: Parameters::default(), waiting: VecDeque::new(), fed: 0, tainted: false })
+        Ok(Self { inner, parameters: Parameters::default(), waiting: VecDeque::new(), fed: 0 })
     }
 
     /// Decodes one access unit. [`None`]: no picture is due yet.

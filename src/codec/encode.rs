@@ -1,5 +1,7 @@
 //! Pictures to access units.
 
+mod pace;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Instant;
@@ -9,7 +11,11 @@ use openh264::encoder::{
     self as oh, BitRate, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, VuiConfig,
 };
 use openh264::formats::YUVSource;
-use openh264_sys2::{ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo, SPATIAL_LAYER_0};
+use openh264_sys2::{
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo,
+    SPATIAL_LAYER_0,
+};
+use pace::Pace;
 
 use super::{AccessUnit, MAX_UNIT_BYTES};
 use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
@@ -22,7 +28,8 @@ const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=100_000_000;
 pub struct EncoderConfig {
     /// The size that is expected; a frame of another size starts a new sequence.
     pub size: Size,
-    /// Frames per second, 1 to 60; the rate control gives each frame its share by it.
+    /// Frames per second, 1 to 60, that are expected. Rate control begins with it and then goes by the
+    /// frames' own times.
     pub fps: f32,
     /// Bits per second, 10,000 to 100,000,000.
     pub bitrate: u32,
@@ -71,6 +78,7 @@ struct Running {
     time: u64,
     /// Bits per second, as the encoder was told last.
     bitrate: u32,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -150,7 +158,8 @@ fn check_bitrate(bitrate: u32) -> Result<(), EncodeError> {
 
 fn check_size(size: Size) -> Result<(), EncodeError> {
     let (long, short) = (size.width().max(size.height()), size.width().min(size.height()));
-    if long > 3840 || short > 2160 || short < 15 { Err(EncodeError::Size(size)) } else { Ok(()) }
+    // A side of 15 grows to 16.
+    if long <= 3840 && (15..=2160).contains(&short) { Ok(()) } else { Err(EncodeError::Size(size)) }
 }
 
 impl Running {
@@ -172,7 +181,15 @@ impl Running {
             .vui(vui.full_range(frame.colour.range == Range::Full));
         let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
             .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
-        Ok(Self { encoder, size, colour: frame.colour, first: frame.stamp.captured, time: 0, bitrate: config.bitrate })
+        Ok(Self {
+            encoder,
+            size,
+            colour: frame.colour,
+            first: frame.stamp.captured,
+            time: 0,
+            bitrate: config.bitrate,
+            pace: Pace::new(config.fps),
+        })
     }
 
     fn encode(&mut self, frame: &Frame, picture: &Picture<'_>, keyframe: bool) -> Result<Option<AccessUnit>, String> {
@@ -182,6 +199,9 @@ impl Running {
         }
         let elapsed = frame.stamp.captured.saturating_duration_since(self.first).as_millis();
         self.time = u64::try_from(elapsed).unwrap_or(u64::MAX).clamp(self.time + 1, i64::MAX as u64);
+        if let Some(mut fps) = self.pace.frame(self.time) {
+            self.tell(ENCODER_OPTION_FRAME_RATE, &mut fps)?;
+        }
         let coded =
             self.encoder.encode_at(picture, openh264::Timestamp::from_millis(self.time)).map_err(|e| e.to_string())?;
         let keyframe = match coded.frame_type() {
@@ -209,14 +229,18 @@ impl Running {
         };
         for option in options {
             let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bitrate.cast_signed() };
-            // SAFETY: both options read one `SBitrateInfo`, which lives until the call returns.
-            let code = unsafe { self.encoder.raw_api().set_option(option, (&raw mut info).cast()) };
-            if code != 0 {
-                return Err(format!("it does not take a bitrate of {bitrate} bit/s (code {code})"));
-            }
+            self.tell(option, &mut info)?;
         }
         self.bitrate = bitrate;
         Ok(())
+    }
+
+    /// Sets an option of the running encoder; `T` must be what the option reads.
+    fn tell<T: Copy + std::fmt::Debug>(&mut self, option: ENCODER_OPTION, value: &mut T) -> Result<(), String> {
+        // SAFETY: the callers pair BITRATE and MAX_BITRATE with `SBitrateInfo` and FRAME_RATE with `f32`, as
+        // `codec_app_def.h` says, and the value lives until the call returns.
+        let code = unsafe { self.encoder.raw_api().set_option(option, std::ptr::from_mut(value).cast()) };
+        if code == 0 { Ok(()) } else { Err(format!("it does not take {value:?} (code {code})")) }
     }
 }
 

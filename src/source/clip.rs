@@ -47,7 +47,7 @@ pub struct ClipReader {
 #[derive(Debug)]
 enum Kind {
     Y4m(y4m::Y4mReader<BufReader<File>>),
-    H264 { units: Units, decoder: Decoder, flushing: bool },
+    H264 { units: Units, decoder: Box<Decoder>, flushing: bool },
 }
 
 /// Where access units come from.
@@ -60,6 +60,7 @@ enum Units {
 /// One access unit of a file and its time in the clip.
 struct Unit {
     data: Vec<u8>,
+    /// Zero where the file does not say.
     time: Duration,
 }
 
@@ -146,7 +147,7 @@ impl ClipReader {
                     Units::Mp4(mp4) => mp4.rewind(),
                     Units::AnnexB(stream) => stream.rewind(&self.path)?,
                 }
-                *decoder = Decoder::new().map_err(|e| ClipError::decode(&self.path, e))?;
+                **decoder = Decoder::new().map_err(|e| ClipError::decode(&self.path, e))?;
                 *flushing = false;
             }
         }
@@ -158,8 +159,8 @@ impl ClipReader {
         let (id, opened) = (self.next_id, self.opened);
         match &mut self.kind {
             Kind::Y4m(y4m) => {
-                let time = Duration::from_secs_f64(id as f64 / f64::from(self.fps));
-                let frame = y4m.next(Stamp { id, captured: opened + time }, &self.path)?;
+                let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
+                let frame = y4m.next(stamp, &self.path)?;
                 Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
             }
             Kind::H264 { units, decoder, flushing } => {
@@ -169,7 +170,7 @@ impl ClipReader {
                         *flushing = true;
                         break decoder.flush().map_err(|e| ClipError::decode(&self.path, e))?;
                     };
-                    match decoder.decode(&unit.data, Stamp { id, captured: opened + unit.time }) {
+                    match decoder.decode(&unit.data, Stamp { id, captured: later(opened, unit.time) }) {
                         Ok(Some(decoded)) => break Some(decoded),
                         Ok(None) => {}
                         Err(e @ (DecodeError::Broken { .. } | DecodeError::TooLong(_))) => {
@@ -179,7 +180,11 @@ impl ClipReader {
                     }
                 };
                 Ok(decoded.map(|d| {
-                    let stamp = Stamp { id, ..d.frame.stamp };
+                    let mut stamp = Stamp { id, ..d.frame.stamp };
+                    if let Units::AnnexB(_) = units {
+                        // A byte stream has no times, and its units may stand in another order than pictures.
+                        stamp.captured = later(opened, frame_time(id, self.fps));
+                    }
                     ClipFrame { frame: d.frame.with_stamp(stamp), qp: d.qp, damaged: d.damaged }
                 }))
             }
@@ -187,10 +192,20 @@ impl ClipReader {
     }
 }
 
+/// When the frame with this number is shown.
+fn frame_time(id: u64, fps: f32) -> Duration {
+    Duration::try_from_secs_f64(id as f64 / f64::from(fps)).unwrap_or_default()
+}
+
+/// A point in time; one that a broken file puts out of all bounds is not moved.
+fn later(start: Instant, time: Duration) -> Instant {
+    start.checked_add(time).unwrap_or(start)
+}
+
 impl Kind {
     fn h264(units: Units, path: &Path) -> Result<Self, ClipError> {
         let decoder = Decoder::new().map_err(|e| ClipError::decode(path, e))?;
-        Ok(Self::H264 { units, decoder, flushing: false })
+        Ok(Self::H264 { units, decoder: Box::new(decoder), flushing: false })
     }
 }
 
@@ -239,27 +254,18 @@ impl Source for Clip {
 
     fn next(&mut self) -> Result<Event, SourceError> {
         let started = self.reader.next_id > 0;
-        let frame = match self.reader.next() {
-            Ok(Some(frame)) => frame,
-            Ok(None) => {
-                self.reader.rewind()?;
-                match self.reader.next()? {
-                    Some(frame) => frame,
-                    None => return Ok(Event::Ended),
-                }
-            }
-            // What there is of a cut file is looped too.
-            Err(ClipError::CutShort { .. }) if started => {
-                self.reader.rewind()?;
-                match self.reader.next()? {
-                    Some(frame) => frame,
-                    None => return Ok(Event::Ended),
-                }
-            }
-            Err(e) => return Err(e.into()),
-        };
+        let mut next = self.reader.next();
+        // What there is of a cut file is looped too.
+        if matches!(next, Ok(None)) || (started && matches!(next, Err(ClipError::CutShort { .. }))) {
+            self.reader.rewind()?;
+            next = self.reader.next();
+        }
+        let Some(frame) = next? else { return Ok(Event::Ended) };
         let stamp = Stamp::now(self.next_id);
         self.next_id += 1;
         Ok(Event::Frame(frame.frame.with_stamp(stamp)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,7 @@ pub struct Sps {
     pub level: u8,
     /// What is shown: the coded size without what is cropped away.
     pub size: Size,
-    /// Progressive pictures only.
-    pub frames_only: bool,
+    pub(super) frames_only: bool,
     /// From the VUI; [`None`] where it does not say.
     pub colour: Option<Colour>,
     /// Frames per second from the VUI's timing, where it is there and within 1 to 240.
@@ -55,10 +54,10 @@ pub enum SpsError {
         /// Coded luma rows.
         height: u64,
     },
-    /// Not 8-bit 4:2:0.
-    #[error("its pictures are {what}: only 8-bit 4:2:0 is decoded")]
+    /// Not progressive 8-bit 4:2:0.
+    #[error("its pictures are {what}: only progressive 8-bit 4:2:0 is decoded")]
     Format {
-        /// Chroma format and depth, in words.
+        /// What they are, in words.
         what: String,
     },
 }
@@ -161,6 +160,9 @@ impl RawSps {
         if self.chroma_format != 1 || self.depths != [8, 8] {
             let format = ["monochrome", "4:2:0", "4:2:2", "4:4:4"][self.chroma_format as usize];
             return Err(SpsError::Format { what: format!("{}-bit {format}", self.depths[0].max(self.depths[1])) });
+        }
+        if !self.sps.frames_only {
+            return Err(SpsError::Format { what: "interlaced".to_owned() });
         }
         let [left, right, top, bottom] = self.crop;
         let shown = (width.checked_sub(left + right), height.checked_sub(top + bottom));
@@ -331,7 +333,14 @@ mod tests {
             Writer::default().u(8, 122).u(8, 0).u(8, 40).ue(0).ue(2).ue(2).ue(2).u(2, 0).ue(0).ue(2).ue(1).u(1, 0);
         let nal = nal.ue(29).ue(22).u(1, 1).u(3, 0).nal(0x67);
         let error = Sps::parse(&nal).unwrap_err();
-        assert_eq!(error.to_string(), "its pictures are 10-bit 4:2:2: only 8-bit 4:2:0 is decoded");
+        assert_eq!(error.to_string(), "its pictures are 10-bit 4:2:2: only progressive 8-bit 4:2:0 is decoded");
+    }
+
+    #[test]
+    fn interlaced_pictures_are_refused() {
+        let w = Writer::default().u(8, 77).u(8, 0).u(8, 30).ue(0).ue(0).ue(2).ue(1).u(1, 0);
+        let error = Sps::parse(&w.ue(29).ue(10).u(1, 0).u(2, 0).u(2, 0).nal(0x67)).unwrap_err();
+        assert!(error.to_string().contains("interlaced"), "{error}");
     }
 
     #[test]

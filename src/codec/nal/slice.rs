@@ -34,6 +34,10 @@ impl Parameters {
                 let sps = Sps::parse(nal)?;
                 self.sps.insert(sps.id, sps);
             }
+            // A subset set (of scalable video) begins like any other; only its bounds matter here.
+            Some(NalKind::Other(15)) => {
+                Sps::parse(nal)?;
+            }
             Some(NalKind::Pps) => {
                 if let Some(pps) = Pps::parse(nal) {
                     self.pps.insert(pps.id, pps);

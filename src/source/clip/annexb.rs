@@ -28,7 +28,6 @@ pub(super) struct AnnexBReader<R> {
     size: Size,
     fps: f32,
     ended: bool,
-    given: u64,
 }
 
 impl<R: Read + Seek> AnnexBReader<R> {
@@ -53,7 +52,6 @@ impl<R: Read + Seek> AnnexBReader<R> {
             size: sps.size,
             fps: sps.fps.unwrap_or(30.0),
             ended: false,
-            given: 0,
         };
         this.rewind(path)?;
         Ok(this)
@@ -71,7 +69,7 @@ impl<R: Read + Seek> AnnexBReader<R> {
         self.reader.rewind().map_err(|e| ClipError::read(path, e))?;
         self.splitter = UnitSplitter::default();
         self.units.clear();
-        (self.ended, self.given) = (false, 0);
+        self.ended = false;
         Ok(())
     }
 
@@ -89,8 +87,6 @@ impl<R: Read + Seek> AnnexBReader<R> {
                 }
             }
         }
-        let time = Duration::from_secs_f64(self.given as f64 / f64::from(self.fps));
-        self.given += 1;
-        Ok(self.units.pop_front().map(|data| Unit { data, time }))
+        Ok(self.units.pop_front().map(|data| Unit { data, time: Duration::ZERO }))
     }
 }

@@ -90,7 +90,7 @@ impl<R: Read + Seek> Mp4Reader<R> {
             unit = with_sets;
         }
         let ticks = sample.time.saturating_sub(self.start).max(0);
-        let time = Duration::from_secs_f64(ticks as f64 / f64::from(self.index.timescale));
+        let time = Duration::try_from_secs_f64(ticks as f64 / f64::from(self.index.timescale)).unwrap_or_default();
         Ok(Some(Unit { data: unit, time }))
     }
 }
@@ -153,4 +153,4 @@ fn index_error(error: IndexError, path: &Path) -> ClipError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -33,8 +33,13 @@ fn trak(entry: &[u8], tables: &[u8]) -> Vec<u8> {
     boxed(b"trak", &[&boxed(b"tkhd", &[&words(&[0, 0, 0, 1, 0, 0])]), &mdia])
 }
 
-/// A file of these samples: `ftyp`, `mdat`, `moov`; two samples a chunk.
+/// A file of these samples, with sets that fit them in length only.
 fn file(samples: &[Vec<u8>]) -> Vec<u8> {
+    mux(&SPS, &PPS, samples)
+}
+
+/// A file of 30 frames per second: `ftyp`, `mdat`, `moov`; two samples a chunk.
+pub(in crate::source::clip) fn mux(sps: &[u8], pps: &[u8], samples: &[Vec<u8>]) -> Vec<u8> {
     let ftyp = boxed(b"ftyp", &[b"isom", &[0; 4]]);
     let mut offsets = Vec::new();
     let mut at = ftyp.len() as u32 + 8;
@@ -52,7 +57,7 @@ fn file(samples: &[Vec<u8>]) -> Vec<u8> {
         boxed(b"stsz", &[&words(&[0, 0, n]), &words(&sizes)]),
         boxed(b"stco", &[&words(&[0, offsets.len() as u32]), &words(&offsets)]),
     ];
-    let moov = boxed(b"moov", &[&trak(&avc1(&SPS, &PPS), &tables.concat())]);
+    let moov = boxed(b"moov", &[&trak(&avc1(sps, pps), &tables.concat())]);
     [ftyp, boxed(b"mdat", &[&samples.concat()]), moov].concat()
 }
 
