@@ -279,7 +279,7 @@ fn check_layers(layers: &[Conv3x3]) -> Result<(), String> {
         }
         // Trained weights are below 10; the bound keeps sums finite through any sixteen layers in practice
         // and turns bytes that only look like numbers away.
-        if let Some(bad) = layer.weights.iter().chain(&layer.bias).find(|v| !(v.abs() <= MAX_WEIGHT)) {
+        if let Some(bad) = layer.weights.iter().chain(&layer.bias).find(|v| v.is_nan() || v.abs() > MAX_WEIGHT) {
             return Err(format!("layer conv{i} holds the number {bad}, and weights lie between ±{MAX_WEIGHT}"));
         }
     }

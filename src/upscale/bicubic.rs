@@ -26,9 +26,14 @@ pub fn keys(x: f32) -> f32 {
 /// The weights of the four pixels around a place a quarter of a pixel right of the second one.
 pub const QUARTER: [f32; 4] = [-0.0703125, 0.8671875, 0.2265625, -0.0234375];
 /// The same for an eighth.
-pub const EIGHTH: [f32; 4] = [-0.0478515625, 0.9638671875, 0.0908203125, -0.0068359375];
+pub const EIGHTH: [f32; 4] = thousandths([-49.0, 987.0, 93.0, -7.0]);
 /// The same for three eighths.
-pub const THREE_EIGHTHS: [f32; 4] = [-0.0732421875, 0.7275390625, 0.3896484375, -0.0439453125];
+pub const THREE_EIGHTHS: [f32; 4] = thousandths([-75.0, 745.0, 399.0, -45.0]);
+
+/// Keys' kernel at eighths of a pixel gives whole 1024ths.
+const fn thousandths(n: [f32; 4]) -> [f32; 4] {
+    [n[0] / 1024.0, n[1] / 1024.0, n[2] / 1024.0, n[3] / 1024.0]
+}
 
 const fn mirrored(w: [f32; 4]) -> [f32; 4] {
     [w[3], w[2], w[1], w[0]]
