@@ -217,26 +217,33 @@ impl App {
 
     /// Goes back to the start page; says there what went wrong, if something did.
     fn leave(&mut self, ctx: &egui::Context, leave: Leave) {
-        let mut page = StartPage::new(&self.plan.source, summary(&self.plan));
-        let Page::Call(call) = std::mem::replace(&mut self.page, Page::Start(Box::new(page.clone()))) else { return };
+        let page = self.start_page();
+        let Page::Call(call) = std::mem::replace(&mut self.page, page) else { return };
         self.stats_shown = call.controls.stats;
-        match leave {
-            Leave::HungUp => {}
+        let error = match leave {
+            Leave::HungUp => None,
             Leave::NotStarted(error) if self.asked_for => {
                 self.fail(AppError::Session(error));
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+                None
             }
             Leave::NotStarted(error) => {
                 let card = if matches!(error, SessionError::Source(_)) { Card::Source } else { call.card() };
-                page.error = Some((card, error.to_string()));
+                Some((card, error.to_string()))
             }
-            Leave::NotConnected(why) => page.error = Some((call.card(), why)),
-        }
+            Leave::NotConnected(why) => Some((call.card(), why)),
+        };
         self.asked_for = false;
-        page.remember(call.link());
-        self.page = Page::Start(Box::new(page));
+        if let Page::Start(page) = &mut self.page {
+            page.remember(call.link());
+            page.error = error;
+        }
         self.end(*call);
         self.textures.clear();
+    }
+
+    fn start_page(&self) -> Page {
+        Page::Start(Box::new(StartPage::new(&self.plan.source, summary(&self.plan))))
     }
 
     /// Writes what was asked for about a call and hangs up.
@@ -270,7 +277,7 @@ impl App {
 
     /// Ends what runs, writes what was asked for and waits until the threads are gone.
     pub fn finish(&mut self) {
-        let page = Page::Start(Box::new(StartPage::new(&self.plan.source, summary(&self.plan))));
+        let page = self.start_page();
         if let Page::Call(call) = std::mem::replace(&mut self.page, page) {
             self.end(*call);
         }

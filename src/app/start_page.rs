@@ -194,7 +194,8 @@ impl StartPage {
                     }
                 }
             });
-            style::quiet(ui, self.summary.as_str());
+            // In place of a line that is there anyway, so that nothing moves.
+            style::quiet(ui, if self.busy { "The last call is hanging up…" } else { self.summary.as_str() });
             self.error_at(ui, Card::Source);
         });
     }
@@ -202,9 +203,6 @@ impl StartPage {
     fn call_cards(&mut self, ui: &mut Ui) -> Option<(Card, Result<Link, String>)> {
         let mut wanted = None;
         ui.add_enabled_ui(!self.busy, |ui| {
-            if self.busy {
-                style::quiet(ui, "The last call is hanging up…");
-            }
             for row in [[Card::Loopback, Card::Join], [Card::Host, Card::Lines]] {
                 ui.columns(2, |columns| {
                     for (ui, card) in columns.iter_mut().zip(row) {
