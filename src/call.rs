@@ -8,21 +8,24 @@
 //!
 //! [`Peer`] is one end: it makes and takes session descriptions, sends [`AccessUnit`]s and turns packets
 //! back into them. Everything it has to say comes as a [`PeerEvent`] through one bounded channel.
-//! [`netem`] makes a network bad on
+//! [`signal`] carries the descriptions from one machine to another, and [`netem`] makes a network bad on
 //! purpose. [`depacketize`], [`packetize`], [`recover`] and [`rate`] are pure: no clock, no socket.
 //!
 //! This is the only module that names types of `webrtc` and `rtc`.
 
+mod assembly;
+mod control;
 pub mod depacketize;
 mod engine;
 pub mod netem;
+mod outbox;
 pub mod packetize;
 mod peer;
 pub mod rate;
 mod receive;
 pub mod recover;
 mod send;
-
+pub mod signal;
 mod tap;
 mod unwrap;
 

@@ -21,5 +21,7 @@ pub mod measure;
 pub mod pipeline;
 pub mod stats;
 pub mod report;
+#[cfg(feature = "app")]
+pub mod app;
 #[cfg(feature = "train")]
 pub mod train;

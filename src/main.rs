@@ -1,3 +1,43 @@
 //! The program: reads arguments, picks a command, prints errors.
 
-fn main() {}
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use commands::InputFault;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    let done = match cli.command {
+        None => commands::call::default(),
+        Some(Command::Call(args)) => commands::call::call(args),
+        Some(Command::Host(args)) => commands::call::host(args),
+        Some(Command::Join(args)) => commands::call::join(args),
+        Some(Command::Encode(args)) => commands::encode::run(&args),
+        Some(Command::Upscale(args)) => commands::upscale::run(&args),
+        Some(Command::Measure(args)) => commands::measure::run(&args),
+        Some(Command::Devices(args)) => commands::list::devices(&args),
+        Some(Command::Models(args)) => commands::list::models(&args),
+        #[cfg(feature = "train")]
+        Some(Command::Train(args)) => commands::train::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<InputFault>() { 3 } else { 1 })
+        }
+    }
+}
+
+/// Warnings by default; the libraries below speak up only when asked through RUST_LOG.
+fn log_to_stderr(verbose: u8) {
+    let own = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("error,clearcall={own}")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

@@ -24,7 +24,10 @@ pub use slot::{Slot, Taken};
 
 use self::{link::Line, notices::Notices, receiver::Engine};
 use crate::{
-    call::{CallError, Impairment},
+    call::{
+        CallError, Impairment,
+        signal::{SignalError, TextError},
+    },
     frame::{Frame, Size},
     model::Model,
     source::{self, SourceError, SourceSpec},
@@ -132,6 +135,12 @@ pub enum SessionError {
     /// The network or the other side.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// The endpoint, or the link to one.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// A line that was pasted.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// No thread or runtime could be made.
     #[error("cannot start the call's threads: {0}")]
     Threads(#[from] std::io::Error),
@@ -144,8 +153,17 @@ impl SessionError {
     /// Whether what the user gave is at fault, not the machine.
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Source(_) | Self::NoOffer => true,
+            Self::Source(_) | Self::Text(_) | Self::NoOffer => true,
             Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264),
+            Self::Signal(error) => matches!(
+                error,
+                SignalError::Listen { .. }
+                    | SignalError::Link { .. }
+                    | SignalError::NobodyThere { .. }
+                    | SignalError::UnknownHost { .. }
+                    | SignalError::WrongToken { .. }
+                    | SignalError::NotClearcall { .. }
+            ),
             Self::Threads(_) => false,
         }
     }

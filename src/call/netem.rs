@@ -278,9 +278,12 @@ impl AsyncUdpSocket for ImpairedSocket {
     }
 }
 
+/// A datagram on its way: when it goes out, its number, to whom, its bytes.
+type Queued = (Instant, u64, SocketAddr, Vec<u8>);
+
 /// Sends what waits when its time has come; ends with its socket.
 async fn deliver(socket: Arc<dyn AsyncUdpSocket>, mut queue: mpsc::Receiver<Waiting>) {
-    let mut heap: BinaryHeap<Reverse<(Instant, u64, SocketAddr, Vec<u8>)>> = BinaryHeap::new();
+    let mut heap: BinaryHeap<Reverse<Queued>> = BinaryHeap::new();
     let mut order = 0;
     loop {
         let due = heap.peek().map(|Reverse(w)| w.0);

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::depacketize::{FU_A, FU_END, FU_START, STAP_A};
+use super::assembly::{FU_A, FU_END, FU_START, STAP_A};
 
 /// The longest payload that is sent: with RTP header, extensions, RTX and the SRTP tag it makes a UDP
 /// datagram of less than 1200 bytes, which every path carries.

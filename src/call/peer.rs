@@ -1,39 +1,40 @@
 //! One end of a call, over webrtc.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
+use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidate, RTCIceGatheringState,
-    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReport, RTCStatsReportEntry, StatsSelector,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
+    RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use webrtc::runtime::{Runtime, TokioRuntime};
 
+use super::control::Control;
 use super::netem::ImpairedRuntime;
+use super::outbox::Outbox;
 use super::rate::Bounds;
 use super::receive::{self, ReceiveState, Receiving};
-use super::recover::Throttle;
-use super::send::{self, SendState, Sending, UnitSender};
+use super::send::{self, SendState, UnitSender};
 use super::tap::Counters;
-use super::{CallError, Media, NetStats, PeerConfig, PeerEvent, engine};
+use super::{CallError, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
 const GATHERING: Duration = Duration::from_secs(5);
 /// How long [`Peer`]'s drop waits for its tasks.
 const CLOSING: Duration = Duration::from_secs(2);
-const STATS_EVERY: Duration = Duration::from_millis(500);
-/// The encoder is asked for at most five keyframes a second.
-const KEYFRAME_SPACING: Duration = Duration::from_millis(200);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(200);
 /// A session description is never longer than this.
 pub(super) const LONGEST_DESCRIPTION: usize = 64 << 10;
 
@@ -59,31 +60,36 @@ impl std::fmt::Debug for Peer {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Life {
+pub(super) enum Life {
     New,
     Connected,
     Over(String),
 }
 
-struct Shared {
-    counters: Arc<Counters>,
-    sending: Arc<SendState>,
-    receiving: Arc<ReceiveState>,
-    outbox: Arc<Outbox>,
-    events: mpsc::Sender<PeerEvent>,
-    life: watch::Sender<Life>,
-    gathered: watch::Sender<bool>,
-    receives: bool,
-    has_track: AtomicBool,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+pub(super) struct Shared {
+    pub(super) counters: Arc<Counters>,
+    pub(super) sending: Arc<SendState>,
+    pub(super) receiving: Arc<ReceiveState>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) events: mpsc::Sender<PeerEvent>,
+    pub(super) life: watch::Sender<Life>,
+    pub(super) gathered: watch::Sender<bool>,
+    pub(super) receives: bool,
+    /// Who we are in RTCP.
+    pub(super) ssrc: u32,
+    /// The video that comes in.
+    pub(super) incoming: Mutex<Option<Arc<dyn TrackRemote>>>,
+    pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shared {
-    fn keep(&self, task: JoinHandle<()>) {
+    /// A task to be ended with the peer.
+    pub(super) fn keep(&self, task: JoinHandle<()>) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    fn end(&self, why: &str) {
+    /// The call is over; the first reason counts.
+    pub(super) fn end(&self, why: &str) {
         self.life.send_if_modified(|life| {
             let alive = !matches!(life, Life::Over(_));
             if alive {
@@ -130,7 +136,15 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let shared = &self.0;
-        if !shared.receives || shared.has_track.swap(true, Relaxed) {
+        let first = {
+            let mut incoming = shared.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = shared.receives && incoming.is_none();
+            if first {
+                *incoming = Some(Arc::clone(&track));
+            }
+            first
+        };
+        if !first {
             // Nobody looks at it, but its queue has to be emptied.
             shared.keep(tokio::spawn(async move { while track.poll().await.is_some() {} }));
             return;
@@ -164,7 +178,9 @@ impl Peer {
             bind: config.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             why: why.to_string(),
         };
+        let (ssrc, rtx) = (rand::random::<u32>(), rand::random::<u32>());
         let shared = Arc::new(Shared {
+            ssrc,
             counters: Arc::default(),
             sending: Arc::default(),
             receiving: Arc::default(),
@@ -173,7 +189,7 @@ impl Peer {
             life: watch::Sender::new(Life::New),
             gathered: watch::Sender::new(false),
             receives: config.media.receives(),
-            has_track: AtomicBool::new(false),
+            incoming: Mutex::default(),
             tasks: Mutex::default(),
         });
         let bounds = Bounds { min: config.min_bitrate, start: config.bitrate, max: config.max_bitrate };
@@ -194,7 +210,6 @@ impl Peer {
             .await
             .map_err(set_up)?;
         let pc: Arc<dyn PeerConnection> = Arc::new(pc);
-        let (ssrc, rtx) = (rand::random::<u32>(), rand::random::<u32>());
         let track = config.media.sends().then(|| Arc::new(TrackLocalStaticRTP::new(engine::track(ssrc, rtx))));
         let (sender, sending) = send::unit_sender(
             track.clone().map(|t| (t, ssrc)),
@@ -328,7 +343,7 @@ impl Peer {
     /// Hangs up and waits until everything has ended; `drop` does the same.
     pub async fn close(&self) {
         if !self.closed.swap(true, Relaxed) {
-            shut_down(Arc::clone(&self.pc), Arc::clone(&self.shared)).await;
+            shut_down(Arc::clone(&self.pc), Arc::clone(&self.shared), self.track.clone()).await;
         }
     }
 }
@@ -339,9 +354,9 @@ impl Drop for Peer {
             return;
         }
         let (done, wait) = std::sync::mpsc::sync_channel(1);
-        let (pc, shared) = (Arc::clone(&self.pc), Arc::clone(&self.shared));
+        let (pc, shared, track) = (Arc::clone(&self.pc), Arc::clone(&self.shared), self.track.clone());
         self.runtime.spawn(async move {
-            shut_down(pc, shared).await;
+            shut_down(pc, shared, track).await;
             let _ = done.send(());
         });
         // A thread that runs this very runtime must not be blocked by waiting for it.
@@ -356,8 +371,11 @@ impl Drop for Peer {
     }
 }
 
-async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>) {
+async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>, track: Option<Arc<TrackLocalStaticRTP>>) {
     shared.sending.open.store(false, Relaxed);
+    if *shared.life.borrow() == Life::Connected {
+        say_goodbye(&shared, track).await;
+    }
     shared.end("it was closed here");
     if let Err(why) = pc.close().await {
         tracing::debug!(%why, "closing");
@@ -369,6 +387,32 @@ async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>) {
     for task in tasks {
         let _ = task.await;
     }
+}
+
+/// Tells the far side that we leave (RFC 3550 §6.6). webrtc 0.21 stops before its own alert is sent, and
+/// the far side would only notice after twelve seconds of silence.
+async fn say_goodbye(shared: &Shared, track: Option<Arc<TrackLocalStaticRTP>>) {
+    let goodbye = || -> Vec<Box<dyn rtc::rtcp::Packet>> {
+        vec![Box::new(Goodbye { sources: vec![shared.ssrc], reason: Bytes::new() })]
+    };
+    let incoming = shared.incoming.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let leave = async {
+        // A few, for some may be lost.
+        for _ in 0..3 {
+            let written = match (&track, &incoming) {
+                (Some(track), _) => track.write_rtcp(goodbye()).await,
+                (None, Some(track)) => track.write_rtcp(goodbye()).await,
+                (None, None) => return,
+            };
+            if written.is_err() {
+                return;
+            }
+            shared.counters.said_goodbye.notified().await;
+        }
+        // What has passed the chain still has to be encrypted and sent.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let _ = tokio::time::timeout(GOODBYE, leave).await;
 }
 
 fn crashed(doing: &'static str, why: &tokio::task::JoinError) -> CallError {
@@ -392,277 +436,4 @@ fn check(description: &str) -> Result<(), String> {
 /// Whether a video section was accepted: a port of 0 refuses it (RFC 3264 §6).
 fn has_video(description: &str) -> bool {
     description.lines().any(|l| l.strip_prefix("m=video ").is_some_and(|rest| !rest.starts_with("0 ")))
-}
-
-/// What waits to be taken by the application: one of each kind, so that it is bounded.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    letters: Mutex<Letters>,
-    filled: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Letters {
-    connected: Option<(Option<SocketAddr>, Option<SocketAddr>)>,
-    keyframe: bool,
-    gap: Option<u64>,
-    target: Option<u32>,
-    stats: Option<NetStats>,
-    over: Option<String>,
-}
-
-impl Outbox {
-    fn put(&self, write: impl FnOnce(&mut Letters)) {
-        write(&mut self.letters.lock().unwrap_or_else(PoisonError::into_inner));
-        self.filled.notify_one();
-    }
-
-    pub(super) fn gap(&self, packets: u64) {
-        self.put(|l| l.gap = Some(l.gap.unwrap_or(0) + packets));
-    }
-
-    fn take(&self) -> Option<PeerEvent> {
-        let mut l = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((local, remote)) = l.connected.take() {
-            return Some(PeerEvent::Connected { local, remote });
-        }
-        if std::mem::take(&mut l.keyframe) {
-            return Some(PeerEvent::KeyframeWanted);
-        }
-        None.or_else(|| l.gap.take().map(|packets| PeerEvent::Gap { packets }))
-            .or_else(|| l.target.take().map(PeerEvent::TargetBitrate))
-            .or_else(|| l.stats.take().map(PeerEvent::Stats))
-            .or_else(|| l.over.take().map(|why| PeerEvent::Disconnected { why }))
-    }
-
-    async fn deliver(self: Arc<Self>, events: mpsc::Sender<PeerEvent>) {
-        loop {
-            while let Some(event) = self.take() {
-                if events.send(event).await.is_err() {
-                    return;
-                }
-            }
-            self.filled.notified().await;
-        }
-    }
-}
-
-/// The task that watches over a peer: state, statistics, keyframe requests, the target.
-struct Control {
-    pc: Arc<dyn PeerConnection>,
-    shared: Arc<Shared>,
-    sending: Option<Sending>,
-    sender: UnitSender,
-    media: Media,
-}
-
-impl Control {
-    async fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        let mut life = shared.life.subscribe();
-        let mut tick = tokio::time::interval(STATS_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut keyframes = Throttle::new(KEYFRAME_SPACING);
-        let mut announced = shared.counters.target.load(Relaxed);
-        let mut before = Totals::default();
-        let mut connected = false;
-        loop {
-            let due = keyframes.due(Instant::now()).filter(|_| connected);
-            let timer = async {
-                match due {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = shared.counters.changed.notified() => {}
-                () = timer => {}
-                _ = tick.tick(), if connected => {
-                    let totals = Totals::of(&shared.counters);
-                    let stats = self.stats(before, totals).await;
-                    before = totals;
-                    shared.outbox.put(|l| l.stats = Some(stats));
-                }
-                changed = life.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let now = life.borrow_and_update().clone();
-                    match now {
-                        Life::New => {}
-                        Life::Connected => {
-                            connected = true;
-                            self.connected().await;
-                            tick.reset();
-                        }
-                        Life::Over(why) => {
-                            shared.sending.open.store(false, Relaxed);
-                            shared.outbox.put(|l| l.over = Some(why));
-                            return;
-                        }
-                    }
-                }
-            }
-            if shared.counters.keyframe_asked.swap(false, Relaxed) {
-                keyframes.ask();
-            }
-            if connected && keyframes.poll(Instant::now()) {
-                shared.outbox.put(|l| l.keyframe = true);
-            }
-            let target = shared.counters.target.load(Relaxed);
-            if worth_telling(announced, target) {
-                announced = target;
-                shared.outbox.put(|l| l.target = Some(target));
-            }
-        }
-    }
-
-    async fn connected(&mut self) {
-        let (local, remote) = self.ends().await;
-        if let Some(rtt) = self.keepalive_rtt().await {
-            self.shared.counters.set_rtt(rtt);
-        }
-        self.shared.outbox.put(|l| l.connected = Some((local, remote)));
-        let Some(sending) = self.sending.take() else { return };
-        let Some(payload_type) = self.payload_type().await else {
-            tracing::warn!("the far side does not take video from here");
-            return;
-        };
-        self.shared.keep(tokio::spawn(send::run(sending, payload_type, self.sender.clone())));
-        self.shared.sending.open.store(true, Relaxed);
-        self.shared.outbox.put(|l| l.keyframe = true);
-    }
-
-    /// The payload type that the two sides agreed on.
-    async fn payload_type(&self) -> Option<u8> {
-        for sender in self.pc.get_senders().await {
-            let Ok(parameters) = sender.get_parameters().await else { continue };
-            let codecs = &parameters.rtp_parameters.codecs;
-            let h264 = codecs.iter().find(|c| c.rtp_codec.mime_type.eq_ignore_ascii_case("video/h264"));
-            if let Some(codec) = h264 {
-                return Some(codec.payload_type);
-            }
-        }
-        None
-    }
-
-    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
-    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let mut transports = Vec::new();
-        for sender in self.pc.get_senders().await {
-            transports.extend(sender.transport().await.ok().flatten());
-        }
-        for receiver in self.pc.get_receivers().await {
-            transports.extend(receiver.transport().await.ok().flatten());
-        }
-        for transport in transports {
-            let pair = transport.ice_transport().get_selected_candidate_pair().await;
-            if let Ok(Some(pair)) = pair {
-                let end = |c: &RTCIceCandidate| Some(SocketAddr::new(c.address.parse().ok()?, c.port));
-                return (end(pair.local()), end(pair.remote()));
-            }
-        }
-        let report = self.pc.get_stats(Instant::now(), StatsSelector::None).await;
-        let local = best_pair(&report).and_then(|pair| {
-            let id = &pair.local_candidate_id;
-            // The entries' ids carry a prefix that the pair's do not.
-            report.iter().filter(|entry| !id.is_empty() && entry.id().ends_with(id)).find_map(|entry| match entry {
-                RTCStatsReportEntry::LocalCandidate(c) => {
-                    Some(SocketAddr::new(c.address.as_deref()?.parse().ok()?, c.port))
-                }
-                _ => None,
-            })
-        });
-        (local, None)
-    }
-
-    /// The round trip of the keepalives.
-    async fn keepalive_rtt(&self) -> Option<Duration> {
-        let report = self.pc.get_stats(Instant::now(), StatsSelector::None).await;
-        let rtt = best_pair(&report)?.current_round_trip_time;
-        Some(rtt).filter(|s| s.is_finite() && *s > 0.0 && *s < 60.0).map(Duration::from_secs_f64)
-    }
-
-    async fn stats(&self, before: Totals, now: Totals) -> NetStats {
-        let (counters, sending, receiving) = (&self.shared.counters, &self.shared.sending, &self.shared.receiving);
-        if !self.media.sends() || counters.rtt().is_none() {
-            // Without sender reports the keepalives know the round trip.
-            if let Some(rtt) = self.keepalive_rtt().await {
-                counters.set_rtt(rtt);
-            }
-        }
-        let load = |a: &std::sync::atomic::AtomicU64| a.load(Relaxed);
-        let (missed_in, repaired_in) = (load(&counters.missed), load(&counters.repaired_in));
-        let came = (now.packets_in - before.packets_in).saturating_sub(repaired_in.saturating_sub(before.repaired_in));
-        let missed = missed_in.saturating_sub(before.missed);
-        let span = now.at.saturating_duration_since(before.at).as_secs_f64().max(1e-3);
-        let rate = |bytes: u64| (bytes as f64 * 8.0 / span) as u32;
-        NetStats {
-            rtt: counters.rtt(),
-            loss_out: Some(counters.far_loss.load(Relaxed)).filter(|&l| l > 0).map(|l| (l - 1) as f32 / 1e6),
-            loss_in: missed as f32 / (missed + came).max(1) as f32,
-            bitrate_out: rate(now.bytes_out - before.bytes_out),
-            bitrate_in: rate(now.bytes_in - before.bytes_in),
-            target: counters.target.load(Relaxed),
-            packets_out: load(&counters.packets_out),
-            packets_in: now.packets_in,
-            repeated_out: load(&counters.repeated_out),
-            repaired_in,
-            missed_in,
-            lost_in: load(&receiving.lost),
-            nacks_in: load(&counters.nacks_in),
-            nacks_out: load(&counters.nacks_out),
-            plis_in: load(&counters.plis_in),
-            plis_out: load(&counters.plis_out),
-            units_out: load(&sending.units),
-            units_refused: load(&sending.refused),
-            units_in: load(&receiving.units),
-            units_damaged: load(&receiving.damaged),
-            units_overrun: load(&receiving.overrun),
-        }
-    }
-}
-
-fn best_pair(report: &RTCStatsReport) -> Option<&RTCIceCandidatePairStats> {
-    let pairs = report.iter().filter_map(|entry| match entry {
-        RTCStatsReportEntry::IceCandidatePair(pair) => Some(pair),
-        _ => None,
-    });
-    pairs.max_by_key(|p| (p.nominated, p.packets_sent + p.packets_received, p.responses_received))
-}
-
-/// Counters at one time, to see how fast they grow.
-#[derive(Clone, Copy)]
-struct Totals {
-    at: Instant,
-    bytes_in: u64,
-    bytes_out: u64,
-    packets_in: u64,
-    repaired_in: u64,
-    missed: u64,
-}
-
-impl Default for Totals {
-    fn default() -> Self {
-        Self { at: Instant::now(), bytes_in: 0, bytes_out: 0, packets_in: 0, repaired_in: 0, missed: 0 }
-    }
-}
-
-impl Totals {
-    fn of(counters: &Counters) -> Self {
-        Self {
-            at: Instant::now(),
-            bytes_in: counters.bytes_in.load(Relaxed),
-            bytes_out: counters.bytes_out.load(Relaxed),
-            packets_in: counters.packets_in.load(Relaxed),
-            repaired_in: counters.repaired_in.load(Relaxed),
-            missed: counters.missed.load(Relaxed),
-        }
-    }
-}
-
-/// An encoder is not bothered with every small step.
-fn worth_telling(announced: u32, target: u32) -> bool {
-    let step = announced.abs_diff(target);
-    step > announced / 25 || (step > 0 && target > announced && step > 4000)
 }

@@ -177,43 +177,48 @@ impl RateControl {
 mod tests {
     use super::*;
 
-    /// A link of `capacity` bit/s with `loss` of 100 lost (evenly) and a deep queue, fed at the target
-    /// for `seconds`; returns the target at the end of each second.
-    fn drive(rate: &mut RateControl, capacity: f64, loss: u32, seconds: u32, clock: &mut Link) -> Vec<u32> {
-        let mut targets = Vec::new();
-        for _ in 0..seconds {
-            for _ in 0..10 {
-                let mut fates = Vec::new();
-                let bytes = f64::from(rate.target()) / 8.0 / 10.0;
-                for i in 0..10 {
-                    let size = bytes / 10.0;
-                    let left = clock.now + Duration::from_millis(10 * i);
-                    let at = left.duration_since(clock.start).as_secs_f64();
-                    clock.busy = clock.busy.max(at) + size * 8.0 / capacity;
-                    clock.count += 1;
-                    let received = clock.count % 100 >= loss;
-                    let arrived = received.then(|| Duration::from_secs_f64(clock.busy + 5.02));
-                    fates.push(PacketFate { left, arrived, received, size: size as usize });
-                }
-                clock.now += Duration::from_millis(100);
-                rate.report(clock.now, &fates);
-            }
-            targets.push(rate.target());
-        }
-        targets
-    }
-
+    /// A link with a deep queue, and a far side that reports what has arrived ten times a second.
     struct Link {
         start: Instant,
         now: Instant,
+        /// When the link will have sent what it has, in seconds since the start.
         busy: f64,
         count: u32,
+        /// With the second at which the far side knows.
+        under_way: VecDeque<(f64, PacketFate)>,
     }
 
     impl Link {
         fn new() -> Self {
             let start = Instant::now();
-            Self { start, now: start, busy: 0.0, count: 0 }
+            Self { start, now: start, busy: 0.0, count: 0, under_way: VecDeque::new() }
+        }
+
+        /// Sends at the target for `seconds` over `capacity` bit/s, losing `loss` of 100 packets (evenly);
+        /// gives the target at the end of each second.
+        fn drive(&mut self, rate: &mut RateControl, capacity: f64, loss: u32, seconds: u32) -> Vec<u32> {
+            (0..seconds * 10)
+                .filter_map(|tenth| {
+                    for i in 0..10 {
+                        let size = f64::from(rate.target()) / 8.0 / 100.0;
+                        let left = self.now + Duration::from_millis(10 * i);
+                        let at = left.duration_since(self.start).as_secs_f64();
+                        self.busy = self.busy.max(at) + size * 8.0 / capacity;
+                        self.count += 1;
+                        let received = self.count * 37 % 100 >= loss;
+                        // The far side's clock is five seconds ahead.
+                        let arrived = received.then(|| Duration::from_secs_f64(self.busy + 5.02));
+                        self.under_way
+                            .push_back((self.busy + 0.02, PacketFate { left, arrived, received, size: size as usize }));
+                    }
+                    self.now += Duration::from_millis(100);
+                    let at = self.now.duration_since(self.start).as_secs_f64();
+                    let known = self.under_way.iter().take_while(|(known, _)| *known <= at).count();
+                    let fates: Vec<PacketFate> = self.under_way.drain(..known).map(|(_, fate)| fate).collect();
+                    rate.report(self.now, &fates);
+                    (tenth % 10 == 9).then(|| rate.target())
+                })
+                .collect()
         }
     }
 
@@ -222,7 +227,7 @@ mod tests {
     #[test]
     fn a_good_network_gets_the_whole_bitrate() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = drive(&mut rate, 10e6, 2, 30, &mut Link::new());
+        let targets = Link::new().drive(&mut rate, 10e6, 2, 30);
         assert!(targets.iter().all(|&t| t == 300_000), "{targets:?}");
     }
 
@@ -230,17 +235,17 @@ mod tests {
     fn a_narrow_network_is_not_flooded_and_used_again_when_it_widens() {
         let mut rate = RateControl::new(BOUNDS);
         let mut link = Link::new();
-        let narrow = drive(&mut rate, 150e3, 0, 40, &mut link);
+        let narrow = link.drive(&mut rate, 150e3, 0, 40);
         let end = &narrow[20..];
         assert!(end.iter().all(|&t| (70_000..220_000).contains(&t)), "{narrow:?}");
-        let wide = drive(&mut rate, 10e6, 0, 40, &mut link);
+        let wide = link.drive(&mut rate, 10e6, 0, 60);
         assert_eq!(wide.last(), Some(&300_000), "{wide:?}");
     }
 
     #[test]
     fn heavy_loss_brings_the_target_down_to_its_floor_at_most() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = drive(&mut rate, 10e6, 30, 60, &mut Link::new());
+        let targets = Link::new().drive(&mut rate, 10e6, 30, 60);
         assert!(targets.windows(2).all(|w| w[1] <= w[0]), "{targets:?}");
         assert_eq!(targets.last(), Some(&50_000));
         assert!(rate.loss().is_some_and(|l| (0.2..0.4).contains(&l)));
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn moderate_loss_changes_nothing() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = drive(&mut rate, 10e6, 10, 20, &mut Link::new());
+        let targets = Link::new().drive(&mut rate, 10e6, 10, 20);
         assert!(targets.iter().all(|&t| t == 300_000), "{targets:?}");
     }
 

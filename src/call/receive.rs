@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::depacketize::{Depacketizer, Limits, Output, RtpPayload, Unit};
-use super::peer::Outbox;
+use super::outbox::Outbox;
 use super::recover::Recovery;
 use super::tap::Counters;
 use super::{PeerEvent, ReceivedUnit};

@@ -11,17 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{
-    Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket,
-};
+use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
+use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
-    TransportLayerNack, nack_pairs_from_sequence_numbers,
-};
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use rtc::shared::marshal::MarshalSize;
@@ -55,7 +52,12 @@ pub(crate) struct Counters {
     /// What the user wants, bit/s.
     pub(crate) wish: AtomicU32,
     pub(crate) keyframe_asked: AtomicBool,
+    /// The far side has said goodbye.
+    pub(crate) far_left: AtomicBool,
+    /// Something of this has changed that the control task acts on.
     pub(crate) changed: Notify,
+    /// Our own goodbye is on its way.
+    pub(crate) said_goodbye: Notify,
 }
 
 impl Counters {
@@ -162,6 +164,9 @@ impl Tap {
             self.hear_reports(&report.reports, now);
         } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
             self.hear_reports(&report.reports, now);
+        } else if packet.is::<Goodbye>() {
+            self.counters.far_left.store(true, Relaxed);
+            self.counters.changed.notify_one();
         }
     }
 
@@ -196,6 +201,8 @@ impl Tap {
                 });
             } else if packet.as_any().is::<PictureLossIndication>() {
                 add(&self.counters.plis_out, 1);
+            } else if packet.as_any().is::<Goodbye>() {
+                self.counters.said_goodbye.notify_one();
             } else if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
                 self.reports.push_back(((report.ntp_time >> 16) as u32, now));
                 if self.reports.len() > 8 {
@@ -237,6 +244,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
         self.inbound.pop_front()
     }
 
+    // A guard may not change what it looks at, and telling does.
+    #[expect(clippy::collapsible_match)]
     fn handle_write(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
         let repeated = msg.message.has(&Attribute::Retransmission);
         match &mut msg.message.packet {

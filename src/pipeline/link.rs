@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,9 +17,12 @@ use super::{
     sender::{SendHalf, SendPlan},
 };
 use crate::{
-    call::{self, CallError, CaptureLog, Media, NetStats, Peer, PeerConfig, PeerEvent},
+    call::{
+        self, CallError, CaptureLog, Media, NetStats, Peer, PeerConfig, PeerEvent,
+        signal::{self, Callee, Host, Kind},
+    },
     frame::{Frame, Stamp},
-    source::Source,
+    source::{self, Source, Wish},
     stats::{Network, NetworkSide},
 };
 
@@ -88,37 +91,67 @@ impl Line {
 pub(super) struct Running {
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
+    ends: Arc<Ends>,
+}
+
+/// What the connecting tasks leave behind for later.
+#[derive(Default)]
+struct Ends {
+    host: Mutex<Option<Host>>,
+    /// The peer that made an offer and waits for its answer.
+    offered: Mutex<Option<Arc<Peer>>>,
+    /// The call at the far side's endpoint.
+    joined: Mutex<Option<signal::Session>>,
 }
 
 impl Running {
     pub(super) fn start(shared: &Arc<Shared>, link: Link, source: Box<dyn Source>) -> Result<Self, SessionError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("call").enable_all().build()?;
-        let running = Self { runtime: Some(runtime) };
-        let Some(runtime) = &running.runtime else { return Ok(running) };
-        let handle = runtime.handle().clone();
-        let task = Task { shared: Arc::clone(shared), runtime: handle };
-        match link {
-            Link::Loopback => drop(runtime.spawn(async move {
-                let done = task.loopback(source).await;
-                task.report(done);
-            })),
-            _ => return Err(SessionError::NoOffer),
+        let task = Task { shared: Arc::clone(shared), runtime: runtime.handle().clone(), ends: Arc::default() };
+        let ends = Arc::clone(&task.ends);
+        if let Link::Host { listen } = link {
+            // A port in use is said at once, not in a state.
+            runtime.block_on(task.host(source, listen))?;
+        } else {
+            runtime.spawn(async move {
+                let done = match link {
+                    Link::Join { url } => task.join(source, &url).await,
+                    Link::Offer => task.offer(source).await,
+                    Link::Answer { offer } => task.answer(source, &offer).await,
+                    Link::Loopback | Link::Host { .. } => task.loopback(source).await,
+                };
+                if let Err(error) = done {
+                    task.shared.ended(&error);
+                }
+            });
         }
-        Ok(running)
+        Ok(Self { runtime: Some(runtime), ends })
     }
 
-    pub(super) fn accept_answer(&self, _line: &str) -> Result<(), SessionError> {
-        Err(SessionError::NoOffer)
+    pub(super) fn accept_answer(&self, line: &str) -> Result<(), SessionError> {
+        let answer = signal::from_line(Kind::Answer, line)?;
+        let Some(runtime) = &self.runtime else { return Err(SessionError::NoOffer) };
+        let peer = lock(&self.ends.offered).clone().ok_or(SessionError::NoOffer)?;
+        runtime.block_on(peer.accept_answer(&answer))?;
+        *lock(&self.ends.offered) = None;
+        Ok(())
     }
 
     /// No new connection from here on.
-    pub(super) fn stop(&mut self) {}
+    pub(super) fn stop(&self) {
+        lock(&self.ends.host).take();
+        lock(&self.ends.offered).take();
+    }
 
     /// After the halves are gone.
     pub(super) fn finish(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(Duration::from_secs(2));
+        let Some(runtime) = self.runtime.take() else { return };
+        if let Some(session) = lock(&self.ends.joined).take() {
+            // The other side notices by itself too, only later.
+            let left = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(1), session.leave()).await });
+            tracing::debug!("left the call: {left:?}");
         }
+        runtime.shutdown_timeout(Duration::from_secs(2));
     }
 }
 
@@ -127,15 +160,10 @@ impl Running {
 struct Task {
     shared: Arc<Shared>,
     runtime: Handle,
+    ends: Arc<Ends>,
 }
 
 impl Task {
-    fn report(&self, done: Result<(), SessionError>) {
-        if let Err(error) = done {
-            self.shared.ended(&error);
-        }
-    }
-
     async fn loopback(&self, source: Box<dyn Source>) -> Result<(), SessionError> {
         let plan = self.shared.plan();
         let config = |media| PeerConfig { impairment: Some(Arc::clone(&plan.impairment)), ..peer_config(&plan, media) };
@@ -151,6 +179,77 @@ impl Task {
         Ok(())
     }
 
+    /// A peer that sends and receives, and its events.
+    async fn peer(
+        &self,
+        plan: &Plan,
+        bind: Vec<SocketAddr>,
+    ) -> Result<(Arc<Peer>, mpsc::Receiver<PeerEvent>), CallError> {
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let config = PeerConfig { bind, ..peer_config(plan, Media::SendRecv) };
+        Ok((Arc::new(Peer::new(config, &self.runtime, events).await?), inbox))
+    }
+
+    async fn host(&self, source: Box<dyn Source>, listen: SocketAddr) -> Result<(), SessionError> {
+        let desk = Desk { task: self.clone(), source: Mutex::new(Some(source)), listen };
+        let host = Host::start(listen, Arc::new(desk)).await?;
+        let link = host.url();
+        *lock(&self.ends.host) = Some(host);
+        self.shared.set_state(State::Waiting { link });
+        Ok(())
+    }
+
+    async fn join(&self, source: Box<dyn Source>, url: &str) -> Result<(), SessionError> {
+        let plan = self.shared.plan();
+        let (peer, inbox) = self.peer(&plan, call::media_addresses(media_side(url))).await?;
+        let offer = peer.offer().await?;
+        let joined = signal::join(url, &offer).await?;
+        *lock(&self.ends.joined) = Some(joined.session);
+        self.open(source, &plan, vec![Arc::clone(&peer)])?;
+        self.pump(inbox, None, NetworkSide::Both);
+        peer.accept_answer(&joined.answer).await?;
+        Ok(())
+    }
+
+    async fn offer(&self, source: Box<dyn Source>) -> Result<(), SessionError> {
+        let plan = self.shared.plan();
+        let (peer, inbox) = self.peer(&plan, call::media_addresses(ANYWHERE)).await?;
+        let line = signal::to_line(Kind::Offer, &peer.offer().await?)?;
+        self.open(source, &plan, vec![Arc::clone(&peer)])?;
+        self.pump(inbox, None, NetworkSide::Both);
+        *lock(&self.ends.offered) = Some(peer);
+        self.shared.set_state(State::Offered { line });
+        Ok(())
+    }
+
+    async fn answer(&self, source: Box<dyn Source>, offer: &str) -> Result<(), SessionError> {
+        let plan = self.shared.plan();
+        let offer = signal::from_line(Kind::Offer, offer)?;
+        let (peer, inbox) = self.peer(&plan, call::media_addresses(ANYWHERE)).await?;
+        let line = signal::to_line(Kind::Answer, &peer.answer(&offer).await?)?;
+        self.open(source, &plan, vec![peer])?;
+        self.shared.set_state(State::Answered { line });
+        self.pump(inbox, None, NetworkSide::Both);
+        Ok(())
+    }
+
+    /// The connection is gone. A host waits for the next one.
+    fn disconnected(&self, why: String) {
+        let shared = &self.shared;
+        shared.with_line(Line::disconnected);
+        let waiting = lock(&self.ends.host).as_ref().map(|host| {
+            host.free();
+            host.url()
+        });
+        match waiting {
+            Some(link) => {
+                shared.notices.say(why);
+                shared.set_state(State::Waiting { link });
+            }
+            None => shared.set_state(State::Ended { why, cause: Cause::Finished }),
+        }
+    }
+
     /// Starts both halves on these peers.
     fn open(&self, source: Box<dyn Source>, plan: &Plan, peers: Vec<Arc<Peer>>) -> Result<(), SessionError> {
         let shared = &self.shared;
@@ -164,7 +263,7 @@ impl Task {
             None => None,
         };
         // The last peer is the one that receives: the only one, or the far one of a loopback call.
-        let asked = peers.last().map(Arc::downgrade).unwrap_or_else(Weak::new);
+        let asked = peers.last().map(Arc::downgrade).unwrap_or_default();
         let ask: AskKeyframe = Box::new(move || {
             if let Some(peer) = asked.upgrade() {
                 peer.request_keyframe();
@@ -180,14 +279,16 @@ impl Task {
             Arc::clone(&shared.wake),
         )?;
         let old = lock(&shared.line).replace(Line { send, receive, peers });
-        drop(old);
+        // Its threads are waited for, which must not hold up the packets of the new one.
+        std::thread::spawn(move || drop(old));
         Ok(())
     }
 
     /// Hands a peer's events to the halves; nothing here blocks.
     fn pump(&self, mut inbox: mpsc::Receiver<PeerEvent>, captured: Option<Arc<CaptureLog>>, side: NetworkSide) {
-        let shared = Arc::clone(&self.shared);
+        let task = self.clone();
         self.runtime.spawn(async move {
+            let shared = &task.shared;
             let mut units = 0;
             while let Some(event) = inbox.recv().await {
                 match event {
@@ -215,13 +316,56 @@ impl Task {
                         shared.with_line(|line| line.receive.gap());
                     }
                     PeerEvent::Stats(stats) => shared.stats.network(side, network(&stats)),
-                    PeerEvent::Disconnected { why } => {
-                        shared.with_line(Line::disconnected);
-                        shared.set_state(State::Ended { why, cause: Cause::Finished });
-                    }
+                    PeerEvent::Disconnected { why } => task.disconnected(why),
                 }
             }
         });
+    }
+}
+
+/// Every address of this machine.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Where media to the host behind `url` leaves from: loopback for a host on this machine, else anywhere.
+fn media_side(url: &str) -> SocketAddr {
+    let host = url.split("://").nth(1).unwrap_or(url).split(['/', '?']).next().unwrap_or_default();
+    let host = host.replace("localhost", "127.0.0.1");
+    match host.parse::<SocketAddr>().map(|a| a.ip()).or_else(|_| host.parse::<IpAddr>()) {
+        Ok(ip) if ip.is_loopback() => SocketAddr::new(ip, 0),
+        _ => ANYWHERE,
+    }
+}
+
+/// Takes the calls that come to the endpoint.
+struct Desk {
+    task: Task,
+    /// Opened when the program started, for the first call; later calls open it anew.
+    source: Mutex<Option<Box<dyn Source>>>,
+    listen: SocketAddr,
+}
+
+#[async_trait::async_trait]
+impl Callee for Desk {
+    async fn answer(&self, offer: String) -> Result<String, CallError> {
+        let plan = self.task.shared.plan();
+        let (peer, inbox) = self.task.peer(&plan, call::media_addresses(self.listen)).await?;
+        let answer = peer.answer(&offer).await?;
+        let failed = |why: String| CallError::Internal { doing: "starting the call", why };
+        let source = match lock(&self.source).take() {
+            Some(source) => source,
+            None => source::open(&plan.source, Wish { size: plan.size, fps: plan.fps })
+                .map_err(|error| failed(error.to_string()))?,
+        };
+        self.task.open(source, &plan, vec![peer]).map_err(|error| failed(error.to_string()))?;
+        self.task.pump(inbox, None, NetworkSide::Both);
+        Ok(answer)
+    }
+
+    async fn hung_up(&self) {
+        let line = lock(&self.task.shared.line).take();
+        // Closing joins threads: not here, where packets are handled.
+        std::thread::spawn(move || drop(line));
+        self.task.disconnected("the other side has hung up".to_owned());
     }
 }
 

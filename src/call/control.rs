@@ -1,0 +1,242 @@
+//! The task that watches over a peer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
+
+use super::peer::{Life, Shared};
+use super::recover::Throttle;
+use super::send::{self, Sending, UnitSender};
+use super::tap::Counters;
+use super::{Media, NetStats};
+
+const STATS_EVERY: Duration = Duration::from_millis(500);
+/// The encoder is asked for at most five keyframes a second.
+const KEYFRAME_SPACING: Duration = Duration::from_millis(200);
+
+/// State, statistics, keyframe requests, the target.
+pub(super) struct Control {
+    pub(super) pc: Arc<dyn PeerConnection>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) sending: Option<Sending>,
+    pub(super) sender: UnitSender,
+    pub(super) media: Media,
+}
+
+impl Control {
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut life = shared.life.subscribe();
+        let mut tick = tokio::time::interval(STATS_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut keyframes = Throttle::new(KEYFRAME_SPACING);
+        let mut announced = shared.counters.target.load(Relaxed);
+        let mut before = Totals::default();
+        let mut connected = false;
+        loop {
+            let due = keyframes.due(Instant::now()).filter(|_| connected);
+            let timer = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = shared.counters.changed.notified() => {}
+                () = timer => {}
+                _ = tick.tick(), if connected => {
+                    let totals = Totals::of(&shared.counters);
+                    let stats = self.stats(before, totals).await;
+                    before = totals;
+                    shared.outbox.put(|l| l.stats = Some(stats));
+                }
+                changed = life.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now = life.borrow_and_update().clone();
+                    match now {
+                        Life::New => {}
+                        Life::Connected => {
+                            connected = true;
+                            self.connected().await;
+                            tick.reset();
+                        }
+                        Life::Over(why) => {
+                            shared.sending.open.store(false, Relaxed);
+                            shared.outbox.put(|l| l.over = Some(why));
+                            return;
+                        }
+                    }
+                }
+            }
+            if shared.counters.far_left.load(Relaxed) {
+                shared.end("the far side has hung up");
+            }
+            if shared.counters.keyframe_asked.swap(false, Relaxed) {
+                keyframes.ask();
+            }
+            if connected && keyframes.poll(Instant::now()) {
+                shared.outbox.put(|l| l.keyframe = true);
+            }
+            let target = shared.counters.target.load(Relaxed);
+            if worth_telling(announced, target) {
+                announced = target;
+                shared.outbox.put(|l| l.target = Some(target));
+            }
+        }
+    }
+
+    async fn connected(&mut self) {
+        let (local, remote) = self.ends().await;
+        if let Some(rtt) = self.keepalive_rtt().await {
+            self.shared.counters.set_rtt(rtt);
+        }
+        self.shared.outbox.put(|l| l.connected = Some((local, remote)));
+        let Some(sending) = self.sending.take() else { return };
+        let Some(payload_type) = self.payload_type().await else {
+            tracing::warn!("the far side does not take video from here");
+            return;
+        };
+        self.shared.keep(tokio::spawn(send::run(sending, payload_type, self.sender.clone())));
+        self.shared.sending.open.store(true, Relaxed);
+        self.shared.outbox.put(|l| l.keyframe = true);
+    }
+
+    /// The payload type that the two sides agreed on.
+    async fn payload_type(&self) -> Option<u8> {
+        for sender in self.pc.get_senders().await {
+            let Ok(parameters) = sender.get_parameters().await else { continue };
+            let codecs = &parameters.rtp_parameters.codecs;
+            let h264 = codecs.iter().find(|c| c.rtp_codec.mime_type.eq_ignore_ascii_case("video/h264"));
+            if let Some(codec) = h264 {
+                return Some(codec.payload_type);
+            }
+        }
+        None
+    }
+
+    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
+    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let mut transports = Vec::new();
+        for sender in self.pc.get_senders().await {
+            transports.extend(sender.transport().await.ok().flatten());
+        }
+        for receiver in self.pc.get_receivers().await {
+            transports.extend(receiver.transport().await.ok().flatten());
+        }
+        for transport in transports {
+            let pair = transport.ice_transport().get_selected_candidate_pair().await;
+            if let Ok(Some(pair)) = pair {
+                let end = |c: &RTCIceCandidate| Some(SocketAddr::new(c.address.parse().ok()?, c.port));
+                return (end(pair.local()), end(pair.remote()));
+            }
+        }
+        let report = self.pc.get_stats(Instant::now(), StatsSelector::None).await;
+        let local = best_pair(&report).and_then(|pair| {
+            let id = &pair.local_candidate_id;
+            // The entries' ids carry a prefix that the pair's do not.
+            report.iter().filter(|entry| !id.is_empty() && entry.id().ends_with(id)).find_map(|entry| match entry {
+                RTCStatsReportEntry::LocalCandidate(c) => {
+                    Some(SocketAddr::new(c.address.as_deref()?.parse().ok()?, c.port))
+                }
+                _ => None,
+            })
+        });
+        (local, None)
+    }
+
+    /// The round trip of the keepalives.
+    async fn keepalive_rtt(&self) -> Option<Duration> {
+        let report = self.pc.get_stats(Instant::now(), StatsSelector::None).await;
+        let rtt = best_pair(&report)?.current_round_trip_time;
+        Some(rtt).filter(|s| s.is_finite() && *s > 0.0 && *s < 60.0).map(Duration::from_secs_f64)
+    }
+
+    async fn stats(&self, before: Totals, now: Totals) -> NetStats {
+        let (counters, sending, receiving) = (&self.shared.counters, &self.shared.sending, &self.shared.receiving);
+        if !self.media.sends() || counters.rtt().is_none() {
+            // Without sender reports the keepalives know the round trip.
+            if let Some(rtt) = self.keepalive_rtt().await {
+                counters.set_rtt(rtt);
+            }
+        }
+        let load = |a: &AtomicU64| a.load(Relaxed);
+        let (missed_in, repaired_in) = (load(&counters.missed), load(&counters.repaired_in));
+        let came = (now.packets_in - before.packets_in).saturating_sub(repaired_in.saturating_sub(before.repaired_in));
+        let missed = missed_in.saturating_sub(before.missed);
+        let span = now.at.saturating_duration_since(before.at).as_secs_f64().max(1e-3);
+        let rate = |bytes: u64| (bytes as f64 * 8.0 / span) as u32;
+        NetStats {
+            rtt: counters.rtt(),
+            loss_out: Some(counters.far_loss.load(Relaxed)).filter(|&l| l > 0).map(|l| (l - 1) as f32 / 1e6),
+            loss_in: missed as f32 / (missed + came).max(1) as f32,
+            bitrate_out: rate(now.bytes_out - before.bytes_out),
+            bitrate_in: rate(now.bytes_in - before.bytes_in),
+            target: counters.target.load(Relaxed),
+            packets_out: load(&counters.packets_out),
+            packets_in: now.packets_in,
+            repeated_out: load(&counters.repeated_out),
+            repaired_in,
+            missed_in,
+            lost_in: load(&receiving.lost),
+            nacks_in: load(&counters.nacks_in),
+            nacks_out: load(&counters.nacks_out),
+            plis_in: load(&counters.plis_in),
+            plis_out: load(&counters.plis_out),
+            units_out: load(&sending.units),
+            units_refused: load(&sending.refused),
+            units_in: load(&receiving.units),
+            units_damaged: load(&receiving.damaged),
+            units_overrun: load(&receiving.overrun),
+        }
+    }
+}
+
+fn best_pair(report: &RTCStatsReport) -> Option<&RTCIceCandidatePairStats> {
+    let pairs = report.iter().filter_map(|entry| match entry {
+        RTCStatsReportEntry::IceCandidatePair(pair) => Some(pair),
+        _ => None,
+    });
+    pairs.max_by_key(|p| (p.nominated, p.packets_sent + p.packets_received, p.responses_received))
+}
+
+/// Counters at one time, to see how fast they grow.
+#[derive(Clone, Copy)]
+struct Totals {
+    at: Instant,
+    bytes_in: u64,
+    bytes_out: u64,
+    packets_in: u64,
+    repaired_in: u64,
+    missed: u64,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self { at: Instant::now(), bytes_in: 0, bytes_out: 0, packets_in: 0, repaired_in: 0, missed: 0 }
+    }
+}
+
+impl Totals {
+    fn of(counters: &Counters) -> Self {
+        Self {
+            at: Instant::now(),
+            bytes_in: counters.bytes_in.load(Relaxed),
+            bytes_out: counters.bytes_out.load(Relaxed),
+            packets_in: counters.packets_in.load(Relaxed),
+            repaired_in: counters.repaired_in.load(Relaxed),
+            missed: counters.missed.load(Relaxed),
+        }
+    }
+}
+
+/// An encoder is not bothered with every small step.
+fn worth_telling(announced: u32, target: u32) -> bool {
+    let step = announced.abs_diff(target);
+    step > announced / 25 || (step > 0 && target > announced && step > 4000)
+}

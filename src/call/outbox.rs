@@ -1,0 +1,64 @@
+//! What a peer has to say, on its way to the application.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::{NetStats, PeerEvent};
+
+/// What waits to be taken by the application: one of each kind, so that it is bounded.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    letters: Mutex<Letters>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    pub(super) connected: Option<(Option<SocketAddr>, Option<SocketAddr>)>,
+    pub(super) keyframe: bool,
+    pub(super) gap: Option<u64>,
+    pub(super) target: Option<u32>,
+    pub(super) stats: Option<NetStats>,
+    pub(super) over: Option<String>,
+}
+
+impl Outbox {
+    /// Changes what waits.
+    pub(super) fn put(&self, write: impl FnOnce(&mut Letters)) {
+        write(&mut self.letters.lock().unwrap_or_else(PoisonError::into_inner));
+        self.filled.notify_one();
+    }
+
+    /// Packets are lost.
+    pub(super) fn gap(&self, packets: u64) {
+        self.put(|l| l.gap = Some(l.gap.unwrap_or(0) + packets));
+    }
+
+    fn take(&self) -> Option<PeerEvent> {
+        let mut l = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((local, remote)) = l.connected.take() {
+            return Some(PeerEvent::Connected { local, remote });
+        }
+        if std::mem::take(&mut l.keyframe) {
+            return Some(PeerEvent::KeyframeWanted);
+        }
+        None.or_else(|| l.gap.take().map(|packets| PeerEvent::Gap { packets }))
+            .or_else(|| l.target.take().map(PeerEvent::TargetBitrate))
+            .or_else(|| l.stats.take().map(PeerEvent::Stats))
+            .or_else(|| l.over.take().map(|why| PeerEvent::Disconnected { why }))
+    }
+
+    /// Hands over what there is, until nobody takes it any more.
+    pub(super) async fn deliver(self: Arc<Self>, events: mpsc::Sender<PeerEvent>) {
+        loop {
+            while let Some(event) = self.take() {
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+}

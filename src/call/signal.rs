@@ -1,0 +1,118 @@
+//! Carrying session descriptions from one machine to the other.
+//!
+//! [`Host`] serves one HTTP endpoint in the shape of WHIP (RFC 9725): an offer is POSTed to it, the answer
+//! comes back with 201 and a Location, and a DELETE of that ends the call. [`join`] is the other side. The
+//! link that [`Host::url`] gives carries a random token; who has no token gets no answer.
+//!
+//! Where no HTTP gets through, [`to_line`] and [`from_line`] make one line of text out of a description, to
+//! be copied and pasted.
+
+mod host;
+mod join;
+mod text;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use host::{Callee, Host};
+pub use join::{Joined, Session, join};
+pub use text::{Kind, LONGEST_LINE, TextError, from_line, to_line};
+
+/// The media type of session descriptions.
+const SDP: &str = "application/sdp";
+
+/// Signalling that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What is the matter with it, and what to do.
+        why: String,
+    },
+    /// The link is not one.
+    #[error("'{link}' is not a link to a call: {why}; it looks like http://192.0.2.7:7800/whip?token=…")]
+    Link {
+        /// What was given.
+        link: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Nobody is there.
+    #[error(
+        "nobody listens at {host}: is `clearcall host` running there, on an address that this machine can reach \
+         (--listen), and is no firewall between?"
+    )]
+    NobodyThere {
+        /// Host and port.
+        host: String,
+    },
+    /// The name in the link is unknown.
+    #[error("no machine is called '{host}': check the link")]
+    UnknownHost {
+        /// Host and port.
+        host: String,
+    },
+    /// No answer in time.
+    #[error("{host} did not answer within {} seconds", .limit.as_secs())]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// The token in the link is wrong.
+    #[error("{host} refuses the token in the link: copy the whole link again; a new one is made each time it starts")]
+    WrongToken {
+        /// Host and port.
+        host: String,
+    },
+    /// Another call is going on there.
+    #[error("{host} is busy: {why}")]
+    Busy {
+        /// Host and port.
+        host: String,
+        /// Its words.
+        why: String,
+    },
+    /// It is there and understands, but says no.
+    #[error("{host} cannot take the call: {why}")]
+    Refused {
+        /// Host and port.
+        host: String,
+        /// Its words.
+        why: String,
+    },
+    /// Something else answers there.
+    #[error("what answers at {host} is not a clearcall host ({why}): check the address and the port")]
+    NotClearcall {
+        /// Host and port.
+        host: String,
+        /// What it did.
+        why: String,
+    },
+    /// The network failed in some other way.
+    #[error("talking to {host} failed: {why}")]
+    Network {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// `bytes` random bytes as text that fits into a link.
+fn secret<const BYTES: usize>() -> String {
+    use base64::Engine as _;
+    use rand::RngCore as _;
+    let mut bytes = [0; BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What stands after `key` in `a=1&b=2`.
+fn query_value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key).map(|(_, v)| v))
+}

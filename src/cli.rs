@@ -1,0 +1,352 @@
+//! The command line: types and help texts, nothing else.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clearcall::{frame::Size, source::SourceSpec};
+
+/// Video calls in low resolution, made sharp where they are watched.
+///
+/// The sender scales its picture down, encodes it as H.264 and sends it through WebRTC. The receiver
+/// decodes each frame and doubles its size twice, with bicubic and with a small neural network (CNN),
+/// and shows both side by side, always of the same frame.
+///
+/// Without a command, a loopback call starts in a window: the camera if there is one, else a scene that
+/// the program draws. With no display the same call runs headless for 10 seconds and writes the two
+/// pictures to clearcall-snapshot.png.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Say more on stderr; twice for everything. RUST_LOG works too
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something failed on the way
+  2  the command line is wrong
+  3  an input is wrong: a file, device, model, address or token
+
+Examples:
+  clearcall
+  clearcall call --source clip.mp4 --bitrate 150k --model small
+  clearcall call --headless --seconds 10 --report r.json --snapshot both.png
+  clearcall host --listen 192.168.1.20:8080      (then, on the other machine, `clearcall join LINK`)
+  clearcall encode clip.mp4 -o low.264 --bitrate 150k
+  clearcall upscale low.264 -o high.y4m --upscaler cnn --reference clip.mp4 --json";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Call yourself: sender and receiver in one process, over real UDP on this machine
+    Call(CallArgs),
+    /// Wait for a call from another machine
+    ///
+    /// Serves one HTTP endpoint in the shape of WHIP and prints the link, with a random token in it, that the
+    /// other side gives to `clearcall join`. It listens on loopback unless --listen says otherwise. With
+    /// --paste there is no server: one line is copied each way by hand.
+    Host(HostArgs),
+    /// Call the machine that printed this link
+    Join(JoinArgs),
+    /// Scale and encode a video as the sender of a call would
+    ///
+    /// Writes a raw H.264 byte stream (Annex B). The picture is fitted into --size without squeezing it.
+    Encode(EncodeArgs),
+    /// Decode a video and double its size as the receiver of a call would
+    Upscale(UpscaleArgs),
+    /// Compare two videos: PSNR-Y, SSIM and SSIMULACRA2, frame by frame
+    Measure(MeasureArgs),
+    /// List cameras with their formats, GPU adapters and engines
+    Devices(ListArgs),
+    /// List the models with size, cost and scores
+    Models(ListArgs),
+    /// Train a model on a folder of pictures
+    #[cfg(feature = "train")]
+    Train(TrainArgs),
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SendArgs {
+    /// camera, camera:N, scene, or a video file (.mp4, .264, .y4m), which is repeated
+    ///
+    /// Without it: the first camera, or the scene where there is none.
+    #[arg(long, value_name = "S")]
+    pub(crate) source: Option<SourceSpec>,
+    /// The picture that is sent fits into this size
+    #[arg(long, default_value = "480x360")]
+    pub(crate) size: Size,
+    /// Frames a second, at most
+    #[arg(long, default_value = "30")]
+    pub(crate) fps: Fps,
+    /// Bits a second for the video: 300k, 1.2M, 300000
+    #[arg(long, default_value = "300k")]
+    pub(crate) bitrate: BitsPerSecond,
+}
+
+/// What is done with what arrives.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReceiveArgs {
+    /// A model's name (see `clearcall models`) or a .safetensors file
+    #[arg(long, value_name = "NAME|FILE", default_value = "small")]
+    pub(crate) model: String,
+    /// Where the upscaling runs; auto takes the GPU if there is a real one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: Engine,
+    /// No window
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// End the call after this time; headless calls end after 10 seconds otherwise
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<Seconds>,
+    /// Write the call's numbers to this file as JSON
+    #[arg(long, value_name = "R.json")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the last frame's two pictures, side by side, to this file
+    #[arg(long, value_name = "P.png")]
+    pub(crate) snapshot: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+    #[command(flatten)]
+    pub(crate) receive: ReceiveArgs,
+    /// Lose this share of the packets on purpose, in percent
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub(crate) loss: Percent,
+    /// Delay packets by this many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub(crate) delay: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostArgs {
+    /// Address and port to wait at; 0 as the port takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Copy and paste one line each way instead of serving HTTP
+    #[arg(long)]
+    pub(crate) paste: bool,
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+    #[command(flatten)]
+    pub(crate) receive: ReceiveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The link that `clearcall host` printed, or the line that `clearcall host --paste` printed
+    #[arg(value_name = "URL")]
+    pub(crate) link: String,
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+    #[command(flatten)]
+    pub(crate) receive: ReceiveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArgs {
+    /// A video: .mp4 with H.264, .264/.h264, .y4m
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// The byte stream to write
+    #[arg(short, long, value_name = "OUT.264")]
+    pub(crate) output: PathBuf,
+    /// The encoded picture fits into this size
+    #[arg(long, default_value = "480x360")]
+    pub(crate) size: Size,
+    /// Frames a second; the video's own rate without it, and at most that
+    #[arg(long)]
+    pub(crate) fps: Option<Fps>,
+    /// Bits a second: 300k, 1.2M, 300000
+    #[arg(long, default_value = "300k")]
+    pub(crate) bitrate: BitsPerSecond,
+    /// Print a JSON summary on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpscaleArgs {
+    /// A video: .mp4 with H.264, .264/.h264, .y4m
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// A .y4m file, or a folder for PNG pictures
+    #[arg(short, long, value_name = "OUT.y4m|DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// How the size is doubled
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) upscaler: Method,
+    /// A model's name (see `clearcall models`) or a .safetensors file
+    #[arg(long, value_name = "NAME|FILE", default_value = "small")]
+    pub(crate) model: String,
+    /// Where the CNN runs; auto takes the GPU if there is a real one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: Engine,
+    /// Score the result against this video, which has twice the size of IN
+    #[arg(long, value_name = "HR")]
+    pub(crate) reference: Option<PathBuf>,
+    /// Print JSON on stdout: frames, psnr_y, ssim, ssimulacra2, per_frame
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeasureArgs {
+    /// The video to judge
+    #[arg(value_name = "A")]
+    pub(crate) video: PathBuf,
+    /// The truth it is held against, of the same size
+    #[arg(value_name = "B")]
+    pub(crate) reference: PathBuf,
+    /// Print JSON on stdout: frames, psnr_y, ssim, ssimulacra2, per_frame
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which engine upscales.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Engine {
+    /// A real GPU if there is one, else the CPU
+    #[default]
+    Auto,
+    /// The GPU, even a software one
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+/// How the size is doubled.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Method {
+    /// Linear interpolation
+    Bilinear,
+    /// Keys' cubic, a = −0.5
+    Bicubic,
+    /// Lanczos with three lobes
+    Lanczos,
+    /// The network's luma on bicubic
+    #[default]
+    Cnn,
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let parse: fn(&str) -> Result<$inner, String> = $parse;
+                parse(text.trim()).map(Self)
+            }
+        }
+    };
+}
+
+fn bounded(text: &str, low: f64, high: f64, what: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(v) if (low..=high).contains(&v) => Ok(v),
+        _ => Err(format!("{what} must be a number from {low} to {high}")),
+    }
+}
+
+number!(
+    /// Frames a second.
+    Fps(f32), |t| bounded(t, 1.0, 60.0, "the frame rate").map(|v| v as f32)
+);
+number!(
+    /// A share in percent, kept as 0 to 1.
+    Percent(f32), |t| bounded(t.trim_end_matches('%'), 0.0, 100.0, "the share").map(|v| (v / 100.0) as f32)
+);
+number!(
+    /// A time span.
+    Seconds(f64), |t| bounded(t, 0.1, 86_400.0, "the time in seconds")
+);
+number!(
+    /// A bitrate; k and M are thousands and millions.
+    BitsPerSecond(u32), |t| {
+        let (digits, factor) = match t.as_bytes().last() {
+            Some(b'k' | b'K') => (&t[..t.len() - 1], 1e3),
+            Some(b'm' | b'M') => (&t[..t.len() - 1], 1e6),
+            _ => (t, 1.0),
+        };
+        match digits.trim().parse::<f64>() {
+            Ok(v) if (20e3..=50e6).contains(&(v * factor)) => Ok((v * factor).round() as u32),
+            _ => Err("a bitrate is written 300k, 1.2M or 300000, and lies between 20k and 50M".into()),
+        }
+    }
+);
+
+/// Training on the CPU; can be stopped and resumed.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A folder with .png and .jpg pictures
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: PathBuf,
+    /// The model file to write; its stem is the model's name
+    #[arg(short, long, value_name = "M.safetensors")]
+    pub(crate) output: PathBuf,
+    /// Channels of the body
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) channels: u32,
+    /// Layers of the body between the first and the last
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=14))]
+    pub(crate) layers: u32,
+    /// Steps of 16 patches
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) steps: u32,
+    /// Decides everything that is left to chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Keep the training pairs here, to use them again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Keep a checkpoint and the validation curve (CSV) here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint, if there is one
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) resume: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bitrates_as_people_write_them() {
+        let parse = |t: &str| t.parse::<BitsPerSecond>().map(|b| b.0);
+        assert_eq!(parse("300k"), Ok(300_000));
+        assert_eq!(parse("1.2M"), Ok(1_200_000));
+        assert_eq!(parse("64000"), Ok(64_000));
+        assert!(parse("300").is_err());
+        assert!(parse("k").is_err());
+        assert!(parse("NaN").is_err());
+        assert!(parse("").is_err());
+    }
+}

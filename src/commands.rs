@@ -1,0 +1,63 @@
+//! One file a command: from arguments to the library and back to words and exit codes.
+
+pub(crate) mod call;
+pub(crate) mod encode;
+pub(crate) mod list;
+pub(crate) mod measure;
+#[cfg(feature = "train")]
+pub(crate) mod train;
+pub(crate) mod upscale;
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Marks an error whose cause is what the user gave: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct InputFault(pub(crate) String);
+
+/// Turns an error into an [`InputFault`], message unchanged.
+pub(crate) trait Input<T> {
+    fn input(self) -> anyhow::Result<T>;
+}
+
+impl<T, E: std::fmt::Display> Input<T> for Result<T, E> {
+    fn input(self) -> anyhow::Result<T> {
+        self.map_err(|error| InputFault(error.to_string()).into())
+    }
+}
+
+/// A bar on a terminal, nothing in a pipe.
+pub(crate) fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
+    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let template = if length.is_some() {
+        "{msg} {wide_bar} {pos}/{len} frames, {per_sec}, {eta} left"
+    } else {
+        "{msg} {spinner} {pos} frames, {per_sec}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.with_message(what)
+}
+
+/// The model that `name` means, by name or by file.
+pub(crate) fn model(name: &str) -> anyhow::Result<std::sync::Arc<clearcall::model::Model>> {
+    clearcall::model::Model::find(name).map(std::sync::Arc::new).input()
+}
+
+/// Whether `path` ends in `.extension`, in any case.
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+/// Refuses to write over the file that is being read.
+pub(crate) fn not_onto_itself(input: &Path, output: &Path) -> anyhow::Result<()> {
+    match (input.canonicalize(), output.canonicalize()) {
+        (Ok(a), Ok(b)) if a == b => {
+            Err(InputFault(format!("{} is the input; give -o another name", output.display())).into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,274 @@
+//! `clearcall`, `clearcall call`, `host` and `join`: a call in a window or headless.
+
+use std::{
+    io::{BufRead as _, Write as _},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Parser as _;
+use clearcall::{
+    call::Impairment,
+    devices,
+    pipeline::{Cause, Link, Plan, Session, SessionError, State, Taken},
+    report,
+    source::SourceSpec,
+    upscale::{EngineChoice, GpuContext, Pair},
+};
+
+use super::{Input as _, InputFault};
+use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs};
+
+/// How long a headless call lasts unless told otherwise.
+const HEADLESS: Duration = Duration::from_secs(10);
+
+/// How long a call that should connect by itself may take to.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// Where `clearcall` alone leaves its picture when there is no display.
+const SNAPSHOT: &str = "clearcall-snapshot.png";
+
+/// What becomes of a call besides being shown.
+struct Outcome {
+    headless: bool,
+    seconds: Option<f64>,
+    report: Option<PathBuf>,
+    snapshot: Option<PathBuf>,
+    /// Without a display go on headless and leave a picture.
+    fall_back: bool,
+}
+
+/// `clearcall` without a command: the loopback call of `clearcall call`, headless where there is no display.
+pub(crate) fn default() -> anyhow::Result<()> {
+    // Parsed from the same definitions, so that the defaults stand in one place.
+    let Some(Command::Call(args)) = Cli::try_parse_from(["clearcall", "call"])?.command else {
+        bail!("the command line has no call");
+    };
+    let plan = plan(args.send, &args.receive, no_impairment())?;
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive) })
+}
+
+pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
+    let delay = Duration::from_millis(args.delay.into());
+    let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
+    let plan = plan(args.send, &args.receive, impairment)?;
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive) })
+}
+
+pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
+    let plan = plan(args.send, &args.receive, no_impairment())?;
+    let link = if args.paste { Link::Offer } else { Link::Host { listen: args.listen } };
+    run(plan, link, outcome(args.receive))
+}
+
+pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
+    let plan = plan(args.send, &args.receive, no_impairment())?;
+    let link = args.link.trim().to_owned();
+    let link = if link.starts_with("http://") || link.starts_with("https://") {
+        Link::Join { url: link }
+    } else {
+        Link::Answer { offer: link }
+    };
+    run(plan, link, outcome(args.receive))
+}
+
+fn no_impairment() -> Impairment {
+    Impairment::new(1)
+}
+
+fn outcome(args: ReceiveArgs) -> Outcome {
+    Outcome {
+        headless: args.headless,
+        seconds: args.seconds.map(|s| s.0),
+        report: args.report,
+        snapshot: args.snapshot,
+        fall_back: false,
+    }
+}
+
+fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<Plan> {
+    let source = send.source.unwrap_or_else(|| match devices::cameras() {
+        Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index),
+        _ => SourceSpec::Scene,
+    });
+    Ok(Plan {
+        source,
+        size: send.size,
+        fps: send.fps.0,
+        bitrate: send.bitrate.0,
+        model: super::model(&receive.model)?,
+        engine: super::upscale::engine(receive.engine),
+        impairment: Arc::new(impairment),
+    })
+}
+
+#[cfg(feature = "app")]
+fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
+    use clearcall::app::{self, AppError, Start};
+
+    if outcome.headless {
+        return headless(plan, link, outcome);
+    }
+    let start = Start {
+        plan: plan.clone(),
+        link: Some(link.clone()),
+        seconds: outcome.seconds,
+        report: outcome.report.clone(),
+        snapshot: outcome.snapshot.clone(),
+    };
+    match app::run(start) {
+        Err(AppError::NoDisplay(why)) => {
+            eprintln!("No window can be opened here ({why}); the call runs headless.");
+            if outcome.fall_back && outcome.snapshot.is_none() {
+                outcome.snapshot = Some(SNAPSHOT.into());
+            }
+            headless(plan, link, outcome)
+        }
+        Err(AppError::Session(error)) => session_fault(error),
+        done => done.map_err(Into::into),
+    }
+}
+
+#[cfg(not(feature = "app"))]
+fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
+    if !outcome.headless {
+        eprintln!("This clearcall was built without its window (feature `app`); the call runs headless.");
+        if outcome.fall_back && outcome.snapshot.is_none() {
+            outcome.snapshot = Some(SNAPSHOT.into());
+        }
+    }
+    headless(plan, link, outcome)
+}
+
+fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
+    if error.is_input() { Err(InputFault(error.to_string()).into()) } else { Err(error.into()) }
+}
+
+fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
+    let gpu = if matches!(plan.engine, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+    let waits_for_people = !matches!(link, Link::Loopback | Link::Join { .. });
+    let session = match Session::start(plan, link, gpu, Arc::new(|| {})) {
+        Ok(session) => session,
+        Err(error) => return session_fault(error),
+    };
+    connect(&session, waits_for_people)?;
+
+    let length = outcome.seconds.map_or(HEADLESS, Duration::from_secs_f64);
+    let started = Instant::now();
+    let bar = super::bar(None, "calling");
+    let mut last: Option<Arc<Pair>> = None;
+    let mut take = |wait: Duration| match session.wait_pair(wait) {
+        Taken::Value(pair) => {
+            session.shown(&pair);
+            bar.inc(1);
+            last = Some(pair);
+            true
+        }
+        Taken::Timeout => false,
+        Taken::Closed => {
+            std::thread::sleep(Duration::from_millis(5));
+            false
+        }
+    };
+    let mut ended = None;
+    while started.elapsed() < length {
+        take(Duration::from_millis(50));
+        for notice in session.notices() {
+            bar.suspend(|| eprintln!("note: {notice}"));
+        }
+        match session.state() {
+            State::Ended { why, cause } => ended = Some((why, cause)),
+            State::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
+            _ => continue,
+        }
+        break;
+    }
+    // What is on its way still arrives.
+    session.stop_sending();
+    while take(Duration::from_millis(300)) {}
+    bar.finish_and_clear();
+
+    let numbers = session.stats();
+    print!("{}", report::summary(&numbers));
+    if let Some(path) = &outcome.report {
+        report::write_json(path, &numbers)?;
+    }
+    match (&outcome.snapshot, &last) {
+        (Some(path), Some(pair)) => {
+            report::write_pair(path, pair)?;
+            println!("bicubic (left) and CNN (right) of the last frame are in {}", path.display());
+        }
+        (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
+        (None, _) => {}
+    }
+    match ended {
+        Some((why, Cause::Input)) => Err(InputFault(why).into()),
+        Some((why, Cause::Failure)) => bail!(why),
+        Some((why, Cause::Finished)) => {
+            println!("{why}");
+            Ok(())
+        }
+        None if last.is_none() => bail!("no frame arrived in {:.0} seconds", length.as_secs_f64()),
+        None => Ok(()),
+    }
+}
+
+/// Waits until the other side is there, saying what it takes.
+fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut said = State::Starting;
+    loop {
+        let state = session.state();
+        if state != said {
+            match &state {
+                State::Waiting { link } => {
+                    println!("On the other machine:\n  clearcall join '{link}'");
+                    std::io::stdout().flush().context("stdout")?;
+                }
+                State::Offered { line } => {
+                    println!(
+                        "1. On the other machine:\n  clearcall join '{line}'\n2. Paste the line that it prints here:"
+                    );
+                    std::io::stdout().flush().context("stdout")?;
+                    accept_pasted(session)?;
+                }
+                State::Answered { line } => {
+                    println!("Paste this line into the program that made the offer:\n{line}");
+                    std::io::stdout().flush().context("stdout")?;
+                }
+                State::Connected { with } => {
+                    eprintln!("connected with {with}");
+                    return Ok(());
+                }
+                State::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
+                State::Ended { why, .. } => bail!("{why}"),
+                State::Starting => {}
+            }
+            said = state;
+        }
+        for notice in session.notices() {
+            eprintln!("note: {notice}");
+        }
+        if !waits_for_people && started.elapsed() > CONNECT {
+            bail!("no connection after {} seconds; is UDP blocked between the two sides?", CONNECT.as_secs());
+        }
+        session.wait_change(Duration::from_millis(100));
+    }
+}
+
+/// Reads answer lines from stdin until one fits.
+fn accept_pasted(session: &Session) -> anyhow::Result<()> {
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context("stdin")?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match session.accept_answer(line.trim()) {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("{error}; paste the line again:"),
+        }
+    }
+    Err(anyhow::anyhow!("stdin ended before an answer was pasted")).input()
+}

@@ -1,0 +1,111 @@
+//! `clearcall devices` and `clearcall models`: what there is.
+
+use clearcall::{
+    devices::{self, Camera},
+    model::Model,
+    upscale::gpu::{AdapterSummary as Adapter, adapters},
+};
+use serde::Serialize;
+
+use super::Input as _;
+use crate::cli::ListArgs;
+
+/// What `devices --json` prints.
+#[derive(Debug, Serialize)]
+struct Devices {
+    cameras: Vec<Camera>,
+    /// Why there is no list of cameras.
+    camera_note: Option<String>,
+    adapters: Vec<Adapter>,
+    engines: Vec<EngineRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct EngineRow {
+    engine: &'static str,
+    available: bool,
+    what: String,
+}
+
+pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
+    let (cameras, camera_note) = match devices::cameras() {
+        Ok(cameras) => (cameras, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let adapters = adapters();
+    let real = adapters.iter().find(|a| !a.software);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let engines = vec![
+        EngineRow {
+            engine: "gpu",
+            available: !adapters.is_empty(),
+            what: match (real, adapters.first()) {
+                (Some(a), _) => format!("{}, taken by --engine auto", a.name),
+                (None, Some(a)) => format!("{}, a software adapter: only with --engine gpu", a.name),
+                (None, None) => "no Vulkan, Metal or DirectX 12 adapter".into(),
+            },
+        },
+        EngineRow {
+            engine: "cpu",
+            available: true,
+            what: format!("{threads} threads{}", if real.is_none() { ", taken by --engine auto" } else { "" }),
+        },
+    ];
+    let all = Devices { cameras, camera_note, adapters, engines };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(());
+    }
+    println!("Cameras");
+    for camera in &all.cameras {
+        println!("  camera:{}  {}", camera.index, camera.name);
+        for format in &camera.formats {
+            println!("    {format}");
+        }
+    }
+    if all.cameras.is_empty() {
+        println!("  none{}", all.camera_note.as_deref().map(|n| format!(" ({n})")).unwrap_or_default());
+    }
+    println!("GPU adapters");
+    for a in &all.adapters {
+        println!("  {} ({}, {}{})", a.name, a.backend, a.driver, if a.software { ", software" } else { "" });
+    }
+    if all.adapters.is_empty() {
+        println!("  none");
+    }
+    println!("Engines");
+    for e in &all.engines {
+        println!("  {}  {}{}", e.engine, if e.available { "" } else { "not available: " }, e.what);
+    }
+    Ok(())
+}
+
+/// One model in `models --json`.
+#[derive(Debug, Serialize)]
+struct ModelRow<'a> {
+    name: &'a str,
+    mac_per_pixel: usize,
+    bytes: usize,
+    #[serde(flatten)]
+    info: &'a clearcall::model::ModelInfo,
+}
+
+pub(crate) fn models(args: &ListArgs) -> anyhow::Result<()> {
+    let models: Vec<Model> = Model::shipped().map(Model::find).collect::<Result<_, _>>().input()?;
+    let mut rows = Vec::new();
+    for m in &models {
+        let bytes = m.to_bytes()?.len();
+        rows.push(ModelRow { name: m.name(), mac_per_pixel: m.mac_per_pixel(), bytes, info: m.info() });
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    println!("{:<10}{:>12}{:>10}{:>8}  scores", "model", "MAC/LR px", "bytes", "scale");
+    for row in rows {
+        let scores: Vec<String> = row.info.scores.iter().map(|(name, v)| format!("{name} {v:.3}")).collect();
+        let scores = scores.join(", ");
+        println!("{:<10}{:>12}{:>10}{:>8}  {scores}", row.name, row.mac_per_pixel, row.bytes, row.info.scale);
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `clearcall train`: a model from a folder of pictures.
+
+use clearcall::train::{self, Progress, TrainConfig, TrainError};
+
+use super::{Input as _, InputFault};
+use crate::cli::TrainArgs;
+
+pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
+    if !super::has_extension(&args.output, "safetensors") {
+        return Err(InputFault(format!("{} must end in .safetensors", args.output.display())).into());
+    }
+    let config = TrainConfig {
+        pictures: args.pictures.clone(),
+        out: args.output.clone(),
+        channels: args.channels as usize,
+        layers: args.layers as usize,
+        steps: args.steps.into(),
+        seed: args.seed,
+        cache: args.cache.clone(),
+        checkpoint: args.checkpoint.clone(),
+        resume: args.resume,
+        ..TrainConfig::default()
+    };
+    let bar = super::bar(Some(1), "filming");
+    // In a pipe there is no bar, so the log's lines say where the run is.
+    let say = |text: String| if bar.is_hidden() { println!("{text}") } else { bar.suspend(|| println!("{text}")) };
+    let trained = train::run(&config, &mut |progress| match progress {
+        Progress::Filming { done, pictures } => {
+            bar.set_length(pictures as u64);
+            bar.set_position(done as u64);
+        }
+        Progress::Ready { training, validation, step } => {
+            bar.set_message("training");
+            bar.set_length(config.steps);
+            bar.set_position(step);
+            bar.reset_eta();
+            say(format!("{training} frames to learn from, {validation} to judge by; from step {step}"));
+        }
+        Progress::Step { step, .. } => bar.set_position(step),
+        Progress::Validated { step, scores } => {
+            say(format!(
+                "step {step}: PSNR-Y {:.3} dB, bicubic {:.3} dB, gain {:+.3} dB",
+                scores.model,
+                scores.bicubic,
+                scores.model - scores.bicubic
+            ));
+        }
+    });
+    bar.finish_and_clear();
+    let model = match trained {
+        Err(
+            error @ (TrainError::Config(_)
+            | TrainError::Folder { .. }
+            | TrainError::NoPictures(_)
+            | TrainError::Picture { .. }),
+        ) => {
+            return Err::<(), _>(error).input();
+        }
+        other => other?,
+    };
+    println!("{}: {} MAC per low-resolution pixel", args.output.display(), model.mac_per_pixel());
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! `clearcall upscale`: the receiver's half without a network.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clearcall::{
+    frame::{Frame, Size},
+    measure::{Scores, Summary},
+    report,
+    source::clip::{ClipReader, Y4mWriter},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Method},
+};
+use serde::Serialize;
+
+use super::{Input as _, InputFault};
+use crate::cli::{self, UpscaleArgs};
+
+/// What `upscale --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    upscaler: Method,
+    model: Option<String>,
+    engine: EngineKind,
+    engine_reason: String,
+    size: String,
+    #[serde(flatten)]
+    scores: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<usize>,
+    mean_qp: Option<f64>,
+    damaged: u64,
+}
+
+pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
+    if args.output.is_none() && args.reference.is_none() {
+        return Err(InputFault("there is nothing to do: give -o OUT.y4m, -o DIR or --reference HR".into()).into());
+    }
+    if let Some(output) = &args.output {
+        super::not_onto_itself(&args.input, output)?;
+    }
+    let mut clip = ClipReader::open(&args.input).input()?;
+    let mut reference = args.reference.as_deref().map(ClipReader::open).transpose().input()?;
+    let method = method(args.upscaler);
+    let model = super::model(&args.model)?;
+    let choice = engine(args.engine);
+    let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+    let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;
+    let mut sink: Option<Sink> = None;
+    let mut scores: Vec<Scores> = Vec::new();
+    let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
+    let mut size: Option<Size> = None;
+    let bar = super::bar(clip.frames_hint(), "upscaling");
+    while let Some(picture) = clip.next().input()? {
+        let high = upscaler.upscale(&picture.frame, method).with_context(|| format!("frame {frames}"))?;
+        if size.is_some_and(|s| s != high.size()) {
+            return Err(InputFault(format!(
+                "{} changes its size at frame {frames}; cut it there",
+                args.input.display()
+            ))
+            .into());
+        }
+        size = Some(high.size());
+        if let Some(path) = &args.output {
+            let sink = match &mut sink {
+                Some(sink) => sink,
+                none => none.insert(Sink::create(path, &high, clip.fps())?),
+            };
+            sink.write(&high)?;
+        }
+        if let Some(reference) = &mut reference {
+            let truth = reference.next().input()?.ok_or_else(|| {
+                InputFault(format!(
+                    "the reference has only {frames} frames, {} has more; were frames left out when it was encoded?",
+                    args.input.display()
+                ))
+            })?;
+            scores.push(Scores::of(&truth.frame, &high).input()?);
+        }
+        damaged += u64::from(picture.damaged);
+        qps.extend(picture.qp.map(f64::from));
+        frames += 1;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let Some(size) = size else {
+        return Err(InputFault(format!("{} has no pictures", args.input.display())).into());
+    };
+    if let Some(sink) = sink {
+        sink.finish()?;
+    }
+    if reference.as_mut().map(ClipReader::next).transpose().input()?.flatten().is_some() {
+        eprintln!("note: the reference has more frames than {}; the rest was not compared", args.input.display());
+    }
+    let scores = if scores.is_empty() { None } else { Some(Summary::new(scores)?) };
+    let report = Report {
+        upscaler: method,
+        model: matches!(method, Method::Cnn).then(|| model.name().to_owned()),
+        engine: upscaler.engine(),
+        engine_reason: why,
+        size: size.to_string(),
+        frames: scores.is_none().then_some(frames),
+        scores,
+        mean_qp: (!qps.is_empty()).then(|| qps.iter().sum::<f64>() / qps.len() as f64),
+        damaged,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{frames} frames to {size} with {} ({})", report.upscaler, report.engine_reason);
+        if let Some(scores) = &report.scores {
+            println!("{scores}");
+        }
+    }
+    Ok(())
+}
+
+/// The engine of the command line as the library's.
+pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
+    match engine {
+        cli::Engine::Auto => EngineChoice::Auto,
+        cli::Engine::Gpu => EngineChoice::Gpu,
+        cli::Engine::Cpu => EngineChoice::Cpu,
+    }
+}
+
+fn method(method: cli::Method) -> Method {
+    match method {
+        cli::Method::Bilinear => Method::Bilinear,
+        cli::Method::Bicubic => Method::Bicubic,
+        cli::Method::Lanczos => Method::Lanczos,
+        cli::Method::Cnn => Method::Cnn,
+    }
+}
+
+/// Where the pictures go.
+enum Sink {
+    Video(Y4mWriter),
+    Folder { path: PathBuf, next: usize },
+}
+
+impl Sink {
+    fn create(path: &Path, first: &Frame, fps: f32) -> anyhow::Result<Self> {
+        if super::has_extension(path, "y4m") {
+            return Ok(Self::Video(Y4mWriter::create(path, first.size(), fps, first.colour).input()?));
+        }
+        if path.extension().is_some() && !path.is_dir() {
+            return Err(InputFault(format!(
+                "{} is neither a .y4m file nor a folder; give -o OUT.y4m, or a folder for PNG pictures",
+                path.display()
+            ))
+            .into());
+        }
+        std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display())).input()?;
+        Ok(Self::Folder { path: path.to_owned(), next: 0 })
+    }
+
+    fn write(&mut self, frame: &Frame) -> anyhow::Result<()> {
+        match self {
+            Self::Video(writer) => writer.write(frame)?,
+            Self::Folder { path, next } => {
+                report::write_png(&path.join(format!("{next:06}.png")), &frame.to_rgba())?;
+                *next += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        if let Self::Video(writer) = self {
+            writer.finish()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Whole calls, as the program runs them: scene, encoder, WebRTC over UDP on 127.0.0.1, decoder, upscaler.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clearcall::{
+    call::Impairment,
+    model::Model,
+    pipeline::{Cause, Link, Plan, Session, State, Taken},
+    source::SourceSpec,
+    stats::Snapshot,
+    upscale::{EngineChoice, EngineKind, Pair},
+};
+
+/// Far longer than anything here takes; only a hanging call reaches it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn plan() -> Plan {
+    Plan {
+        source: SourceSpec::Scene,
+        size: "240x180".parse().unwrap(),
+        fps: 30.0,
+        bitrate: 200_000,
+        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
+        engine: EngineChoice::Cpu,
+        impairment: Arc::new(Impairment::new(7)),
+    }
+}
+
+fn start(plan: Plan, link: Link) -> Session {
+    Session::start(plan, link, None, Arc::new(|| {})).unwrap()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+    }
+}
+
+fn connected(session: &Session) {
+    until("a connection", || {
+        session.wait_change(Duration::from_millis(50));
+        let state = session.state();
+        assert!(!matches!(state, State::Ended { .. }), "{state:?}");
+        matches!(state, State::Connected { .. })
+    });
+}
+
+/// Takes `count` pairs as a window would.
+fn watch(session: &Session, count: usize) -> Arc<Pair> {
+    let (mut last, mut seen): (Option<Arc<Pair>>, usize) = (None, 0);
+    until("pictures", || {
+        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
+            session.shown(&pair);
+            if let Some(before) = &last {
+                assert!(pair.stamp.id > before.stamp.id, "frames are shown in order");
+            }
+            last = Some(pair);
+            seen += 1;
+        }
+        seen >= count
+    });
+    last.unwrap()
+}
+
+/// Watches until the numbers say so.
+fn watch_until(session: &Session, what: &str, done: impl Fn(&Snapshot) -> bool) {
+    until(what, || {
+        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
+            session.shown(&pair);
+        }
+        done(&session.stats())
+    });
+}
+
+#[test]
+fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
+    let session = start(plan(), Link::Loopback);
+    connected(&session);
+    let pair = watch(&session, 20);
+    assert_eq!(pair.size.to_string(), "480x360");
+    let (left, right) = (pair.bicubic.to_rgba().unwrap(), pair.cnn.to_rgba().unwrap());
+    assert_ne!(left.data, right.data, "the network does something");
+    let apart = left.data.iter().zip(&right.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+    assert!(apart / (left.data.len() as u64) < 16, "and both are the same scene ({apart})");
+    let stats = session.stats();
+    assert!(stats.frames.sent >= stats.frames.shown && stats.frames.shown >= 20, "{stats:?}");
+    assert_eq!((stats.engine, stats.size.as_str()), (Some(EngineKind::Cpu), "240x180"));
+    assert!(stats.age_ms.p50 > 0.0 && stats.qp > 0.0, "{stats:?}");
+    assert!(session.self_view().is_some());
+}
+
+#[test]
+fn a_call_that_loses_packets_gets_its_picture_back() {
+    let session = start(plan(), Link::Loopback);
+    connected(&session);
+    watch(&session, 10);
+    session.impairment().set_loss(0.3);
+    watch_until(&session, "damage or repair", |s| s.network.nacks > 0 && s.network.plis > 0);
+    session.impairment().set_loss(0.0);
+    let (before, damaged) = (session.stats().frames.shown, session.stats().frames.damaged);
+    // Three seconds of pictures without any new damage at the end.
+    watch_until(&session, "a whole picture again", |s| s.frames.shown > before + 60);
+    let settled = session.stats().frames.damaged;
+    watch(&session, 30);
+    assert_eq!(session.stats().frames.damaged, settled, "undamaged since ({damaged} when the loss ended)");
+}
+
+#[test]
+fn model_and_bitrate_change_while_the_call_runs() {
+    let session = start(plan(), Link::Loopback);
+    connected(&session);
+    watch(&session, 5);
+    session.set_model(Arc::new(Model::untrained(4, 1, 8).unwrap()));
+    session.set_bitrate(120_000);
+    watch_until(&session, "the new settings", |s| s.model == "untrained-4-1" && s.bitrate_bps.target == 120_000);
+    session.mute(true);
+    until("black", || {
+        let pair = watch(&session, 1);
+        let rgba = pair.bicubic.to_rgba().unwrap();
+        rgba.data.chunks(4).all(|p| p[0] < 24 && p[1] < 24 && p[2] < 24)
+    });
+}
+
+#[test]
+fn host_and_join_see_each_other_and_part() {
+    let host = start(plan(), Link::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let State::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    let guest = start(plan(), Link::Join { url: link.clone() });
+    connected(&guest);
+    connected(&host);
+    watch(&guest, 10);
+    watch(&host, 10);
+
+    let third = start(plan(), Link::Join { url: link.clone() });
+    until("the refusal", || {
+        third.wait_change(Duration::from_millis(50));
+        matches!(third.state(), State::Ended { cause: Cause::Failure, .. })
+    });
+    drop(guest);
+    until("the host to wait again", || {
+        host.wait_change(Duration::from_millis(50));
+        host.state() == State::Waiting { link: link.clone() }
+    });
+    let again = start(plan(), Link::Join { url: link });
+    connected(&again);
+    watch(&again, 5);
+}
+
+#[test]
+fn two_pasted_lines_make_a_call() {
+    let first = start(plan(), Link::Offer);
+    let mut offer = String::new();
+    until("the offer", || {
+        first.wait_change(Duration::from_millis(50));
+        if let State::Offered { line } = first.state() {
+            offer = line;
+        }
+        !offer.is_empty()
+    });
+    let second = start(plan(), Link::Answer { offer: offer.clone() });
+    let mut answer = String::new();
+    until("the answer", || {
+        second.wait_change(Duration::from_millis(50));
+        if let State::Answered { line } = second.state() {
+            answer = line;
+        }
+        !answer.is_empty()
+    });
+    let wrong = first.accept_answer(&offer).unwrap_err();
+    assert!(wrong.is_input() && wrong.to_string().contains("clearcall-answer:"), "{wrong}");
+    first.accept_answer(&answer).unwrap();
+    connected(&first);
+    connected(&second);
+    watch(&first, 5);
+    watch(&second, 5);
+}
+
+#[test]
+fn what_the_user_got_wrong_is_told_apart() {
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = busy.local_addr().unwrap();
+    let error = Session::start(plan(), Link::Host { listen }, None, Arc::new(|| {})).err().unwrap();
+    assert!(error.is_input() && error.to_string().contains(&listen.to_string()), "{error}");
+
+    let missing = Plan { source: SourceSpec::Clip("no/such/clip.mp4".into()), ..plan() };
+    let error = Session::start(missing, Link::Loopback, None, Arc::new(|| {})).err().unwrap();
+    assert!(error.is_input() && error.to_string().contains("clip.mp4"), "{error}");
+
+    let host = start(plan(), Link::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let State::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    let (start_of_link, _) = link.split_once("token=").unwrap();
+    let stranger = start(plan(), Link::Join { url: format!("{start_of_link}token=wrong") });
+    until("the refusal", || {
+        stranger.wait_change(Duration::from_millis(50));
+        matches!(stranger.state(), State::Ended { cause: Cause::Input, .. })
+    });
+    let State::Ended { why, .. } = stranger.state() else { unreachable!() };
+    assert!(why.contains("token"), "{why}");
+}
