@@ -1,4 +1,7 @@
 //! The models that are built into the program.
 
 /// Name and file of each; the first is used when none is asked for.
-pub(super) const MODELS: &[(&str, &[u8])] = &[];
+pub(super) const MODELS: &[(&str, &[u8])] = &[
+    ("small", include_bytes!("../../models/small.safetensors")),
+    ("nano", include_bytes!("../../models/nano.safetensors")),
+];
