@@ -132,10 +132,10 @@ pub(super) fn bicubic(plane: &[f32], width: usize, height: usize, margin: usize)
     for y in 0..rows {
         let row = &plane[(y + margin - 2) * stride + margin - 2..][..width + 4];
         let [even, odd] = across.each_mut().map(|plane| &mut plane[y * width..][..width]);
-        for x in 0..width {
+        for (x, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
             let taps = |from: usize, w: &[f32; 4]| (0..4).map(|k| w[k] * row[x + from + k]).sum::<f32>();
-            even[x] = taps(0, &mirrored);
-            odd[x] = taps(1, &QUARTER);
+            *even = taps(0, &mirrored);
+            *odd = taps(1, &QUARTER);
         }
     }
     let mut out = Vec::with_capacity(4 * width * height);
