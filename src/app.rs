@@ -26,13 +26,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::{paint::Pictures, textures::Textures};
 use self::{
     call::{Call, Leave},
     call_page::ModelChoice,
     ending::Endings,
     start_page::{Begin, Card, StartPage},
 };
+pub use self::{paint::Pictures, textures::Textures};
 use crate::{
     model::Model,
     pipeline::{Link, Plan, SessionError},

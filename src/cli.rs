@@ -167,6 +167,12 @@ pub(crate) struct EncodeArgs {
     /// Bits a second: 300k, 1.2M, 300000
     #[arg(long, default_value = "300k")]
     pub(crate) bitrate: BitsPerSecond,
+    /// Skip frames where the bitrate asks for it, as a call does
+    ///
+    /// Without it every frame of the video comes out, so that the result can be compared frame by frame; a
+    /// first frame that is expensive then costs more than its share.
+    #[arg(long)]
+    pub(crate) skip: bool,
     /// Print a JSON summary on stdout
     #[arg(long)]
     pub(crate) json: bool,

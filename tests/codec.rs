@@ -15,7 +15,7 @@ fn size(w: u32, h: u32) -> Size {
 }
 
 fn config(size: Size, bitrate: u32) -> EncoderConfig {
-    EncoderConfig { size, fps: FPS, bitrate, keyframe_interval: None }
+    EncoderConfig { size, fps: FPS, bitrate, keyframe_interval: None, skip_frames: true }
 }
 
 /// Frames of a moving pattern with noise on it, a thirtieth of a second apart.

@@ -103,11 +103,8 @@ fn a_loopback_call_from_the_start_page_and_back() {
 fn a_call_from_the_command_line_leaves_its_report_and_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let (report, snapshot) = (folder.path().join("r.json"), folder.path().join("p.png"));
-    let wanted = Start {
-        report: Some(report.clone()),
-        snapshot: Some(snapshot.clone()),
-        ..start(plan(), Some(Link::Loopback))
-    };
+    let wanted =
+        Start { report: Some(report.clone()), snapshot: Some(snapshot.clone()), ..start(plan(), Some(Link::Loopback)) };
     let mut harness = window(wanted);
     until(&mut harness, "a pair on the screen", |h| has(h, "Picture: bicubic"));
     harness.state_mut().finish();

@@ -14,8 +14,8 @@ use clearcall::{
     frame::{Rgba, Size, Stamp},
     pipeline::{Cause, Link, State},
     source::SourceSpec,
-    upscale::{EngineKind, Method, Pair, Picture},
     stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
+    upscale::{EngineKind, Method, Pair, Picture},
 };
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme, vec2};
 use egui_kittest::{Harness, HarnessBuilder, SnapshotError, SnapshotOptions, kittest::Queryable as _};
@@ -28,12 +28,8 @@ fn window<State>(theme: Theme) -> HarnessBuilder<State> {
 
 /// Numbers as a call has them after some seconds.
 fn numbers() -> Snapshot {
-    let stage = |input, out, p50, p95| StageSnapshot {
-        input,
-        out,
-        dropped: BTreeMap::new(),
-        ms: Percentiles { p50, p95 },
-    };
+    let stage =
+        |input, out, p50, p95| StageSnapshot { input, out, dropped: BTreeMap::new(), ms: Percentiles { p50, p95 } };
     let mut stages: BTreeMap<&'static str, StageSnapshot> =
         Stage::ALL.iter().map(|s| (s.name(), stage(1234, 1234, 1.2, 2.3))).collect();
     let mut upscale = stage(1234, 1200, 24.8, 31.0);

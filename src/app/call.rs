@@ -261,9 +261,7 @@ impl Call {
             self.shown.pop_front();
         }
         match (self.shown.front(), self.shown.back()) {
-            (Some(first), Some(last)) if last > first => {
-                (self.shown.len() - 1) as f64 / (*last - *first).as_secs_f64()
-            }
+            (Some(first), Some(last)) if last > first => (self.shown.len() - 1) as f64 / (*last - *first).as_secs_f64(),
             _ => 0.0,
         }
     }

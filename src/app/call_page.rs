@@ -4,8 +4,8 @@
 //! what the person does comes back as [`Action`]s.
 
 use egui::{
-    Align, Align2, FontId, Key, Label, Layout, Modifiers, Rect, RichText, Sense, Stroke, StrokeKind, TextureId, Ui,
-    Vec2, Role, WidgetInfo, pos2, vec2,
+    Align, Align2, FontId, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureId,
+    Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::{
@@ -13,11 +13,7 @@ use super::{
     paint::Pictures,
     stats_panel, style,
 };
-use crate::{
-    frame::Size,
-    pipeline::State,
-    stats::Snapshot,
-};
+use crate::{frame::Size, pipeline::State, stats::Snapshot};
 
 const TOP: f32 = 48.0;
 const CONTROLS: f32 = 82.0;

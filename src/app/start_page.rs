@@ -147,7 +147,12 @@ impl StartPage {
 
     /// A file that is dropped on the window becomes the clip.
     fn take_dropped_file(&mut self, ui: &Ui) {
-        let dropped = ui.input(|i| i.raw.dropped_files.iter().find_map(|f| { let p = f.path(); (!p.as_os_str().is_empty()).then(|| p.to_owned()) }));
+        let dropped = ui.input(|i| {
+            i.raw.dropped_files.iter().find_map(|f| {
+                let p = f.path();
+                (!p.as_os_str().is_empty()).then(|| p.to_owned())
+            })
+        });
         if let Some(path) = dropped {
             (self.source, self.clip) = (SourceKind::Clip, path.display().to_string());
         }
@@ -362,7 +367,9 @@ mod tests {
     fn what_is_typed_is_checked_where_it_is_typed() {
         assert!(matches!(listen_address(" 0.0.0.0:80 "), Ok(Link::Host { listen }) if listen.port() == 80));
         assert!(listen_address("here").is_err());
-        assert!(matches!(join_link(" http://127.0.0.1:1/whip?token=a\n"), Ok(Link::Join { url }) if !url.ends_with('\n')));
+        assert!(
+            matches!(join_link(" http://127.0.0.1:1/whip?token=a\n"), Ok(Link::Join { url }) if !url.ends_with('\n'))
+        );
         assert!(join_link("").is_err() && join_link("clearcall-offer:abc").is_err());
         assert!(offer_line("  ").is_err() && offer_line("clearcall-offer:abc").is_ok());
     }

@@ -1,6 +1,6 @@
 //! The numbers of a call: what each stage did, and what the network does.
 
-use egui::{Align2, FontId, Rect, Sense, Ui, Role, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::style;
 use crate::stats::{Snapshot, Stage, StageSnapshot};
@@ -11,7 +11,8 @@ const ROW: f32 = 17.0;
 const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
 
 /// Right edges of the columns of numbers.
-const COLUMNS: [(&str, f32); 5] = [("in", 120.0), ("out", 180.0), ("dropped", 245.0), ("p50 ms", 310.0), ("p95 ms", 375.0)];
+const COLUMNS: [(&str, f32); 5] =
+    [("in", 120.0), ("out", 180.0), ("dropped", 245.0), ("p50 ms", 310.0), ("p95 ms", 375.0)];
 const WHY: f32 = 387.0;
 
 /// Draws the panel; says whether the numbers are to be copied.

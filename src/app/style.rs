@@ -214,11 +214,8 @@ pub(crate) fn icon() -> egui::IconData {
         let middle = |v: u32, side: u32| (v / side * side) as f32 + side as f32 / 2.0;
         let left = x < SIDE / 2;
         let side = if left { BLOCK } else { 1 };
-        let c = mix(
-            DARK.raised,
-            if left { DARK.quiet } else { DARK.accent },
-            coverage(middle(x, side), middle(y, side)),
-        );
+        let c =
+            mix(DARK.raised, if left { DARK.quiet } else { DARK.accent }, coverage(middle(x, side), middle(y, side)));
         rgba.extend_from_slice(&c.to_array());
     }
     egui::IconData { rgba, width: SIDE, height: SIDE }

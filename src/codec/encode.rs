@@ -35,6 +35,9 @@ pub struct EncoderConfig {
     pub bitrate: u32,
     /// Frames from one keyframe to the next; [`None`]: only the first and on request.
     pub keyframe_interval: Option<u32>,
+    /// Whether frames may be skipped to hold the bitrate, as a call needs it. Without it every frame comes out,
+    /// so that files can be compared frame by frame, and the first ones may cost more than their share.
+    pub skip_frames: bool,
 }
 
 /// A picture that could not be encoded, or a setting that cannot be.
@@ -173,7 +176,7 @@ impl Running {
             .rate_control_mode(RateControlMode::Bitrate)
             .bitrate(BitRate::from_bps(config.bitrate))
             .max_frame_rate(FrameRate::from_hz(config.fps))
-            .skip_frames(true)
+            .skip_frames(config.skip_frames)
             .scene_change_detect(false)
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
             .intra_frame_period(IntraFramePeriod::from_num_frames(config.keyframe_interval.unwrap_or(0)))

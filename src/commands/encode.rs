@@ -67,7 +67,13 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         let fits = size.width() <= bound.width() && size.height() <= bound.height();
         let target = size.fit_even(if fits { size } else { bound });
         if work.as_ref().is_none_or(|w| w.0 != target) {
-            let config = EncoderConfig { size: target, fps, bitrate: args.bitrate.0, keyframe_interval: None };
+            let config = EncoderConfig {
+                size: target,
+                fps,
+                bitrate: args.bitrate.0,
+                keyframe_interval: None,
+                skip_frames: args.skip,
+            };
             work = Some((target, Scaler::new(target, Kernel::default()), Encoder::new(config)?));
         }
         let Some((_, scaler, encoder)) = &mut work else { continue };

@@ -334,6 +334,7 @@ impl Coder {
                 fps: self.plan.fps,
                 bitrate: target,
                 keyframe_interval: None,
+                skip_frames: true,
             })?),
         };
         if encoder.config().bitrate != target {

@@ -59,6 +59,7 @@ pub(super) fn film(
             fps: FPS,
             bitrate: (bitrate * share).max(20e3) as u32,
             keyframe_interval: None,
+            skip_frames: true,
         })
     };
     let picture = take.prepare(picture)?;

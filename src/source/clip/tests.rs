@@ -29,7 +29,8 @@ fn number(frame: &Frame) -> u64 {
 }
 
 fn units() -> Vec<AccessUnit> {
-    let config = EncoderConfig { size: size(), fps: 30.0, bitrate: 5_000_000, keyframe_interval: Some(4) };
+    let config =
+        EncoderConfig { size: size(), fps: 30.0, bitrate: 5_000_000, keyframe_interval: Some(4), skip_frames: true };
     let mut encoder = Encoder::new(config).unwrap();
     (0..FRAMES).map(|id| encoder.encode(&picture(id)).unwrap().unwrap()).collect()
 }
