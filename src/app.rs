@@ -14,6 +14,7 @@ pub mod start_page;
 mod stats_panel;
 pub mod style;
 mod textures;
+mod waiting;
 
 use std::{
     ffi::OsString,

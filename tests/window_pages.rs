@@ -284,6 +284,29 @@ fn both_pictures_are_equal_in_size_and_named() {
 }
 
 #[test]
+fn at_one_to_one_the_screen_has_the_pictures_bytes() {
+    let mut page = Page::connected();
+    page.controls.zoom = Zoom::Actual;
+    let (left, right) = page.pair.as_ref().map(|p| (p.bicubic.clone(), p.cnn.clone())).unwrap();
+    let mut harness = page.open(Theme::Dark);
+    let screen = harness.render().unwrap();
+    let mut compared = 0;
+    for (name, picture) in [("Picture: bicubic", left), ("Picture: CNN", right)] {
+        let place = harness.query_all_by_label_contains(name).next().unwrap().rect();
+        assert_eq!(place.size(), vec2(160.0, 120.0), "{name}");
+        let Picture::Cpu(picture) = picture else { panic!("{name} is not in memory") };
+        for (i, pixel) in picture.data.chunks_exact(4).enumerate() {
+            let (x, y) = (place.left() as u32 + i as u32 % 160, place.top() as u32 + i as u32 / 160);
+            let shown = screen.get_pixel(x, y).0;
+            let near = pixel.iter().zip(shown).all(|(a, b)| a.abs_diff(b) <= 1);
+            assert!(near, "{name} at {x}, {y}: {pixel:?} is shown as {shown:?}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 2 * 160 * 120);
+}
+
+#[test]
 fn what_is_done_comes_back_as_actions() {
     let page = Page::connected();
     let actions = Rc::clone(&page.actions);

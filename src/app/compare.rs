@@ -121,7 +121,8 @@ mod tests {
             let pixel = 1.0 / s.pixels_per_point;
             prop_assert!((a.picture.size() - b.picture.size()).length() < 0.01);
             prop_assert!((a.picture.top() - b.picture.top()).abs() < 0.01);
-            prop_assert!(s.area.expand(pixel).contains_rect(a.picture) && s.area.expand(pixel).contains_rect(b.picture));
+            let area = s.area.expand(pixel);
+            prop_assert!(area.contains_rect(a.picture) && area.contains_rect(b.picture));
             prop_assert!(a.picture.right() <= b.picture.left());
             prop_assert!(a.label.bottom() <= a.picture.top() + 0.01);
             // The aspect is kept: what is seen of the picture has the shape of its place.

@@ -121,7 +121,7 @@ mod tests {
     fn the_self_view_has_the_right_colours_at_any_size() {
         let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
         for (w, h) in [(1, 1), (3, 5), (480, 360)] {
-            let Ok(size) = Size::new(w, h) else { unreachable!() };
+            let size = Size::new(w, h).unwrap();
             let image = thumbnail(&Frame::filled(size, [81, 90, 240], colour, Stamp::now(0)));
             assert_eq!(image.size, [w.div_ceil(2) as usize, h.div_ceil(2) as usize]);
             assert!(image.pixels.iter().all(|p| *p == egui::Color32::from_rgb(254, 0, 0)), "{:?}", image.pixels[0]);
