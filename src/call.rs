@@ -16,6 +16,7 @@
 mod assembly;
 mod control;
 pub mod depacketize;
+mod description;
 mod engine;
 pub mod netem;
 mod outbox;

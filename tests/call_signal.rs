@@ -214,7 +214,7 @@ async fn a_browsers_offer_gets_its_h264_and_nothing_else() {
         assert!(video.contains("a=rtpmap:109 H264/90000") && video.contains("profile-level-id=42e01f"), "{video}");
         assert!(video.contains("a=rtpmap:114 rtx/90000"), "{video}");
         assert!(!video.contains("VP8") && !video.contains("packetization-mode=0"), "{video}");
-        assert!(video.contains("a=candidate:") && video.contains("127.0.0.1"), "{video}");
+        assert!(video.contains("a=candidate:") && video.contains("127.0.0.1"), "{answer}");
         assert!(video.contains("a=recvonly"), "{media:?}: {video}");
         assert!(video.contains("a=rtcp-fb:109 nack pli") && video.contains("a=rtcp-fb:109 transport-cc"), "{video}");
     }

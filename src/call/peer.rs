@@ -21,6 +21,7 @@ use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit}
 use webrtc::runtime::{Runtime, TokioRuntime};
 
 use super::control::Control;
+use super::description::{candidates_in_place, check, has_video};
 use super::netem::ImpairedRuntime;
 use super::outbox::Outbox;
 use super::rate::Bounds;
@@ -35,8 +36,6 @@ const GATHERING: Duration = Duration::from_secs(5);
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
-/// A session description is never longer than this.
-pub(super) const LONGEST_DESCRIPTION: usize = 64 << 10;
 
 /// One end of a call. Dropping it closes the connection and waits for its tasks.
 ///
@@ -306,7 +305,7 @@ impl Peer {
         if !done || !description.contains("a=candidate:") {
             return Err(CallError::NoAddress(GATHERING));
         }
-        Ok(description)
+        Ok(candidates_in_place(&description))
     }
 
     /// Waits until packets can flow.
@@ -417,23 +416,4 @@ async fn say_goodbye(shared: &Shared, track: Option<Arc<TrackLocalStaticRTP>>) {
 
 fn crashed(doing: &'static str, why: &tokio::task::JoinError) -> CallError {
     CallError::Internal { doing, why: format!("webrtc gave up ({why})") }
-}
-
-/// What can be seen of a description before webrtc parses it.
-fn check(description: &str) -> Result<(), String> {
-    if description.len() > LONGEST_DESCRIPTION {
-        return Err(format!("it is {} bytes long, more than {LONGEST_DESCRIPTION}", description.len()));
-    }
-    if !description.trim_start().starts_with("v=0") {
-        return Err("it is not a session description (SDP starts with v=0)".to_owned());
-    }
-    if !description.contains("m=video") {
-        return Err("there is no video in it".to_owned());
-    }
-    Ok(())
-}
-
-/// Whether a video section was accepted: a port of 0 refuses it (RFC 3264 §6).
-fn has_video(description: &str) -> bool {
-    description.lines().any(|l| l.strip_prefix("m=video ").is_some_and(|rest| !rest.starts_with("0 ")))
 }
