@@ -10,7 +10,12 @@ pub(crate) mod upscale;
 
 use std::path::Path;
 
+use clearcall::{
+    frame::Frame,
+    measure::{Scores, Summary},
+};
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 
 /// Marks an error whose cause is what the user gave: exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,40 @@ pub(crate) fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
         bar.set_style(style);
     }
     bar.with_message(what)
+}
+
+/// Scores frames as they come, some at a time on all cores: SSIMULACRA2 takes most of a second for a frame.
+#[derive(Default)]
+pub(crate) struct Scoring {
+    waiting: Vec<(Frame, Frame)>,
+    done: Vec<Scores>,
+}
+
+impl Scoring {
+    /// Takes a frame and what it is held against.
+    pub(crate) fn push(&mut self, reference: Frame, frame: Frame) -> anyhow::Result<()> {
+        self.waiting.push((reference, frame));
+        if self.waiting.len() >= rayon::current_num_threads() { self.work() } else { Ok(()) }
+    }
+
+    fn work(&mut self) -> anyhow::Result<()> {
+        let scores: Result<Vec<Scores>, _> =
+            self.waiting.par_iter().map(|(reference, frame)| Scores::of(reference, frame)).collect();
+        self.done.extend(scores.input()?);
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Frames taken so far.
+    pub(crate) fn frames(&self) -> usize {
+        self.done.len() + self.waiting.len()
+    }
+
+    /// The summary; none without frames.
+    pub(crate) fn finish(mut self) -> anyhow::Result<Option<Summary>> {
+        self.work()?;
+        if self.done.is_empty() { Ok(None) } else { Ok(Some(Summary::new(self.done)?)) }
+    }
 }
 
 /// The model that `name` means, by name or by file.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clearcall::{
     frame::{Frame, Size},
-    measure::{Scores, Summary},
+    measure::Summary,
     report,
     source::clip::{ClipReader, Y4mWriter},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Method},
 };
 use serde::Serialize;
 
-use super::{Input as _, InputFault};
+use super::{Input as _, InputFault, Scoring};
 use crate::cli::{self, UpscaleArgs};
 
 /// What `upscale --json` prints.
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
     let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
-    let mut scores: Vec<Scores> = Vec::new();
+    let mut scoring = Scoring::default();
     let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
     let mut size: Option<Size> = None;
     let bar = super::bar(clip.frames_hint(), "upscaling");
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
                     args.input.display()
                 ))
             })?;
-            scores.push(Scores::of(&truth.frame, &high).input()?);
+            scoring.push(truth.frame, high)?;
         }
         damaged += u64::from(picture.damaged);
         qps.extend(picture.qp.map(f64::from));
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     if reference.as_mut().map(ClipReader::next).transpose().input()?.flatten().is_some() {
         eprintln!("note: the reference has more frames than {}; the rest was not compared", args.input.display());
     }
-    let scores = if scores.is_empty() { None } else { Some(Summary::new(scores)?) };
+    let scores = scoring.finish()?;
     let report = Report {
         upscaler: method,
         model: matches!(method, Method::Cnn).then(|| model.name().to_owned()),
