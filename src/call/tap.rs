@@ -187,6 +187,10 @@ impl Tap {
         let rtt = self.counters.rtt();
         packets.retain_mut(|packet| {
             if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
+                if self.repairs.contains_key(&nack.media_ssrc) {
+                    // The numbers of the RTX stream itself: those that we opened look like holes in it.
+                    return false;
+                }
                 let missing: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
                 let (due, new) = self.nacks.entry(nack.media_ssrc).or_default().due(&missing, rtt, now);
                 add(&self.counters.missed, new);
