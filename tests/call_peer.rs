@@ -127,6 +127,21 @@ async fn what_is_not_a_description_is_refused_with_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_addresses_of_this_machine_are_offered_and_connect() {
+    let (a_events, mut a) = mpsc::channel(64);
+    let (b_events, _b) = mpsc::channel(64);
+    let bind = call::media_addresses("0.0.0.0:7800".parse().unwrap());
+    let config = || PeerConfig { bind: bind.clone(), ..PeerConfig::default() };
+    let (_near, _far) = call::loopback(config(), config(), &Handle::current(), a_events, b_events).await.unwrap();
+    let local = wait_for(&mut a, "connection", |e| match e {
+        PeerEvent::Connected { local, .. } => local,
+        _ => None,
+    })
+    .await;
+    println!("connected over {local}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_of_another_machine_cannot_be_bound() {
     let (events, _a) = mpsc::channel(64);
     let config = PeerConfig { bind: vec!["192.0.2.1:0".parse().unwrap()], ..PeerConfig::default() };

@@ -32,6 +32,9 @@ fn hold(rtt: Option<Duration>) -> Duration {
     (rtt * 2 + Duration::from_millis(80)).clamp(Duration::from_millis(100), Duration::from_millis(600))
 }
 
+/// Packets that are taken before units are looked for: the size of webrtc's queue.
+const AT_ONCE: usize = 256;
+
 pub(super) struct Receiving {
     pub(super) track: Arc<dyn TrackRemote>,
     pub(super) state: Arc<ReceiveState>,
@@ -51,21 +54,31 @@ pub(super) async fn run(receiving: Receiving) {
     };
     loop {
         let now = Instant::now();
-        let due = [receiver.depacketizer.deadline(), receiver.recovery.due(now)].into_iter().flatten().min();
+        let asking = receiver.ssrc.and(receiver.recovery.due(now));
+        let due = [receiver.depacketizer.deadline(), asking].into_iter().flatten().min();
         let timer = async {
             match due {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };
+        let mut open = true;
         tokio::select! {
-            event = receiver.r.track.poll() => match event {
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) => receiver.packet(packet),
-                Some(TrackRemoteEvent::OnEnded) | None => return,
-                Some(_) => {}
-            },
+            event = receiver.r.track.poll() => open = receiver.event(event),
             () = receiver.r.state.wake.notified() => {}
             () = timer => {}
+        }
+        // Everything that has arrived counts before anything is given up: after a pause of this thread
+        // the missing packet may well be here already.
+        for _ in 0..AT_ONCE {
+            tokio::select! {
+                biased;
+                event = receiver.r.track.poll(), if open => open = receiver.event(event),
+                () = std::future::ready(()) => break,
+            }
+        }
+        if !open {
+            return;
         }
         receiver.drain();
         receiver.ask().await;
@@ -81,6 +94,16 @@ struct Receiver {
 }
 
 impl Receiver {
+    /// False when the track has ended.
+    fn event(&mut self, event: Option<TrackRemoteEvent>) -> bool {
+        match event {
+            Some(TrackRemoteEvent::OnRtpPacket(packet)) => self.packet(packet),
+            Some(TrackRemoteEvent::OnEnded) | None => return false,
+            Some(_) => {}
+        }
+        true
+    }
+
     fn packet(&mut self, packet: rtc::rtp::Packet) {
         let rtt = self.r.counters.rtt();
         self.depacketizer.set_hold(hold(rtt));
