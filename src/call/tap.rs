@@ -248,25 +248,23 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
         self.inbound.pop_front()
     }
 
-    // A guard may not change what it looks at, and telling does.
-    #[expect(clippy::collapsible_match)]
     fn handle_write(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
         let repeated = msg.message.has(&Attribute::Retransmission);
-        match &mut msg.message.packet {
+        let now = msg.now;
+        let goes_on = match &mut msg.message.packet {
             Packet::Rtp(packet) => {
                 add(&self.counters.packets_out, 1);
                 add(&self.counters.bytes_out, packet.marshal_size());
                 add(&self.counters.repeated_out, usize::from(repeated));
+                true
             }
             // An empty compound carries attributes for webrtc itself and is passed on.
-            Packet::Rtcp(packets) if !packets.is_empty() => {
-                if !self.tell(packets, msg.now) {
-                    return Ok(());
-                }
-            }
-            _ => {}
+            Packet::Rtcp(packets) => packets.is_empty() || self.tell(packets, now),
+            _ => true,
+        };
+        if goes_on {
+            self.outbound.push_back(msg);
         }
-        self.outbound.push_back(msg);
         Ok(())
     }
 
