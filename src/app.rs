@@ -114,7 +114,7 @@ pub fn run(start: Start) -> Result<(), AppError> {
     match window {
         Ok(Ok(())) => {}
         Ok(Err(error)) if opened => return Err(AppError::Window(error.to_string())),
-        Ok(Err(error)) => return Err(AppError::NoDisplay(error.to_string())),
+        Ok(Err(error)) => return Err(AppError::NoDisplay(why_not(&error))),
         // winit panics where a library of the display is missing; that is no reason to end the program.
         Err(panic) if !opened => return Err(AppError::NoDisplay(panic_text(panic.as_ref()))),
         Err(panic) => std::panic::resume_unwind(panic),
@@ -129,6 +129,17 @@ fn no_display(variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
     let set = |name: &str| variable(name).is_some_and(|v| !v.is_empty());
     let none = unix && !["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(set);
     none.then(|| "neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned())
+}
+
+/// What went wrong, without the place in winit's source that its errors begin with.
+fn why_not(error: &eframe::Error) -> String {
+    let text = error.to_string();
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            text.rsplit_once(": ").map_or(text.as_str(), |(_, last)| last).to_owned()
+        }
+        _ => text,
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -267,7 +278,6 @@ impl App {
 
     /// Keeps the first thing that went wrong for the end of the program.
     fn fail(&self, error: AppError) {
-        tracing::error!("{error}");
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
