@@ -91,8 +91,8 @@ pub(crate) struct SendArgs {
 /// What is done with what arrives.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReceiveArgs {
-    /// A model's name (see `clearcall models`) or a .safetensors file
-    #[arg(long, value_name = "NAME|FILE", default_value = "small")]
+    /// A model's name (see `clearcall models`) or a .safetensors file; small wants a GPU or more than two cores
+    #[arg(long, value_name = "NAME|FILE", default_value = "nano")]
     pub(crate) model: String,
     /// Where the upscaling runs; auto takes the GPU if there is a real one
     #[arg(long, value_enum, default_value_t)]

@@ -1,5 +1,13 @@
 //! One file a command: from arguments to the library and back to words and exit codes.
 
+/// A line on stdout. Whoever closed the other end of the pipe wants no more of it, and that is no failure.
+macro_rules! out {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub(crate) mod call;
 pub(crate) mod encode;
 pub(crate) mod list;

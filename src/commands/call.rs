@@ -191,14 +191,14 @@ fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     let numbers = session.stats();
-    print!("{}", report::summary(&numbers));
+    out!("{}", report::summary(&numbers).trim_end());
     if let Some(path) = &outcome.report {
         report::write_json(path, &numbers)?;
     }
     match (&outcome.snapshot, &last) {
         (Some(path), Some(pair)) => {
             report::write_pair(path, pair)?;
-            println!("bicubic (left) and CNN (right) of the last frame are in {}", path.display());
+            out!("bicubic (left) and CNN (right) of the last frame are in {}", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}
@@ -207,7 +207,7 @@ fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
         Some((why, Cause::Input)) => Err(InputFault(why).into()),
         Some((why, Cause::Failure)) => bail!(why),
         Some((why, Cause::Finished)) => {
-            println!("{why}");
+            out!("{why}");
             Ok(())
         }
         None if last.is_none() => bail!("no frame arrived in {:.0} seconds", length.as_secs_f64()),
@@ -224,18 +224,16 @@ fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
         if state != said {
             match &state {
                 State::Waiting { link } => {
-                    println!("On the other machine:\n  clearcall join '{link}'");
+                    out!("On the other machine:\n  clearcall join '{link}'");
                     std::io::stdout().flush().context("stdout")?;
                 }
                 State::Offered { line } => {
-                    println!(
-                        "1. On the other machine:\n  clearcall join '{line}'\n2. Paste the line that it prints here:"
-                    );
+                    out!("1. On the other machine:\n  clearcall join '{line}'\n2. Paste the line that it prints here:");
                     std::io::stdout().flush().context("stdout")?;
                     accept_pasted(session)?;
                 }
                 State::Answered { line } => {
-                    println!("Paste this line into the program that made the offer:\n{line}");
+                    out!("Paste this line into the program that made the offer:\n{line}");
                     std::io::stdout().flush().context("stdout")?;
                 }
                 State::Connected { with } => {

@@ -103,9 +103,9 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         fps: f64::from(fps),
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        out!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
-        println!(
+        out!(
             "{}: {encoded} frames of {size} at {fps} fps, {skipped} skipped to hold the bitrate, {:.0} kbit/s of {:.0} kbit/s",
             args.output.display(),
             summary.bitrate_bps.measured / 1e3,

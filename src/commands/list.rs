@@ -53,29 +53,29 @@ pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
     ];
     let all = Devices { cameras, camera_note, adapters, engines };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        out!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
-    println!("Cameras");
+    out!("Cameras");
     for camera in &all.cameras {
-        println!("  camera:{}  {}", camera.index, camera.name);
+        out!("  camera:{}  {}", camera.index, camera.name);
         for format in &camera.formats {
-            println!("    {format}");
+            out!("    {format}");
         }
     }
     if all.cameras.is_empty() {
-        println!("  none{}", all.camera_note.as_deref().map(|n| format!(" ({n})")).unwrap_or_default());
+        out!("  none{}", all.camera_note.as_deref().map(|n| format!(" ({n})")).unwrap_or_default());
     }
-    println!("GPU adapters");
+    out!("GPU adapters");
     for a in &all.adapters {
-        println!("  {} ({}, {}{})", a.name, a.backend, a.driver, if a.software { ", software" } else { "" });
+        out!("  {} ({}, {}{})", a.name, a.backend, a.driver, if a.software { ", software" } else { "" });
     }
     if all.adapters.is_empty() {
-        println!("  none");
+        out!("  none");
     }
-    println!("Engines");
+    out!("Engines");
     for e in &all.engines {
-        println!("  {}  {}{}", e.engine, if e.available { "" } else { "not available: " }, e.what);
+        out!("  {}  {}{}", e.engine, if e.available { "" } else { "not available: " }, e.what);
     }
     Ok(())
 }
@@ -98,14 +98,14 @@ pub(crate) fn models(args: &ListArgs) -> anyhow::Result<()> {
         rows.push(ModelRow { name: m.name(), mac_per_pixel: m.mac_per_pixel(), bytes, info: m.info() });
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        out!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    println!("{:<10}{:>12}{:>10}{:>8}  scores", "model", "MAC/LR px", "bytes", "scale");
+    out!("{:<10}{:>12}{:>10}{:>8}  scores", "model", "MAC/LR px", "bytes", "scale");
     for row in rows {
         let scores: Vec<String> = row.info.scores.iter().map(|(name, v)| format!("{name} {v:.3}")).collect();
         let scores = scores.join(", ");
-        println!("{:<10}{:>12}{:>10}{:>8}  {scores}", row.name, row.mac_per_pixel, row.bytes, row.info.scale);
+        out!("{:<10}{:>12}{:>10}{:>8}  {scores}", row.name, row.mac_per_pixel, row.bytes, row.info.scale);
     }
     Ok(())
 }

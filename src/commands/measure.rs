@@ -32,9 +32,9 @@ pub(crate) fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         return Err(InputFault(format!("{} has no pictures", args.video.display())).into());
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        out!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
-        println!("{summary}");
+        out!("{summary}");
     }
     Ok(())
 }

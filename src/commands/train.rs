@@ -23,7 +23,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let bar = super::bar(Some(1), "filming");
     // In a pipe there is no bar, so the log's lines say where the run is.
-    let say = |text: String| if bar.is_hidden() { println!("{text}") } else { bar.suspend(|| println!("{text}")) };
+    let say = |text: String| if bar.is_hidden() { out!("{text}") } else { bar.suspend(|| out!("{text}")) };
     let trained = train::run(&config, &mut |progress| match progress {
         Progress::Filming { done, pictures } => {
             bar.set_length(pictures as u64);
@@ -58,6 +58,6 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         }
         other => other?,
     };
-    println!("{}: {} MAC per low-resolution pixel", args.output.display(), model.mac_per_pixel());
+    out!("{}: {} MAC per low-resolution pixel", args.output.display(), model.mac_per_pixel());
     Ok(())
 }

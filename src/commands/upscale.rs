@@ -104,11 +104,11 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
         damaged,
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("{frames} frames to {size} with {} ({})", report.upscaler, report.engine_reason);
+        out!("{frames} frames to {size} with {} ({})", report.upscaler, report.engine_reason);
         if let Some(scores) = &report.scores {
-            println!("{scores}");
+            out!("{scores}");
         }
     }
     Ok(())

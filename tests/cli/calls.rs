@@ -39,7 +39,7 @@ fn a_headless_call_leaves_a_report_and_a_picture() {
     let r = report(&room, "r.json");
     let (sent, shown) = (count(&r, "/frames/sent"), count(&r, "/frames/shown"));
     assert!(shown > 0 && shown <= sent, "{r}");
-    assert_eq!((&r["engine"], &r["model"], &r["upscaler"]), (&"cpu".into(), &"small".into(), &"cnn".into()));
+    assert_eq!((&r["engine"], &r["model"], &r["upscaler"]), (&"cpu".into(), &"nano".into(), &"cnn".into()));
     assert_eq!(count(&r, "/bitrate_bps/target"), 300_000);
     for number in ["/bitrate_bps/measured", "/age_ms/p50", "/age_ms/p95", "/qp"] {
         assert!(r.pointer(number).and_then(serde_json::Value::as_f64).is_some_and(|v| v > 0.0), "{number} in {r}");
