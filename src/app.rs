@@ -1,7 +1,7 @@
 //! The window: a start page, and a call with bicubic and the network side by side.
 //!
 //! The pages ([`start_page`], [`call_page`]) are functions of plain data, so that they are drawn and tested
-//! without a call. [`App`] stands between them and a [`Session`]: it takes the newest pair, gives its pictures
+//! without a call. [`App`] stands between them and a [`Session`](crate::pipeline::Session): it takes the newest pair, gives its pictures
 //! to egui as textures, reads the numbers ten times a second, and passes on what the person does. It waits for
 //! nothing: opening a source and hanging up happen on threads of their own.
 

@@ -1,6 +1,6 @@
 //! What each stage did: frames in, out and dropped (and why), and how long it took.
 //!
-//! A [`Stats`] is shared by all threads of a call. A stage counts into its own [`StageStats`] behind a
+//! A [`Stats`] is shared by all threads of a call. A stage counts into its own counters, behind a
 //! short lock; the window, the report and the log read the same [`Snapshot`].
 
 use std::{

@@ -1,7 +1,7 @@
 //! Twice the size: bicubic and the network, on the GPU or the CPU.
 //!
 //! An engine takes a decoded picture and gives both results of the same picture, so that what is shown side
-//! by side always belongs together. [`reference`] says what they must give; tests hold every engine to
+//! by side always belongs together. [`mod@reference`] says what they must give; tests hold every engine to
 //! within one code of it.
 //!
 //! ```text
