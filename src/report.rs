@@ -81,12 +81,15 @@ pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
     std::fs::write(path, bytes).map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
-/// The numbers of a call for people, a few lines.
-pub fn summary(s: &Snapshot) -> String {
+/// The numbers of a call for people, a few lines. `loopback`: what is shown is what was sent.
+pub fn summary(s: &Snapshot, loopback: bool) -> String {
     let mut out = String::new();
-    let share = 100.0 * s.frames.shown as f64 / s.frames.sent.max(1) as f64;
+    let share = match loopback {
+        true => format!(" ({:.1} %)", 100.0 * s.frames.shown as f64 / s.frames.sent.max(1) as f64),
+        false => " of the other side's".to_owned(),
+    };
     let _ = writeln!(out, "source   {} at {}", s.source, s.size);
-    let _ = writeln!(out, "frames   {} sent, {} shown ({share:.1} %)", s.frames.sent, s.frames.shown);
+    let _ = writeln!(out, "frames   {} sent, {} shown{share}", s.frames.sent, s.frames.shown);
     let _ = writeln!(
         out,
         "bitrate  {:.0} kbit/s of {:.0} kbit/s, mean QP {:.1}",

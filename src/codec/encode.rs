@@ -12,8 +12,8 @@ use openh264::encoder::{
 };
 use openh264::formats::YUVSource;
 use openh264_sys2::{
-    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo,
-    SPATIAL_LAYER_0,
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE,
+    ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
 };
 use pace::Pace;
 
@@ -184,7 +184,7 @@ impl Running {
             .vui(vui.full_range(frame.colour.range == Range::Full));
         let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
             .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
-        Ok(Self {
+        let mut running = Self {
             encoder,
             size,
             colour: frame.colour,
@@ -192,7 +192,11 @@ impl Running {
             time: 0,
             bitrate: config.bitrate,
             pace: Pace::new(config.fps),
-        })
+        };
+        // It would warn on stderr, of settings that are meant, before it reads how much it may say.
+        let failed = |why| EncodeError::Failed { frame: frame.stamp.id, size, why };
+        running.tell(ENCODER_OPTION_TRACE_LEVEL, &mut 0_i32).map_err(failed)?;
+        Ok(running)
     }
 
     fn encode(&mut self, frame: &Frame, picture: &Picture<'_>, keyframe: bool) -> Result<Option<AccessUnit>, String> {
@@ -240,7 +244,7 @@ impl Running {
 
     /// Sets an option of the running encoder; `T` must be what the option reads.
     fn tell<T: Copy + std::fmt::Debug>(&mut self, option: ENCODER_OPTION, value: &mut T) -> Result<(), String> {
-        // SAFETY: the callers pair BITRATE and MAX_BITRATE with `SBitrateInfo` and FRAME_RATE with `f32`, as
+        // SAFETY: the callers pair BITRATE and MAX_BITRATE with `SBitrateInfo`, FRAME_RATE with `f32` and TRACE_LEVEL with `i32`, as
         // `codec_app_def.h` says, and the value lives until the call returns.
         let code = unsafe { self.encoder.raw_api().set_option(option, std::ptr::from_mut(value).cast()) };
         if code == 0 { Ok(()) } else { Err(format!("it does not take {value:?} (code {code})")) }

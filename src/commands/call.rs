@@ -148,6 +148,7 @@ fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
 
 fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
     let gpu = if matches!(plan.engine, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+    let loopback = matches!(link, Link::Loopback);
     let waits_for_people = !matches!(link, Link::Loopback | Link::Join { .. });
     let session = match Session::start(plan, link, gpu, Arc::new(|| {})) {
         Ok(session) => session,
@@ -191,7 +192,7 @@ fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
     bar.finish_and_clear();
 
     let numbers = session.stats();
-    out!("{}", report::summary(&numbers).trim_end());
+    out!("{}", report::summary(&numbers, loopback).trim_end());
     if let Some(path) = &outcome.report {
         report::write_json(path, &numbers)?;
     }

@@ -22,7 +22,7 @@ impl Notices {
         if waiting.back() == Some(&text) {
             return;
         }
-        tracing::warn!("{text}");
+        tracing::info!("{text}");
         if waiting.len() == KEPT {
             waiting.pop_front();
         }
