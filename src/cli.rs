@@ -316,9 +316,33 @@ pub(crate) struct TrainArgs {
     /// Layers of the body between the first and the last
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=14))]
     pub(crate) layers: u32,
-    /// Steps of 16 patches
+    /// Steps of the optimiser; small networks still gain after 100,000
     #[arg(long, default_value_t = 20_000)]
     pub(crate) steps: u32,
+    /// Patches in a step
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch: u32,
+    /// Side of a patch in low-resolution pixels
+    #[arg(long, default_value_t = 56, value_parser = clap::value_parser!(u32).range(8..=256))]
+    pub(crate) patch: u32,
+    /// The highest learning rate; it rises to it and falls along a cosine
+    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    pub(crate) learning_rate: f32,
+    /// Clips filmed of each picture
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) clips: u32,
+    /// The ε of the Charbonnier loss, for luma from 0 to 1: a larger one counts as PSNR does
+    #[arg(long, value_name = "E", default_value_t = 1e-3)]
+    pub(crate) epsilon: f32,
+    /// The weight of the loss of neighbouring differences, which asks for edges
+    #[arg(long, value_name = "W", default_value_t = 0.0)]
+    pub(crate) edges: f32,
+    /// Train the convolutions as they are, without the extra numbers that fold away
+    #[arg(long)]
+    pub(crate) plain_blocks: bool,
+    /// One set of weights for every quantiser
+    #[arg(long)]
+    pub(crate) ignore_qp: bool,
     /// Decides everything that is left to chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

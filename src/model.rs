@@ -14,10 +14,15 @@
 //!
 //! Training, both engines and the reference do exactly this.
 //!
+//! A model may hold a second set of numbers, by which the first changes with the quantiser (QP) that the decoder
+//! reports for a frame: weights = neutral + [`condition`] · change. So a coarsely coded picture is smoothed and a
+//! finely coded one sharpened by a network that costs the same for each pixel.
+//!
 //! # The file
 //!
 //! A safetensors file with the tensors `conv0.weight` (outputs, inputs, 3, 3), `conv0.bias` (outputs),
-//! `conv1.weight`, …, all F32, and these metadata strings:
+//! `conv1.weight`, …, and, when they follow the quantiser, `conv0.weight_by_qp`, `conv0.bias_by_qp`, …, all F32;
+//! and these metadata strings:
 //!
 //! | key | value | |
 //! |---|---|---|
@@ -46,12 +51,25 @@ mod shipped;
 pub const MAX_CHANNELS: usize = 64;
 /// The most convolutions that a model may have.
 pub const MAX_LAYERS: usize = 16;
-/// The largest model file that is read, in bytes. The largest allowed model takes half of it.
-pub const MAX_FILE: usize = 4 << 20;
+/// The largest model file that is read, in bytes; the largest allowed model takes 4 MiB.
+pub const MAX_FILE: usize = 5 << 20;
 /// How many times larger the output is, on each side.
 pub const SCALE: u32 = 2;
 /// The name of the only architecture so far.
 pub const ARCHITECTURE: &str = "plain";
+
+/// The quantiser at which a model's neutral weights hold; also what is assumed when none is known.
+pub const NEUTRAL_QP: f32 = 32.0;
+/// How far a quantiser may lie from [`NEUTRAL_QP`] before weights change no more. H.264's quantiser step
+/// doubles every six.
+pub const QP_SPAN: f32 = 12.0;
+
+/// Where a quantiser stands between −1 (fine) and 1 (coarse): (qp − [`NEUTRAL_QP`]) / [`QP_SPAN`], in steps of
+/// half a QP, so that a call has few sets of weights.
+pub fn condition(qp: Option<f32>) -> f32 {
+    let steps = ((qp.unwrap_or(NEUTRAL_QP) - NEUTRAL_QP) * 2.0).round() / (2.0 * QP_SPAN);
+    if steps.is_nan() { 0.0 } else { steps.clamp(-1.0, 1.0) }
+}
 
 /// One convolution of 3×3 without padding.
 #[derive(Clone, PartialEq)]
@@ -73,6 +91,30 @@ impl fmt::Debug for Conv3x3 {
     }
 }
 
+impl Conv3x3 {
+    /// The same shape, all numbers zero.
+    pub(crate) fn zeroed(&self) -> Self {
+        Self { weights: vec![0.0; self.weights.len()], bias: vec![0.0; self.bias.len()], ..*self }
+    }
+
+    /// Adds `by` times another of the same shape.
+    pub(crate) fn add(&mut self, by: f32, other: &Self) {
+        let numbers = self.weights.iter_mut().chain(&mut self.bias);
+        for (to, from) in numbers.zip(other.weights.iter().chain(&other.bias)) {
+            *to += by * from;
+        }
+    }
+}
+
+/// Layers moved by `condition` along their change; `by_qp` may be empty.
+pub(crate) fn at_condition(layers: &[Conv3x3], by_qp: &[Conv3x3], condition: f32) -> Vec<Conv3x3> {
+    let mut layers = layers.to_vec();
+    for (layer, change) in layers.iter_mut().zip(by_qp) {
+        layer.add(condition, change);
+    }
+    layers
+}
+
 /// What a model says about itself.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ModelInfo {
@@ -84,6 +126,8 @@ pub struct ModelInfo {
     pub channels: usize,
     /// Hidden layers from C to C (N).
     pub depth: usize,
+    /// Its weights follow the decoder's quantiser.
+    pub follows_qp: bool,
     /// Which pictures, which codec at which bitrates.
     pub trained_on: String,
     /// Training steps.
@@ -111,6 +155,7 @@ pub struct Model {
     name: String,
     info: ModelInfo,
     layers: Vec<Conv3x3>,
+    by_qp: Vec<Conv3x3>,
 }
 
 /// A model that cannot be used. Names the file or the model, what is wrong with it and what to do.
@@ -149,20 +194,42 @@ fn list(names: &[&str]) -> String {
 impl Model {
     /// Checks layers and joins them to a model.
     pub fn new(name: impl Into<String>, layers: Vec<Conv3x3>, training: Training) -> Result<Self, ModelError> {
+        Self::with_qp(name, layers, Vec::new(), training)
+    }
+
+    /// Checks layers, and how they change with the quantiser, and joins them to a model. `by_qp` has the shapes
+    /// of `layers` or is empty.
+    pub fn with_qp(
+        name: impl Into<String>,
+        layers: Vec<Conv3x3>,
+        by_qp: Vec<Conv3x3>,
+        training: Training,
+    ) -> Result<Self, ModelError> {
         let name = name.into();
-        match check_layers(&layers).and_then(|()| check_scores(&training.scores)) {
+        let checked = check_layers(&layers).and_then(|()| match by_qp.len() {
+            0 => Ok(()),
+            n if n == layers.len() => check_layers(&by_qp).map_err(|why| format!("in what follows the QP: {why}")),
+            n => Err(format!("it has {} layers, and {n} that follow the QP", layers.len())),
+        });
+        let channels = |layers: &[Conv3x3]| layers.first().map(|l| l.outputs);
+        let checked = checked.and_then(|()| {
+            let alike = by_qp.is_empty() || channels(&by_qp) == channels(&layers);
+            if alike { Ok(()) } else { Err("its layers have other channels than those that follow the QP".to_owned()) }
+        });
+        match checked.and_then(|()| check_scores(&training.scores)) {
             Ok(()) => {
                 let info = ModelInfo {
                     architecture: ARCHITECTURE.to_owned(),
                     scale: SCALE,
                     channels: layers.first().map_or(0, |l| l.outputs),
                     depth: layers.len().saturating_sub(2),
+                    follows_qp: !by_qp.is_empty(),
                     trained_on: training.trained_on,
                     steps: training.steps,
                     scores: training.scores,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
-                Ok(Self { name, info, layers })
+                Ok(Self { name, info, layers, by_qp })
             }
             Err(why) => Err(ModelError::Invalid { name, why }),
         }
@@ -241,9 +308,19 @@ impl Model {
         &self.info
     }
 
-    /// The convolutions from first to last; all but the last are followed by ReLU.
+    /// The convolutions from first to last, at [`NEUTRAL_QP`]; all but the last are followed by ReLU.
     pub fn layers(&self) -> &[Conv3x3] {
         &self.layers
+    }
+
+    /// What is added to the convolutions for each unit of [`condition`]; empty when they follow no quantiser.
+    pub fn by_qp(&self) -> &[Conv3x3] {
+        &self.by_qp
+    }
+
+    /// The convolutions for a frame that was coded with a quantiser; [`None`]: it is not known.
+    pub fn at_qp(&self, qp: Option<f32>) -> Vec<Conv3x3> {
+        at_condition(&self.layers, &self.by_qp, condition(qp))
     }
 
     /// Multiplications for one low-resolution pixel: 9C + 9C²N + 36C. Bicubic is not counted.
@@ -332,6 +409,23 @@ mod tests {
         }
         assert!(Model::untrained(65, 1, 0).is_err() && Model::untrained(0, 1, 0).is_err());
         assert!(Model::untrained(8, 15, 0).is_err() && Model::untrained(64, 14, 0).is_ok());
+    }
+
+    #[test]
+    fn weights_follow_the_quantiser_and_stop_at_its_ends() {
+        assert_eq!([Some(32.0), None, Some(f32::NAN)].map(condition), [0.0; 3]);
+        assert_eq!([20.0, 38.0, 44.0, 51.0, 0.0].map(|qp| condition(Some(qp))), [-1.0, 0.5, 1.0, 1.0, -1.0]);
+        assert_eq!(condition(Some(33.1)), condition(Some(32.9)), "in steps of half a QP");
+        let [neutral, change] = [1, 2].map(|seed| Model::untrained(3, 1, seed).unwrap().layers);
+        let model = Model::with_qp("m", neutral.clone(), change.clone(), Training::default()).unwrap();
+        assert!(model.info().follows_qp && model.layers() == neutral);
+        assert_eq!(model.at_qp(None), neutral);
+        let at = model.at_qp(Some(38.0));
+        assert!((at[1].weights[5] - (neutral[1].weights[5] + 0.5 * change[1].weights[5])).abs() < 1e-6);
+        assert!((at[2].bias[3] - (neutral[2].bias[3] + 0.5 * change[2].bias[3])).abs() < 1e-6);
+        let why = |by_qp| Model::with_qp("m", neutral.clone(), by_qp, Training::default()).unwrap_err().to_string();
+        assert!(why(change[..2].to_vec()).contains("2 that follow the QP"));
+        assert!(why(Model::untrained(4, 1, 1).unwrap().layers).contains("other channels"));
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! Still pictures are filmed by a virtual camera that pans, zooms and turns (`photo`, `clip`), and the clips go
 //! through the program's own scaler, encoder and decoder, so that the network sees what a receiver will see.
 //! The decoded luma and the luma before it was scaled down are kept as pairs (`pairs`, `synthesis`); patches of
-//! them feed the plain network (`net`), whose gradients come from burn with its own convolution (`op`, `conv`),
-//! and Adam with a cosine schedule (`fit`) minimises the Charbonnier loss between bicubic plus network and the
-//! original. A run is a function of its pictures and its settings: the same seed gives the same weights, also
+//! them feed the network (`net`), whose gradients come from burn with its own convolution (`op`, `conv`), and
+//! Adam with a cosine schedule (`fit`) minimises the loss (`loss`) between bicubic plus network and the
+//! original. While it learns, a convolution has more numbers than it needs (`block`); the model is what they fold
+//! to. A run is a function of its pictures and its settings: the same seed gives the same weights, also
 //! when the run was cut off and resumed.
 
 use std::{
@@ -24,18 +25,22 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::{Model, ModelError, Training};
 
+mod block;
 mod clip;
 mod conv;
 mod fit;
+mod loss;
 mod net;
 mod op;
 mod pairs;
 mod photo;
 mod synthesis;
 
+use block::Kind;
 use fit::Progressed;
-use net::Net;
-use pairs::{Pair, Pairs};
+pub use loss::Loss;
+use net::{Folded, Net};
+use pairs::{Draw, Pair, Pairs};
 
 /// Pairs that a validation during training looks at; the last one looks at all.
 const GLANCE: usize = 24;
@@ -61,6 +66,12 @@ pub struct TrainConfig {
     pub patch: usize,
     /// The highest learning rate of the run.
     pub learning_rate: f32,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Give each convolution more numbers than it needs while it learns; they fold together at the end.
+    pub wide: bool,
+    /// Let the weights follow the decoder's quantiser.
+    pub by_qp: bool,
     /// Clips made of each picture.
     pub clips: u32,
     /// Frames kept of each clip.
@@ -87,7 +98,10 @@ impl Default for TrainConfig {
             batch: 16,
             patch: 56,
             learning_rate: 2e-3,
-            clips: 5,
+            loss: Loss::default(),
+            wide: true,
+            by_qp: true,
+            clips: 8,
             frames: 3,
             cache: None,
             checkpoint: None,
@@ -233,6 +247,11 @@ impl TrainConfig {
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
             return wrong("this learning rate: it lies between 0 and 1");
         }
+        if !(1e-6..=1.0).contains(&self.loss.epsilon) || !(0.0..=100.0).contains(&self.loss.gradient) {
+            return wrong(
+                "this loss: its epsilon lies between 0.000001 and 1, the weight of its edges between 0 and 100",
+            );
+        }
         if self.steps == 0 || self.validate_every == 0 {
             return wrong("zero steps");
         }
@@ -252,14 +271,19 @@ impl TrainConfig {
     /// What makes two runs the same run.
     fn key(&self, pairs: &Pairs) -> String {
         format!(
-            "{} channels, {} layers, {} steps, seed {}, {} patches of {}, rate {}, {} clips of {} frames, {} pairs",
+            "{} channels, {} layers{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
+             {} clips of {} frames, {} pairs",
             self.channels,
             self.layers,
+            if self.wide { ", wide" } else { "" },
+            if self.by_qp { ", by QP" } else { "" },
             self.steps,
             self.seed,
             self.batch,
             self.patch,
             self.learning_rate,
+            self.loss.epsilon,
+            self.loss.gradient,
             self.clips,
             self.frames,
             pairs.train.len(),
@@ -270,7 +294,8 @@ impl TrainConfig {
 /// Trains a model and writes its file. `progress` is called now and then, from this thread.
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
-    let untrained = Net::untrained(config.channels, config.layers, config.seed)?;
+    let kind = Kind { wide: config.wide, by_qp: config.by_qp };
+    let untrained = Net::untrained(config.channels, config.layers, kind, config.seed)?;
     make_folder(&config.out)?;
     let (pairs, pictures) = synthesis::pairs(config, progress)?;
     let smallest = pairs.train.iter().map(|p| p.width().min(p.height())).min().unwrap_or(0);
@@ -279,23 +304,28 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         return Err(TrainError::Config(why));
     }
     let (run, net) = fit_all(config, &pairs, untrained, progress)?;
-    let layers = net.to_layers(&run.average);
-    let scores = judge(&layers, pairs.validation.iter());
+    let folded = net.fold(&run.average);
+    let scores = judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
         progress(Progress::Validated { step: run.step, scores });
     }
     let training = Training {
         trained_on: format!(
             "{pictures} pictures as {} frames of moving clips through the project's scaler and H.264 encoder at \
-             100 to 1500 kbit/s for 480x360; Charbonnier loss, Adam, seed {}, {:.0} s",
+             80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}), {} patches of {} a step, Adam, seed {}, \
+             {:.0} s",
             pairs.train.len(),
+            config.loss.epsilon,
+            config.loss.gradient,
+            config.batch,
+            config.patch,
             config.seed,
             run.seconds
         ),
         steps: run.step,
         scores: scores.map(Scores::named).unwrap_or_default(),
     };
-    let model = Model::new(config.name(), layers, training)?;
+    let model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;
     write_whole(&config.out, &model.to_bytes()?)?;
     Ok(model)
 }
@@ -337,11 +367,12 @@ fn fit_all(
         // Patches are cut ahead of time on a thread of their own. Each step has its own random numbers, so a
         // resumed run sees the same patches.
         let (send, receive) = mpsc::sync_channel(2);
+        let draw = Draw::new(&pairs.train);
         scope.spawn(move || {
             for step in first..config.steps {
                 let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
                 rng.set_stream(step);
-                let batch = pairs::batch(&pairs.train, config.batch, config.patch, radius, &mut rng);
+                let batch = pairs::batch(&draw, config.batch, config.patch, radius, &mut rng);
                 if send.send(batch).is_err() {
                     break;
                 }
@@ -350,7 +381,7 @@ fn fit_all(
         let (mut sum, mut count, mut clock) = (0.0, 0, Instant::now());
         for batch in receive {
             net.numbers.clone_from(&run.numbers);
-            let (loss, gradient) = net.learn(batch, config.batch, config.patch)?;
+            let (loss, gradient) = net.learn(&batch, config.patch, config.loss)?;
             if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
                 return Err(TrainError::Diverged(run.step));
             }
@@ -366,7 +397,7 @@ fn fit_all(
             (sum, count) = (0.0, 0);
             progress(Progress::Step { step: run.step, steps: config.steps, loss, seconds: run.seconds });
             if run.step.is_multiple_of(config.validate_every) || done {
-                let scores = judge(&net.to_layers(&run.average), glance(&pairs.validation));
+                let scores = judge(&net.fold(&run.average), glance(&pairs.validation));
                 if let Some(scores) = scores {
                     progress(Progress::Validated { step: run.step, scores });
                 }
@@ -388,12 +419,12 @@ fn glance(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
     pairs.iter().step_by(pairs.len().div_ceil(GLANCE).max(1))
 }
 
-/// The scores of layers on pairs; none without pairs.
-fn judge<'a>(layers: &[crate::model::Conv3x3], pairs: impl Iterator<Item = &'a Pair>) -> Option<Scores> {
+/// The scores of a network on pairs; none without pairs.
+fn judge<'a>(net: &Folded, pairs: impl Iterator<Item = &'a Pair>) -> Option<Scores> {
     let mut scores = Scores { frames: 0, bicubic: 0.0, model: 0.0 };
     for pair in pairs {
         // A frame that is hit exactly counts 100 dB, as everywhere in the program.
-        let [bicubic, model] = net::errors(layers, pair)
+        let [bicubic, model] = net::errors(&net.at(pair.seen.qp), pair)
             .map(|error| if error > 0.0 { (10.0 * (255.0 * 255.0 / error).log10()).min(100.0) } else { 100.0 });
         scores.frames += 1;
         scores.bicubic += bicubic;

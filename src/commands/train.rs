@@ -1,6 +1,6 @@
 //! `clearcall train`: a model from a folder of pictures.
 
-use clearcall::train::{self, Progress, TrainConfig, TrainError};
+use clearcall::train::{self, Loss, Progress, TrainConfig, TrainError};
 
 use super::{Input as _, InputFault};
 use crate::cli::TrainArgs;
@@ -16,6 +16,13 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         layers: args.layers as usize,
         steps: args.steps.into(),
         seed: args.seed,
+        batch: args.batch as usize,
+        patch: args.patch as usize,
+        learning_rate: args.learning_rate,
+        clips: args.clips,
+        loss: Loss { epsilon: args.epsilon, gradient: args.edges },
+        wide: !args.plain_blocks,
+        by_qp: !args.ignore_qp,
         cache: args.cache.clone(),
         checkpoint: args.checkpoint.clone(),
         resume: args.resume,

@@ -9,6 +9,8 @@ use safetensors::{
 
 use super::{ARCHITECTURE, Conv3x3, MAX_CHANNELS, MAX_FILE, MAX_LAYERS, Model, SCALE, Training};
 
+/// What the names of the tensors end in that follow the quantiser.
+const BY_QP: &str = "_by_qp";
 /// The longest header that is parsed: names, shapes and metadata of sixteen layers take two kilobytes.
 const MAX_HEADER: u64 = 64 << 10;
 
@@ -28,19 +30,25 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
 
     let about = About::read(&metadata)?;
-    if tensors.len() != 2 * about.layers {
+    let follows_qp = tensors.len() == 4 * about.layers;
+    if tensors.len() != 2 * about.layers && !follows_qp {
         let (has, wants) = (tensors.len(), 2 * about.layers);
-        return Err(format!("it holds {has} tensors where {} layers need {wants}", about.layers));
+        let layers = about.layers;
+        return Err(format!("it holds {has} tensors where {layers} layers need {wants}, or twice that with a QP"));
     }
-    let mut layers = Vec::with_capacity(about.layers);
-    for i in 0..about.layers {
-        let inputs = if i == 0 { 1 } else { about.channels };
-        let outputs = if i + 1 == about.layers { 4 } else { about.channels };
-        let weights = numbers(&tensors, &format!("conv{i}.weight"), &[outputs, inputs, 3, 3])?;
-        let bias = numbers(&tensors, &format!("conv{i}.bias"), &[outputs])?;
-        layers.push(Conv3x3 { inputs, outputs, weights, bias });
-    }
-    let mut model = Model::new(name, layers, about.training).map_err(|e| match e {
+    let set = |suffix: &str| {
+        let layer = |i: usize| {
+            let inputs = if i == 0 { 1 } else { about.channels };
+            let outputs = if i + 1 == about.layers { 4 } else { about.channels };
+            let weights = numbers(&tensors, &format!("conv{i}.weight{suffix}"), &[outputs, inputs, 3, 3])?;
+            let bias = numbers(&tensors, &format!("conv{i}.bias{suffix}"), &[outputs])?;
+            Ok(Conv3x3 { inputs, outputs, weights, bias })
+        };
+        (0..about.layers).map(layer).collect::<Result<Vec<_>, String>>()
+    };
+    let layers = set("")?;
+    let by_qp = if follows_qp { set(BY_QP)? } else { Vec::new() };
+    let mut model = Model::with_qp(name, layers, by_qp, about.training).map_err(|e| match e {
         super::ModelError::Invalid { why, .. } => why,
         other => other.to_string(),
     })?;
@@ -128,12 +136,15 @@ pub(super) fn serialise(model: &Model) -> Result<Vec<u8>, String> {
         ("version", info.version.clone()),
     ];
     let bytes = |v: &[f32]| v.iter().flat_map(|f| f.to_le_bytes()).collect::<Vec<_>>();
-    let data: Vec<_> = model.layers.iter().map(|l| (bytes(&l.weights), bytes(&l.bias))).collect();
+    let sets = [(&model.layers, ""), (&model.by_qp, BY_QP)];
+    let layers =
+        sets.into_iter().flat_map(|(layers, suffix)| layers.iter().enumerate().map(move |(i, l)| (i, suffix, l)));
+    let data: Vec<_> = layers.map(|(i, suffix, l)| (i, suffix, l, bytes(&l.weights), bytes(&l.bias))).collect();
     let mut views = Vec::with_capacity(2 * data.len());
-    for (i, (layer, (weights, bias))) in model.layers.iter().zip(&data).enumerate() {
+    for (i, suffix, layer, weights, bias) in &data {
         let view = |shape, data| TensorView::new(Dtype::F32, shape, data).map_err(|e| e.to_string());
-        views.push((format!("conv{i}.weight"), view(vec![layer.outputs, layer.inputs, 3, 3], weights)?));
-        views.push((format!("conv{i}.bias"), view(vec![layer.outputs], bias)?));
+        views.push((format!("conv{i}.weight{suffix}"), view(vec![layer.outputs, layer.inputs, 3, 3], weights)?));
+        views.push((format!("conv{i}.bias{suffix}"), view(vec![layer.outputs], bias)?));
     }
     let metadata = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<HashMap<_, _>>();
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;

@@ -10,12 +10,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    pairs::Pair,
+    pairs::{Pair, Seen},
     photo::{self, Ellipse, View},
 };
 use crate::{
     codec::{Decoder, Encoder, EncoderConfig},
     frame::{Frame, Plane, Size, Stamp},
+    model::NEUTRAL_QP,
     scale::{Kernel, Scaler},
 };
 
@@ -25,16 +26,25 @@ const FPS: f32 = 30.0;
 const WINDOW: [u32; 2] = [960, 720];
 /// Bit/s for half a [`WINDOW`]; smaller ones get less. Log-uniform: from a poor connection to one that loses
 /// little, since what reaches a small window in a call is the upper end.
-const BITRATES: Range<f32> = 100e3..1500e3;
-/// Frames after the keyframe that are not kept: the rate control first has to find its quantiser.
-const SETTLING: usize = 5;
-/// Of those after them, one in so many is kept.
+const BITRATES: Range<f32> = 80e3..1500e3;
+/// How many frames after the keyframe the first one is kept: a call shows the keyframe itself, the coarse
+/// pictures while the rate control finds its quantiser, and the ones that have settled.
+const SETTLING: [usize; 8] = [0, 1, 3, 5, 5, 8, 12, 18];
+/// Of those after it, one in so many is kept.
 const SPACING: usize = 3;
-
-/// Frames to encode so that `kept` of them remain.
-const fn frames(kept: usize) -> usize {
-    SETTLING + 1 + SPACING * kept.saturating_sub(1)
-}
+/// How a sender may scale: mostly as this program does, else as others do.
+const KERNELS: [Kernel; 10] = [
+    Kernel::CatmullRom,
+    Kernel::CatmullRom,
+    Kernel::CatmullRom,
+    Kernel::CatmullRom,
+    Kernel::CatmullRom,
+    Kernel::CatmullRom,
+    Kernel::Box,
+    Kernel::Bilinear,
+    Kernel::Mitchell,
+    Kernel::Lanczos3,
+];
 
 /// Films one clip of `picture` and returns `kept` pairs of it, fewer when the encoder skipped frames.
 ///
@@ -67,11 +77,12 @@ pub(super) fn film(
         Some(bitrate) => Some((encoder(window, bitrate)?, Decoder::new()?)),
         None => None,
     };
-    let mut scaler = Scaler::new(sent, Kernel::default());
+    let mut scaler = Scaler::new(sent, take.kernel);
     let (mut encoder, mut decoder) = (encoder(sent, take.bitrate)?, Decoder::new()?);
     let mut pairs = Vec::with_capacity(kept);
-    let mut due = SETTLING;
-    for t in 0..frames(kept) {
+    let (mut due, mut keyframe) = (take.settling, 0);
+    let interest = photo::interest(&take.frame(&picture, window, 0, Stamp { id: 0, captured: start }, &mut rng));
+    for t in 0..take.settling + 1 + SPACING * kept.saturating_sub(1) {
         let captured = start + Duration::from_secs_f64(t as f64 / f64::from(FPS));
         let stamp = Stamp { id: t as u64, captured };
         let mut frame = take.frame(&picture, window, t, stamp, &mut rng);
@@ -84,9 +95,13 @@ pub(super) fn film(
         let small = scaler.scale(&frame)?;
         let Some(unit) = encoder.encode(&small)? else { continue };
         let Some(decoded) = decoder.decode(&unit.data, stamp)? else { continue };
+        if unit.keyframe {
+            keyframe = t;
+        }
         if t >= due {
             due = t + SPACING;
-            pairs.push(Pair::new(decoded.frame.y(), frame.y())?);
+            let seen = Seen { qp: decoded.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
+            pairs.push(Pair::new(decoded.frame.y(), frame.y(), seen)?);
         }
     }
     Ok(pairs)
@@ -103,9 +118,13 @@ struct Take {
     camera: Path,
     /// Something that moves on its own before the rest, and where.
     subject: Option<(Path, Ellipse)>,
-    /// Light: contrast about black.
-    gain: f32,
-    /// Standard deviation of the sensor's noise in luma codes.
+    /// How the sender scales.
+    kernel: Kernel,
+    /// The first frame that is kept.
+    settling: usize,
+    /// Light: contrast about black, and its change a frame, as a camera's exposure wanders.
+    gain: [f32; 2],
+    /// Standard deviation of the sensor's noise in luma codes, at white.
     noise: f32,
     /// The clip was compressed before, as a file or by a camera that sends H.264; bit/s at a full window.
     earlier_bitrate: Option<f32>,
@@ -197,8 +216,13 @@ impl Take {
             soften,
             camera,
             subject,
-            gain: if rng.random_bool(0.3) { rng.random_range(0.4..1.0) } else { 1.0 },
-            noise: if rng.random_bool(0.5) { log_uniform(rng, 0.3..3.0) } else { 0.0 },
+            kernel: KERNELS[rng.random_range(0..KERNELS.len())],
+            settling: SETTLING[rng.random_range(0..SETTLING.len())],
+            gain: [
+                if rng.random_bool(0.3) { rng.random_range(0.4..1.0) } else { 1.0 },
+                if rng.random_bool(0.2) { rng.random_range(-0.006..0.006) } else { 0.0 },
+            ],
+            noise: if rng.random_bool(0.5) { log_uniform(rng, 0.2..2.5) } else { 0.0 },
             earlier_bitrate: rng.random_bool(0.25).then(|| log_uniform(rng, 1e6..8e6)),
             bitrate: log_uniform(rng, BITRATES),
         }
@@ -226,22 +250,26 @@ impl Take {
             photo::look(picture, &mut frame, path.at(t), Some(Ellipse { centre, ..*ellipse }));
         }
         let [luma, ..] = frame.planes_mut();
-        if self.gain != 1.0 || self.noise > 0.0 {
-            expose(luma, self.gain, self.noise, rng);
+        let [gain, drift] = self.gain;
+        let gain = gain * (1.0 + drift * t as f32);
+        if gain != 1.0 || self.noise > 0.0 {
+            expose(luma, gain, self.noise, rng);
         }
         frame
     }
 }
 
-/// Dims a picture and adds the noise of a sensor.
+/// Dims a picture and adds the noise of a sensor, which grows in the dark: a camera amplifies a dim scene, and
+/// its tone curve is steeper near black. Twice as much at black as at white.
 fn expose(luma: &mut Plane, gain: f32, noise: f32, rng: &mut ChaCha8Rng) {
+    let amplified = noise / gain.max(0.25);
     for y in 0..luma.height() {
         for v in luma.row_mut(y) {
             let mut value = 16.0 + gain * (f32::from(*v) - 16.0);
             if noise > 0.0 {
                 // The sum of four bytes is nearly normal, with a standard deviation of √(4·(256² − 1)/12) = 147.8.
                 let sum: u32 = rng.random::<[u8; 4]>().into_iter().map(u32::from).sum();
-                value += noise * (sum as f32 - 510.0) / 147.8;
+                value += amplified * (2.0 - value.clamp(0.0, 255.0) / 255.0) * (sum as f32 - 510.0) / 147.8;
             }
             *v = value.round().clamp(0.0, 255.0) as u8;
         }

@@ -1,108 +1,135 @@
-//! The network while it learns: all its numbers in one list, and the same numbers as burn's tensors.
-
-use std::ops::Range;
+//! The network while it learns: all its numbers in one list, and its gradient by them.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::{
+    block::{Block, Kind},
     conv::{self, Shape},
+    loss::Loss,
     op,
-    pairs::{Batch, Pair, bicubic},
+    pairs::{Pair, Patch, bicubic},
 };
 use crate::{
-    model::{Conv3x3, Model, ModelError},
+    model::{Conv3x3, Model, ModelError, at_condition, condition},
     train::TrainError,
 };
 
-/// The ε of the Charbonnier loss √(d² + ε²).
-pub(super) const EPSILON: f32 = 1e-3;
-
-/// One convolution and where its numbers lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
-    weight: Range<usize>,
-    bias: Range<usize>,
-}
-
-/// A plain network's numbers in one list: weights and bias of the first layer, of the second, …
+/// A network's numbers in one list, block after block.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Net {
-    layers: Vec<Layer>,
+    blocks: Vec<Block>,
     pub(super) numbers: Vec<f32>,
+}
+
+/// The plain networks that a [`Net`] stands for: at the neutral quantiser, and how they change with it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Folded {
+    pub(super) layers: Vec<Conv3x3>,
+    /// Empty without a condition.
+    pub(super) by_qp: Vec<Conv3x3>,
+}
+
+impl Folded {
+    /// The network for pictures of a quantiser.
+    pub(super) fn at(&self, qp: f32) -> Vec<Conv3x3> {
+        at_condition(&self.layers, &self.by_qp, condition(Some(qp)))
+    }
 }
 
 impl Net {
     /// The network that training starts from; close to bicubic.
-    pub(super) fn untrained(channels: usize, layers: usize, seed: u64) -> Result<Self, ModelError> {
-        Ok(Self::from_layers(Model::untrained(channels, layers, seed)?.layers()))
+    pub(super) fn untrained(channels: usize, layers: usize, kind: Kind, seed: u64) -> Result<Self, ModelError> {
+        Ok(Self::from_model(&Model::untrained(channels, layers, seed)?, kind, seed))
     }
 
-    pub(super) fn from_layers(from: &[Conv3x3]) -> Self {
-        let mut net = Self { layers: Vec::new(), numbers: Vec::new() };
-        for Conv3x3 { inputs, outputs, weights, bias } in from {
-            let at = net.numbers.len();
-            net.numbers.extend(weights);
-            net.numbers.extend(bias);
-            let end = net.numbers.len();
-            let middle = at + weights.len();
-            net.layers.push(Layer { inputs: *inputs, outputs: *outputs, weight: at..middle, bias: middle..end });
+    /// A network that starts as a model.
+    pub(super) fn from_model(model: &Model, kind: Kind, seed: u64) -> Self {
+        let mut net = Self { blocks: Vec::new(), numbers: Vec::new() };
+        for (i, conv) in model.layers().iter().enumerate() {
+            let seed = seed.wrapping_mul(31).wrapping_add(i as u64);
+            let block = Block::from_conv(conv, model.by_qp().get(i), kind, &mut net.numbers, seed);
+            net.blocks.push(block);
         }
         net
     }
 
-    /// The layers with other numbers, those of an average for example.
-    pub(super) fn to_layers(&self, numbers: &[f32]) -> Vec<Conv3x3> {
-        let layer = |l: &Layer| Conv3x3 {
-            inputs: l.inputs,
-            outputs: l.outputs,
-            weights: numbers[l.weight.clone()].to_vec(),
-            bias: numbers[l.bias.clone()].to_vec(),
-        };
-        self.layers.iter().map(layer).collect()
+    /// What other numbers of the same network fold to, those of an average for example.
+    pub(super) fn fold(&self, numbers: &[f32]) -> Folded {
+        Folded {
+            layers: self.blocks.iter().map(|b| b.fold(numbers)).collect(),
+            by_qp: self.blocks.iter().filter_map(|b| b.by_qp(numbers)).collect(),
+        }
     }
 
     /// Low-resolution pixels that are lost on each side.
     pub(super) fn radius(&self) -> usize {
-        self.layers.len()
+        self.blocks.len()
     }
 
-    /// The loss on a batch and its gradient by every number.
-    pub(super) fn learn(&self, batch: Batch, count: usize, side: usize) -> Result<(f32, Vec<f32>), TrainError> {
-        let device = Device::flex().autodiff();
-        let padded = side + 2 * self.radius();
-        let mut x = Tensor::<4>::from_data(TensorData::new(batch.input, [count, 1, padded, padded]), &device);
-        let target = Tensor::<4>::from_data(TensorData::new(batch.target, [count, 4, side, side]), &device);
-        let parameters: Vec<(Tensor<4>, Tensor<1>)> = self.layers.iter().map(|l| self.tensors(l, &device)).collect();
-        for (i, (weight, bias)) in parameters.iter().enumerate() {
-            x = op::conv3x3(x, weight.clone(), bias.clone(), i + 1 < parameters.len());
+    /// The mean loss of patches and its gradient by every number.
+    ///
+    /// Each patch is a task of its own, and their gradients are added in order: the result does not depend on
+    /// how many cores there are.
+    pub(super) fn learn(&self, batch: &[Patch], side: usize, loss: Loss) -> Result<(f32, Vec<f32>), TrainError> {
+        let folded = self.fold(&self.numbers);
+        let learnt: Vec<(f32, Vec<Conv3x3>)> = batch
+            .par_iter()
+            .map(|patch| learn_patch(&folded.at(patch.qp), patch, side, loss))
+            .collect::<Result<_, _>>()?;
+        let zero = || folded.layers.iter().map(Conv3x3::zeroed).collect::<Vec<_>>();
+        let (mut value, mut plain, mut by_qp) = (0.0, zero(), zero());
+        let share = 1.0 / batch.len().max(1) as f32;
+        for (patch, (loss, gradient)) in batch.iter().zip(learnt) {
+            value += share * loss;
+            let t = condition(Some(patch.qp));
+            for ((plain, by_qp), gradient) in plain.iter_mut().zip(&mut by_qp).zip(&gradient) {
+                plain.add(share, gradient);
+                by_qp.add(share * t, gradient);
+            }
         }
-        let difference = x - target;
-        let loss = (difference.clone() * difference).add_scalar(EPSILON * EPSILON).sqrt().mean();
-        let gradients = loss.backward();
         let mut all = vec![0.0; self.numbers.len()];
-        for (layer, (weight, bias)) in self.layers.iter().zip(&parameters) {
-            let read = |data: TensorData, to: &mut [f32]| match data.as_slice::<f32>() {
-                Ok(data) => {
-                    to.copy_from_slice(data);
-                    Ok(())
-                }
-                Err(e) => Err(TrainError::Burn(e.to_string())),
-            };
-            let missing = || TrainError::Burn("a layer was given no gradient".to_owned());
-            read(weight.grad(&gradients).ok_or_else(missing)?.into_data(), &mut all[layer.weight.clone()])?;
-            read(bias.grad(&gradients).ok_or_else(missing)?.into_data(), &mut all[layer.bias.clone()])?;
+        for ((block, plain), by_qp) in self.blocks.iter().zip(&plain).zip(&by_qp) {
+            block.unfold(&self.numbers, plain, by_qp, &mut all);
         }
-        Ok((loss.into_scalar::<f32>(), all))
+        Ok((value, all))
     }
+}
 
-    fn tensors(&self, layer: &Layer, device: &Device) -> (Tensor<4>, Tensor<1>) {
-        let numbers = |range: &Range<usize>| self.numbers[range.clone()].to_vec();
-        let weight = TensorData::new(numbers(&layer.weight), [layer.outputs, layer.inputs, 3, 3]);
-        let bias = TensorData::new(numbers(&layer.bias), [layer.outputs]);
-        (Tensor::from_data(weight, device).require_grad(), Tensor::from_data(bias, device).require_grad())
+/// The loss of one patch and its gradient by the numbers of the convolutions.
+fn learn_patch(layers: &[Conv3x3], patch: &Patch, side: usize, loss: Loss) -> Result<(f32, Vec<Conv3x3>), TrainError> {
+    let device = Device::flex().autodiff();
+    let padded = side + 2 * layers.len();
+    let mut x = Tensor::<4>::from_data(TensorData::new(patch.input.clone(), [1, 1, padded, padded]), &device);
+    let parameters: Vec<(Tensor<4>, Tensor<1>)> = layers.iter().map(|l| tensors(l, &device)).collect();
+    for (i, (weight, bias)) in parameters.iter().enumerate() {
+        x = op::conv3x3(x, weight.clone(), bias.clone(), i + 1 < parameters.len());
     }
+    let failed = |e: &dyn std::fmt::Display| TrainError::Burn(e.to_string());
+    let output = x.clone().inner().into_data();
+    let output = output.as_slice::<f32>().map_err(|e| failed(&e))?;
+    let error: Vec<f32> = output.iter().zip(&patch.target).map(|(output, target)| output - target).collect();
+    let (value, slope) = loss.of(&error, side);
+    // A sum whose derivative by the output is the loss's.
+    let slope = Tensor::<4>::from_data(TensorData::new(slope, [1, 4, side, side]), &device);
+    let gradients = (x * slope).sum().backward();
+    let missing = || TrainError::Burn("a layer was given no gradient".to_owned());
+    let read = |data: TensorData| data.as_slice::<f32>().map(<[f32]>::to_vec).map_err(|e| failed(&e));
+    let mut all = Vec::with_capacity(layers.len());
+    for (layer, (weight, bias)) in layers.iter().zip(&parameters) {
+        all.push(Conv3x3 {
+            weights: read(weight.grad(&gradients).ok_or_else(missing)?.into_data())?,
+            bias: read(bias.grad(&gradients).ok_or_else(missing)?.into_data())?,
+            ..*layer
+        });
+    }
+    Ok((value, all))
+}
+
+fn tensors(layer: &Conv3x3, device: &Device) -> (Tensor<4>, Tensor<1>) {
+    let weight = TensorData::new(layer.weights.clone(), [layer.outputs, layer.inputs, 3, 3]);
+    let bias = TensorData::new(layer.bias.clone(), [layer.outputs]);
+    (Tensor::from_data(weight, device).require_grad(), Tensor::from_data(bias, device).require_grad())
 }
 
 /// The squared error of a pair's picture, in codes, by bicubic alone and with the network.
@@ -148,31 +175,46 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    fn batch(rng: &mut ChaCha8Rng, count: usize, side: usize, radius: usize) -> Batch {
-        let mut numbers = |n, scale: f32| (0..n).map(|_| scale * rng.random_range(-1.0..1.0)).collect();
+    const WHOLE: Kind = Kind { wide: true, by_qp: true };
+
+    fn batch(rng: &mut ChaCha8Rng, count: usize, side: usize, radius: usize) -> Vec<Patch> {
         let padded = side + 2 * radius;
-        Batch { input: numbers(count * padded * padded, 0.5), target: numbers(count * 4 * side * side, 0.1) }
+        let mut numbers = |n, scale: f32| (0..n).map(|_| scale * rng.random_range(-1.0..1.0)).collect();
+        let patch = |i| Patch {
+            input: numbers(padded * padded, 0.5),
+            target: numbers(4 * side * side, 0.1),
+            qp: 26.0 + 8.0 * i as f32,
+        };
+        (0..count).map(patch).collect()
     }
 
     #[test]
-    fn numbers_and_layers_are_the_same_thing() {
-        let net = Net::untrained(5, 2, 1).unwrap();
-        assert_eq!(Net::from_layers(&net.to_layers(&net.numbers)), net);
+    fn a_network_starts_as_its_model() {
+        let [neutral, change] = [1, 2].map(|seed| Model::untrained(5, 2, seed).unwrap().layers().to_vec());
+        let model = Model::with_qp("m", neutral, change, crate::model::Training::default()).unwrap();
+        let net = Net::from_model(&model, WHOLE, 3);
         assert_eq!(net.radius(), 4);
+        let folded = net.fold(&net.numbers);
+        assert_eq!(folded.by_qp, model.by_qp());
+        for (ours, model) in folded.at(40.0).iter().zip(model.at_qp(Some(40.0))) {
+            assert!(ours.weights.iter().zip(&model.weights).all(|(a, b)| (a - b).abs() < 1e-5));
+        }
     }
 
     #[test]
     fn the_gradient_points_up() {
         // A small step along each of a few gradients changes the loss by what the gradient says.
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let net = Net::untrained(4, 1, 2).unwrap();
+        let net = Net::untrained(4, 1, WHOLE, 2).unwrap();
         let batch = batch(&mut rng, 2, 7, 3);
-        let (loss, gradient) = net.learn(batch.clone(), 2, 7).unwrap();
-        for k in (0..net.numbers.len()).step_by(29) {
+        let loss = Loss { epsilon: 0.01, gradient: 0.3 };
+        let (value, gradient) = net.learn(&batch, 7, loss).unwrap();
+        assert_eq!(gradient.len(), net.numbers.len());
+        for k in (0..net.numbers.len()).step_by(37) {
             let at = |by: f32| {
                 let mut net = net.clone();
                 net.numbers[k] += by;
-                net.learn(batch.clone(), 2, 7).unwrap().0
+                net.learn(&batch, 7, loss).unwrap().0
             };
             let slope = (at(2e-3) - at(-2e-3)) / 4e-3;
             assert!((slope - gradient[k]).abs() < 0.05 * slope.abs() + 1e-4, "number {k}: {slope} {}", gradient[k]);
@@ -181,6 +223,34 @@ mod tests {
         for (v, g) in down.numbers.iter_mut().zip(&gradient) {
             *v -= 0.05 * g;
         }
-        assert!(down.learn(batch, 2, 7).unwrap().0 < loss);
+        assert!(down.learn(&batch, 7, loss).unwrap().0 < value);
+    }
+
+    #[test]
+    fn zero_weights_are_exactly_bicubic() {
+        // The pipeline's alignment: what is learnt from starts where the program's bicubic is.
+        use crate::{
+            frame::{Colour, Frame, Plane, Stamp},
+            train::pairs::Seen,
+            upscale::{Method, reference},
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (width, height) = (18, 11);
+        let luma = Plane::from_vec((0..width * height).map(|_| rng.random()).collect(), width, height, width).unwrap();
+        let grey = || Plane::filled(width.div_ceil(2), height.div_ceil(2), 128);
+        let lr = Frame::new(luma, grey(), grey(), Colour::default(), Stamp::now(0)).unwrap();
+        let model = Model::untrained(3, 1, 6).unwrap();
+        let shown = reference::i420(&lr, Method::Bicubic, &model).unwrap();
+        let zero: Vec<Conv3x3> = model.layers().iter().map(Conv3x3::zeroed).collect();
+        let seen = Seen { qp: 30.0, age: 0, interest: 1.0 };
+        let pair = Pair::new(lr.y(), shown.y(), seen).unwrap();
+        assert_eq!(errors(&zero, &pair), [0.0, 0.0]);
+        // A picture that is one pixel off is not taken for aligned.
+        let mut moved = shown.y().clone();
+        for y in 0..moved.height() {
+            moved.row_mut(y).rotate_right(1);
+        }
+        let [off, _] = errors(&zero, &Pair::new(lr.y(), &moved, seen).unwrap());
+        assert!(off > 100.0, "{off}");
     }
 }

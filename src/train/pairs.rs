@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{frame::Plane, train::TrainError, upscale::bicubic::QUARTER};
 
 /// The first bytes of a cache file; the number counts up with the format.
-const MAGIC: &[u8; 16] = b"clearcall pairs1";
+const MAGIC: &[u8; 16] = b"clearcall pairs2";
 /// The longest description of what pairs were made from, in bytes.
 const MAX_KEY: u32 = 1 << 20;
 /// The most pairs that a cache file may announce.
@@ -20,11 +20,23 @@ const MAX_PAIRS: u32 = 1 << 20;
 /// The most bytes of pictures that are kept in memory.
 pub(super) const MAX_BYTES: u64 = 16 << 30;
 
+/// What is known of a pair besides its pictures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// The decoder's mean luma quantiser.
+    pub(super) qp: f32,
+    /// Frames since the keyframe.
+    pub(super) age: u16,
+    /// How often it is looked at, compared with a plain picture: 1 to 4.
+    pub(super) interest: f32,
+}
+
 /// What a call shows of a frame, and the frame itself at twice the size.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Pair {
     width: usize,
     height: usize,
+    pub(super) seen: Seen,
     /// Decoded luma, `width · height`.
     lr: Vec<u8>,
     /// Luma before it was scaled down, `4 · width · height`.
@@ -45,11 +57,11 @@ pub(super) struct NotAPair {
 }
 
 impl Pair {
-    pub(super) fn new(lr: &Plane, hr: &Plane) -> Result<Self, NotAPair> {
+    pub(super) fn new(lr: &Plane, hr: &Plane, seen: Seen) -> Result<Self, NotAPair> {
         if (hr.width(), hr.height()) != (2 * lr.width(), 2 * lr.height()) {
             return Err(NotAPair { sizes: [lr, hr].map(|p| format!("{}x{}", p.width(), p.height())) });
         }
-        Ok(Self { width: lr.width(), height: lr.height(), lr: lr.to_packed(), hr: hr.to_packed() })
+        Ok(Self { width: lr.width(), height: lr.height(), seen, lr: lr.to_packed(), hr: hr.to_packed() })
     }
 
     pub(super) const fn width(&self) -> usize {
@@ -153,47 +165,75 @@ pub(super) fn bicubic(plane: &[f32], width: usize, height: usize, margin: usize)
     out
 }
 
-/// Patches to learn from.
+/// A patch to learn from.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Batch {
-    /// Low-resolution luma, `[image][side + 2·radius][side + 2·radius]`.
+pub(super) struct Patch {
+    /// Low-resolution luma, `[side + 2·radius][side + 2·radius]`.
     pub(super) input: Vec<f32>,
-    /// What has to be added to bicubic, `[image][2·dy + dx][side][side]`.
+    /// What has to be added to bicubic, `[2·dy + dx][side][side]`.
     pub(super) target: Vec<f32>,
+    /// The quantiser of the picture that it was cut from.
+    pub(super) qp: f32,
+}
+
+/// Draws pairs, those of more interest more often.
+#[derive(Debug)]
+pub(super) struct Draw<'a> {
+    pairs: &'a [Pair],
+    /// The sum of the interests of all pairs up to each.
+    sums: Vec<f32>,
+}
+
+impl<'a> Draw<'a> {
+    pub(super) fn new(pairs: &'a [Pair]) -> Self {
+        let mut sum = 0.0;
+        let sums = pairs.iter().map(|pair| {
+            sum += pair.seen.interest;
+            sum
+        });
+        Self { pairs, sums: sums.collect() }
+    }
+
+    fn one(&self, rng: &mut ChaCha8Rng) -> &'a Pair {
+        let at = rng.random_range(0.0..1.0) * self.sums.last().copied().unwrap_or(0.0);
+        &self.pairs[self.sums.partition_point(|sum| *sum <= at).min(self.pairs.len() - 1)]
+    }
 }
 
 /// Cuts `count` patches of `side` low-resolution pixels, each from a picture and a place drawn from `rng`.
-pub(super) fn batch(pairs: &[Pair], count: usize, side: usize, radius: usize, rng: &mut ChaCha8Rng) -> Batch {
+pub(super) fn batch(draw: &Draw<'_>, count: usize, side: usize, radius: usize, rng: &mut ChaCha8Rng) -> Vec<Patch> {
     let margin = radius.max(2);
     let padded = side + 2 * margin;
-    let mut batch = Batch {
-        input: Vec::with_capacity(count * (side + 2 * radius).pow(2)),
-        target: Vec::with_capacity(count * 4 * side * side),
-    };
-    for _ in 0..count {
-        let pair = &pairs[rng.random_range(0..pairs.len())];
+    let cut = |_| {
+        let pair = draw.one(rng);
+        let mut patch = Patch {
+            input: Vec::with_capacity((side + 2 * radius).pow(2)),
+            target: Vec::with_capacity(4 * side * side),
+            qp: pair.seen.qp,
+        };
         let left = rng.random_range(0..=pair.width.saturating_sub(side));
         let top = rng.random_range(0..=pair.height.saturating_sub(side));
         let way = rng.random_range(0..8);
         let lr = pair.lr_square(left as isize - margin as isize, top as isize - margin as isize, padded).laid(way);
         let hr = pair.hr_square(2 * left, 2 * top, 2 * side).laid(way);
         for row in lr.data.chunks_exact(padded).skip(margin - radius).take(side + 2 * radius) {
-            batch.input.extend_from_slice(&row[margin - radius..][..side + 2 * radius]);
+            patch.input.extend_from_slice(&row[margin - radius..][..side + 2 * radius]);
         }
         let bicubic = bicubic(&lr.data, side, side, margin);
         for (part, bicubic) in bicubic.chunks_exact(side * side).enumerate() {
             let (dy, dx) = (part / 2, part % 2);
             for (y, bicubic) in bicubic.chunks_exact(side).enumerate() {
                 let hr = &hr.data[(2 * y + dy) * 2 * side..][..2 * side];
-                batch.target.extend(bicubic.iter().zip(hr.iter().skip(dx).step_by(2)).map(|(b, hr)| hr - b));
+                patch.target.extend(bicubic.iter().zip(hr.iter().skip(dx).step_by(2)).map(|(b, hr)| hr - b));
             }
         }
-    }
-    batch
+        patch
+    };
+    (0..count).map(cut).collect()
 }
 
 /// Pairs by what they are for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Pairs {
     /// To learn from.
     pub(super) train: Vec<Pair>,
@@ -216,6 +256,9 @@ impl Pairs {
                 for pair in pairs {
                     file.write_all(&(pair.width as u16).to_le_bytes())?;
                     file.write_all(&(pair.height as u16).to_le_bytes())?;
+                    file.write_all(&pair.seen.qp.to_le_bytes())?;
+                    file.write_all(&pair.seen.age.to_le_bytes())?;
+                    file.write_all(&pair.seen.interest.to_le_bytes())?;
                     file.write_all(&pair.lr)?;
                     file.write_all(&pair.hr)?;
                 }
@@ -268,9 +311,15 @@ fn read_list(file: &mut impl Read, list: &mut Vec<Pair>, left: &mut u64) -> std:
         return Err(bad("it announces more pairs than there can be"));
     }
     for _ in 0..count {
-        let mut size = [0; 4];
-        file.read_exact(&mut size)?;
-        let (width, height) = (u16::from_le_bytes([size[0], size[1]]), u16::from_le_bytes([size[2], size[3]]));
+        let mut head = [0; 14];
+        file.read_exact(&mut head)?;
+        let [w0, w1, h0, h1, q0, q1, q2, q3, a0, a1, i0, i1, i2, i3] = head;
+        let (width, height) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1]));
+        let (qp, interest) = (f32::from_le_bytes([q0, q1, q2, q3]), f32::from_le_bytes([i0, i1, i2, i3]));
+        let seen = Seen { qp, age: u16::from_le_bytes([a0, a1]), interest };
+        if !(0.0..=51.0).contains(&qp) || !(1.0..=4.0).contains(&interest) {
+            return Err(bad("it holds a quantiser or a weight that cannot be"));
+        }
         let pixels = usize::from(width) * usize::from(height);
         *left = left.checked_sub(5 * pixels as u64).ok_or_else(|| bad("it is cut short"))?;
         if pixels == 0 {
@@ -279,7 +328,7 @@ fn read_list(file: &mut impl Read, list: &mut Vec<Pair>, left: &mut u64) -> std:
         let (mut lr, mut hr) = (vec![0; pixels], vec![0; 4 * pixels]);
         file.read_exact(&mut lr)?;
         file.read_exact(&mut hr)?;
-        list.push(Pair { width: width.into(), height: height.into(), lr, hr });
+        list.push(Pair { width: width.into(), height: height.into(), seen, lr, hr });
     }
     Ok(())
 }
@@ -289,20 +338,23 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
+    const SEEN: Seen = Seen { qp: 30.0, age: 4, interest: 1.0 };
+
     fn pair(width: usize, height: usize, seed: u64) -> Pair {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut plane = |w, h| {
             let data = (0..w * h).map(|_| rng.random()).collect();
             Plane::from_vec(data, w, h, w).unwrap()
         };
-        Pair::new(&plane(width, height), &plane(2 * width, 2 * height)).unwrap()
+        let (lr, hr) = (plane(width, height), plane(2 * width, 2 * height));
+        Pair::new(&lr, &hr, Seen { qp: 30.5, age: seed as u16, interest: 1.0 + seed as f32 }).unwrap()
     }
 
     #[test]
     fn a_pair_is_a_picture_and_its_double() {
         let plane = |w, h| Plane::filled(w, h, 9);
-        assert!(Pair::new(&plane(4, 3), &plane(8, 6)).is_ok());
-        assert!(Pair::new(&plane(4, 3), &plane(8, 7)).is_err());
+        assert!(Pair::new(&plane(4, 3), &plane(8, 6), SEEN).is_ok());
+        assert!(Pair::new(&plane(4, 3), &plane(8, 7), SEEN).is_err());
     }
 
     #[test]
@@ -313,13 +365,22 @@ mod tests {
             Plane::from_vec((0..w * h).map(|k| v(k % w, k / w)).collect(), w, h, w).unwrap()
         };
         // Low resolution 4i + 8j + 1.5 → 2·(2i + ½ …): the same plane seen at twice the density, up to rounding.
-        let pair = Pair::new(&ramp(20, 12, 2.0), &ramp(40, 24, 1.0)).unwrap();
+        let pair = Pair::new(&ramp(20, 12, 2.0), &ramp(40, 24, 1.0), SEEN).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let batch = batch(&[pair], 16, 6, 3, &mut rng);
-        assert_eq!(batch.input.len(), 16 * 12 * 12);
-        assert_eq!(batch.target.len(), 16 * 4 * 6 * 6);
-        let near = batch.target.iter().filter(|t| t.abs() <= 2.0 / 255.0).count();
-        assert!(near * 10 > batch.target.len() * 8, "{near} of {}", batch.target.len());
+        let pairs = [pair];
+        let batch = batch(&Draw::new(&pairs), 16, 6, 3, &mut rng);
+        assert_eq!(batch.len(), 16);
+        assert!(batch.iter().all(|p| p.input.len() == 12 * 12 && p.target.len() == 4 * 6 * 6 && p.qp == 30.0));
+        let near = batch.iter().flat_map(|p| &p.target).filter(|t| t.abs() <= 2.0 / 255.0).count();
+        assert!(near * 10 > 16 * 4 * 6 * 6 * 8, "{near}");
+    }
+
+    #[test]
+    fn what_is_of_more_interest_is_drawn_more_often() {
+        let pairs = [pair(2, 2, 0), pair(3, 2, 2)];
+        let (draw, mut rng) = (Draw::new(&pairs), ChaCha8Rng::seed_from_u64(1));
+        let second = (0..4000).filter(|_| draw.one(&mut rng).width() == 3).count();
+        assert!((2900..3100).contains(&second), "interest 1 and 3, drawn {second} times of 4000");
     }
 
     #[test]
@@ -349,7 +410,7 @@ mod tests {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             assert!(Pairs::load(&path, "seven").is_err(), "cut to {cut}");
         }
-        for at in [16, 18, 25, 27, 29, 31] {
+        for at in [16, 18, 25, 27, 29, 31, 35, 41] {
             let mut bytes = bytes.clone();
             bytes[at..at + 2].fill(0xff);
             std::fs::write(&path, &bytes).unwrap();

@@ -130,7 +130,7 @@ fn the_exported_model_computes_what_the_trainer_computed() {
     for (channels, layers) in [(8, 1), (5, 3), (3, 0)] {
         let model = Model::untrained(channels, layers, 6).unwrap();
         let shown = reference::i420(&lr, Method::Cnn, &model).unwrap();
-        let pair = Pair::new(lr.y(), shown.y()).unwrap();
+        let pair = Pair::new(lr.y(), shown.y(), pairs::Seen { qp: 30.0, age: 0, interest: 1.0 }).unwrap();
         // What the trainer takes for the network's picture has no error against what the reference shows,
         // but for a code where the sum falls between two.
         let [bicubic, ours] = net::errors(model.layers(), &pair);
@@ -141,15 +141,16 @@ fn the_exported_model_computes_what_the_trainer_computed() {
 #[test]
 fn burn_sees_the_same_network() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
-    let net = Net::untrained(6, 2, 3).unwrap();
+    let net = Net::untrained(6, 2, Kind { wide: true, by_qp: true }, 3).unwrap();
     let side = 9;
     let padded = side + 2 * net.radius();
     let input: Vec<f32> = (0..padded * padded).map(|_| rng.random()).collect();
-    let layers = net.to_layers(&net.numbers);
+    let layers = net.fold(&net.numbers).at(37.0);
     let target = net::forward(&layers, &input, padded, padded);
     // With the plain forward pass as the target nothing is left of the loss but its ε.
-    let (loss, _) = net.learn(pairs::Batch { input, target }, 1, side).unwrap();
-    assert!((loss - net::EPSILON).abs() < 1e-5, "{loss}");
+    let loss = Loss::default();
+    let (value, _) = net.learn(&[pairs::Patch { input, target, qp: 37.0 }], side, loss).unwrap();
+    assert!((value - loss.epsilon).abs() < 1e-5, "{value}");
 }
 
 #[test]
