@@ -95,7 +95,7 @@ fn lengths_in_the_file_are_not_believed() {
         bytes.extend([b' '; 64]);
         assert!(why(&bytes).contains("header"), "{length}");
     }
-    assert!(why(&vec![0; (4 << 20) + 1]).contains("MiB"));
+    assert!(why(&vec![0; clearcall::model::MAX_FILE + 1]).contains("MiB"));
     assert!(why(&[]).contains("8 bytes"));
 }
 
