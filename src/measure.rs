@@ -1,21 +1,33 @@
-//! How close one picture comes to another: PSNR-Y, SSIM and SSIMULACRA2.
+//! How close one picture comes to another, how steady a video is, and what one curve of quality over rate saves
+//! against another.
 //!
 //! | score | of what | range | equal pictures |
 //! |---|---|---|---|
-//! | PSNR-Y | luma codes | dB | infinite; [`Scores`] holds at most [`PSNR_CAP`] |
-//! | SSIM | luma codes | −1 to 1 | 1 |
+//! | PSNR | codes of a plane | dB | infinite; means hold at most [`PSNR_CAP`] |
+//! | SSIM, MS-SSIM | luma codes | −1 to 1, 0 to 1 | 1 |
 //! | SSIMULACRA2 | colours in sRGB | below 0 (very bad) to 100 | 100 |
+//! | [`flicker`] | luma codes of successive frames | codes | the truth's own |
+//! | [`bd_rate`] | curves of any of the scores | percent of rate | 0 |
+//!
+//! [`Alignment`] finds comparisons of what does not belong together.
 //!
 //! The pictures' colours may differ. PSNR-Y and SSIM compare luma codes: a luma of another range is first
 //! mapped to the reference's, and the matrices are not looked at, as is the custom. SSIMULACRA2 compares
 //! what is seen: each picture becomes R′G′B′ by its own matrix and range.
 
+mod align;
 mod colours;
+mod curve;
+pub mod flicker;
+mod ms_ssim;
 mod psnr;
 mod ssim;
 
+pub use align::{AlignError, Alignment};
 pub use colours::ssimulacra2;
-pub use psnr::{PSNR_CAP, psnr_y};
+pub use curve::{CurveError, Overtaking, RatePoint, bd_rate, overtaking};
+pub use ms_ssim::ms_ssim;
+pub use psnr::{PSNR_CAP, psnr};
 pub use ssim::ssim;
 
 use crate::frame::{Frame, Plane, Range};
@@ -72,7 +84,7 @@ impl Scores {
         let luma = same_range(reference, other);
         let luma = luma.as_ref().unwrap_or(other.y());
         Ok(Self {
-            psnr_y: psnr_y(reference.y(), luma)?.min(PSNR_CAP),
+            psnr_y: psnr(reference.y(), luma)?.min(PSNR_CAP),
             ssim: ssim(reference.y(), luma)?,
             ssimulacra2: ssimulacra2(reference, other)?,
         })

@@ -10,8 +10,8 @@ pub const PSNR_CAP: f64 = 100.0;
 
 /// PSNR of `b` against `a` in dB: `10·log₁₀(255² / MSE)`; infinite for equal planes.
 ///
-/// The peak is 255 in either range, as everywhere in the field.
-pub fn psnr_y(a: &Plane, b: &Plane) -> Result<f64> {
+/// The peak is 255 in either range and for luma and chroma alike, as everywhere in the field.
+pub fn psnr(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
     let squares: u64 = a.rows().zip(b.rows()).map(|(a, b)| squared_error(a, b)).sum();
     let mse = squares as f64 / (a.width() * a.height()) as f64;
@@ -32,17 +32,17 @@ mod tests {
     #[test]
     fn known_errors() {
         let a = Plane::filled(7, 5, 100);
-        let psnr = |b: &Plane| psnr_y(&a, b).unwrap();
-        assert_eq!(psnr(&a), f64::INFINITY);
+        let of = |b: &Plane| psnr(&a, b).unwrap();
+        assert_eq!(of(&a), f64::INFINITY);
         // All wrong by one: 20·log10(255). All wrong by ten: 20 dB less.
-        assert!((psnr(&Plane::filled(7, 5, 101)) - 48.130_803_608_679).abs() < 1e-9);
-        assert!((psnr(&Plane::filled(7, 5, 90)) - 28.130_803_608_679).abs() < 1e-9);
+        assert!((of(&Plane::filled(7, 5, 101)) - 48.130_803_608_679).abs() < 1e-9);
+        assert!((of(&Plane::filled(7, 5, 90)) - 28.130_803_608_679).abs() < 1e-9);
         // One of 35 samples wrong by one.
         let mut one = a.clone();
         one.row_mut(4)[6] = 99;
-        assert!((psnr(&one) - (48.130_803_608_679 + 10.0 * 35_f64.log10())).abs() < 1e-9);
+        assert!((of(&one) - (48.130_803_608_679 + 10.0 * 35_f64.log10())).abs() < 1e-9);
         let black = Plane::filled(7, 5, 0);
-        assert_eq!(psnr_y(&black, &Plane::filled(7, 5, 255)).unwrap(), 0.0);
+        assert_eq!(psnr(&black, &Plane::filled(7, 5, 255)).unwrap(), 0.0);
     }
 
     #[test]
@@ -54,6 +54,6 @@ mod tests {
             padded.extend_from_slice(&[255; 3]);
         }
         let b = Plane::from_vec(padded, 5, 4, 8).unwrap();
-        assert_eq!(psnr_y(&a, &b).unwrap(), f64::INFINITY);
+        assert_eq!(psnr(&a, &b).unwrap(), f64::INFINITY);
     }
 }

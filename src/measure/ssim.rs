@@ -7,7 +7,7 @@ use super::{Result, large_enough, same_size};
 use crate::frame::Plane;
 
 /// The window's side.
-const SIDE: usize = 11;
+pub(super) const SIDE: usize = 11;
 const SIGMA: f32 = 1.5;
 const C1: f32 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f32 = (0.03 * 255.0) * (0.03 * 255.0);
@@ -18,13 +18,44 @@ const GREY: f32 = 128.0;
 pub fn ssim(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
     large_enough("SSIM", SIDE, a)?;
+    Ok(means(&Image::new(a), &Image::new(b)).ssim)
+}
+
+/// A picture of luma codes less [`GREY`], without padding.
+pub(super) struct Image {
+    pub(super) data: Vec<f32>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+impl Image {
+    pub(super) fn new(plane: &Plane) -> Self {
+        let data = plane.rows().flatten().map(|&code| f32::from(code) - GREY).collect();
+        Self { data, width: plane.width(), height: plane.height() }
+    }
+
+    fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.data.chunks_exact(self.width)
+    }
+}
+
+/// Means over all windows.
+pub(super) struct Means {
+    /// Of the whole index: luminance times contrast times structure.
+    pub(super) ssim: f64,
+    /// Of contrast times structure alone.
+    pub(super) contrast_structure: f64,
+}
+
+/// Both pictures have one size and are at least 11×11.
+pub(super) fn means(a: &Image, b: &Image) -> Means {
     let taps = gaussian();
-    let width = a.width() - SIDE + 1;
+    let width = a.width - SIDE + 1;
     // The last eleven rows, filtered along x; then a column of eleven gives one row of windows.
     let mut ring: [Moments; SIDE] = std::array::from_fn(|_| Moments::new(width));
-    let mut input = Moments::new(a.width());
+    let mut input = Moments::new(a.width);
     let mut windows = Moments::new(width);
-    let mut sum = 0.0;
+    let (mut ssim, mut contrast_structure) = (0.0, 0.0);
     for (y, (ra, rb)) in a.rows().zip(b.rows()).enumerate() {
         input.load(ra, rb);
         let row = &mut ring[y % SIDE];
@@ -37,10 +68,13 @@ pub fn ssim(a: &Plane, b: &Plane) -> Result<f64> {
             for (k, &g) in taps.iter().enumerate() {
                 windows.add(&ring[(y + 1 + k) % SIDE], 0, g);
             }
-            sum += windows.ssim();
+            let sums = windows.sums();
+            ssim += sums.0;
+            contrast_structure += sums.1;
         }
     }
-    Ok(sum / (width * (a.height() - SIDE + 1)) as f64)
+    let count = (width * (a.height - SIDE + 1)) as f64;
+    Means { ssim: ssim / count, contrast_structure: contrast_structure / count }
 }
 
 fn gaussian() -> [f32; SIDE] {
@@ -69,9 +103,8 @@ impl Moments {
         }
     }
 
-    fn load(&mut self, a: &[u8], b: &[u8]) {
+    fn load(&mut self, a: &[f32], b: &[f32]) {
         for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
-            let (a, b) = (f32::from(a) - GREY, f32::from(b) - GREY);
             self.a[i] = a;
             self.b[i] = b;
             self.squares[i] = a * a + b * b;
@@ -92,8 +125,8 @@ impl Moments {
         add(&mut self.product, &other.product);
     }
 
-    /// The sum of SSIM over the columns.
-    fn ssim(&self) -> f64 {
+    /// The sums over the columns of SSIM, and of its contrast and structure alone.
+    fn sums(&self) -> (f64, f64) {
         let means = self.a.iter().zip(&self.b);
         let values = means.zip(self.squares.iter().zip(&self.product)).map(|((&a, &b), (&squares, &product))| {
             // In this order equal planes give exactly 1: all terms are then exact doubles of each other.
@@ -101,9 +134,10 @@ impl Moments {
             let covariance = product - a * b;
             let (a, b) = (a + GREY, b + GREY);
             let luminance = (2.0 * a * b + C1) / (a * a + b * b + C1);
-            f64::from(luminance * (2.0 * covariance + C2) / (variances + C2))
+            let (top, bottom) = (2.0 * covariance + C2, variances + C2);
+            (f64::from(luminance * top / bottom), f64::from(top / bottom))
         });
-        values.sum()
+        values.fold((0.0, 0.0), |sum, value| (sum.0 + value.0, sum.1 + value.1))
     }
 }
 
@@ -143,7 +177,7 @@ mod tests {
         let (a, b) = (picture(64, 48, |x, y| a(x, y) as u8), picture(64, 48, b));
         let s = ssim(&a, &b).unwrap();
         assert!((s - 0.981_859_896).abs() < 1e-5, "{s}");
-        assert!((crate::measure::psnr_y(&a, &b).unwrap() - 31.644_440_478).abs() < 1e-6);
+        assert!((crate::measure::psnr(&a, &b).unwrap() - 31.644_440_478).abs() < 1e-6);
     }
 
     #[test]
