@@ -7,13 +7,19 @@
 
 mod call;
 pub mod call_page;
+pub mod commands;
 pub mod compare;
 mod ending;
 mod paint;
+mod read_out;
+pub mod sheets;
+pub mod sides;
+pub mod stage;
 pub mod start_page;
 mod stats_panel;
 pub mod style;
 mod textures;
+mod toolbar;
 mod waiting;
 
 use std::{

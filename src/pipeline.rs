@@ -8,11 +8,14 @@
 //! Between raw pictures stands a one-place [`Slot`] that keeps the newest; between coded units a bounded
 //! queue, and what does not fit into it is a gap that asks for a keyframe.
 
+mod history;
 mod link;
 mod notices;
 mod receiver;
 mod sender;
+mod shot;
 mod slot;
+mod viewing;
 
 use std::{
     net::SocketAddr,
@@ -20,16 +23,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use shot::{Shot, Side};
 pub use slot::{Slot, Taken};
 
-use self::{link::Line, notices::Notices, receiver::Engine};
+use self::{link::Line, notices::Notices, receiver::Engine, viewing::Viewing};
 use crate::{
     call::{
         CallError, Impairment,
         signal::{SignalError, TextError},
     },
     frame::{Frame, Size},
-    model::Model,
+    model::{self, Model},
     source::{self, SourceError, SourceSpec},
     stats::{Snapshot, Stage, Stats},
     upscale::{EngineChoice, GpuContext, Pair},
@@ -179,7 +183,8 @@ struct Shared {
     gpu: Option<GpuContext>,
     stats: Stats,
     notices: Notices,
-    pairs: Slot<Arc<Pair>>,
+    shots: Slot<Arc<Shot>>,
+    viewing: Arc<Viewing>,
     state: Mutex<State>,
     changed: Condvar,
     line: Mutex<Option<Line>>,
@@ -216,6 +221,17 @@ impl Shared {
     }
 }
 
+/// What to ask the source for. The scene is drawn as it is for a call with oneself, whose truth is known: at the
+/// size that the pictures are upscaled to.
+fn wish(plan: &Plan, link: &Link) -> source::Wish {
+    let twice = plan.size.times(model::SCALE).ok().filter(|s| s.width() <= 2560 && s.height() <= 1600);
+    let size = match (link, &plan.source) {
+        (Link::Loopback, SourceSpec::Scene) => twice.unwrap_or(plan.size),
+        _ => plan.size,
+    };
+    source::Wish { size, fps: plan.fps }
+}
+
 /// A call. Dropping it hangs up, ends every thread and waits for them.
 pub struct Session {
     shared: Arc<Shared>,
@@ -227,13 +243,14 @@ impl Session {
     ///
     /// `gpu` is the device that upscales where the engine is the GPU: the window's own, or a headless one.
     pub fn start(plan: Plan, link: Link, gpu: Option<GpuContext>, wake: Wake) -> Result<Self, SessionError> {
-        let source = source::open(&plan.source, source::Wish { size: plan.size, fps: plan.fps })?;
+        let source = source::open(&plan.source, wish(&plan, &link))?;
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
             gpu,
             stats: Stats::default(),
             notices: Notices::default(),
-            pairs: Slot::default(),
+            shots: Slot::default(),
+            viewing: Arc::default(),
             state: Mutex::new(State::Starting),
             changed: Condvar::new(),
             line: Mutex::new(None),
@@ -260,14 +277,38 @@ impl Session {
         self.shared.notices.take()
     }
 
-    /// The newest two pictures that nobody has taken.
-    pub fn take_pair(&self) -> Option<Arc<Pair>> {
-        self.shared.pairs.try_take()
+    /// The newest frame that nobody has taken.
+    pub fn take_shot(&self) -> Option<Arc<Shot>> {
+        self.shared.shots.try_take()
     }
 
     /// Waits for the next two pictures.
     pub fn wait_pair(&self, timeout: Duration) -> Taken<Arc<Pair>> {
-        self.shared.pairs.take(timeout)
+        match self.shared.shots.take(timeout) {
+            Taken::Value(shot) => Taken::Value(Arc::clone(&shot.pair)),
+            Taken::Timeout => Taken::Timeout,
+            Taken::Closed => Taken::Closed,
+        }
+    }
+
+    /// Says which sides of each frame are looked at, besides bicubic and the call's network.
+    pub fn look(&self, sides: &[Side]) {
+        self.shared.viewing.look(sides);
+    }
+
+    /// Says whether the source's own pictures are of interest; a loopback call then keeps them for a while.
+    pub fn want_truth(&self, wanted: bool) {
+        self.shared.viewing.truths.want(wanted);
+    }
+
+    /// Holds the frame with this stamp (one of the last) while the call goes on, or shows the newest again.
+    pub fn freeze(&self, id: Option<u64>) {
+        self.shared.viewing.freeze(id);
+    }
+
+    /// Goes so many frames on, or back, from the one that is held.
+    pub fn step(&self, by: i32) {
+        self.shared.viewing.step(by);
     }
 
     /// Counts a pair as shown now; call it once for each that reached the screen.

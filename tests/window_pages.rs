@@ -1,194 +1,25 @@
 //! The pages of the window, drawn from fixed data and compared with pictures.
 #![cfg(feature = "app")]
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+#[path = "support/page.rs"]
+mod page;
+
+use std::rc::Rc;
 
 use clearcall::{
     app::{
-        Pictures, Textures,
-        call_page::{self, Action, CallView, Controls, ModelChoice},
+        call_page::Action,
         compare::Zoom,
+        sides::SideChoice,
         start_page::{Begin, Card, StartPage},
-        style,
     },
-    frame::{Rgba, Size, Stamp},
     pipeline::{Cause, Link, State},
     source::SourceSpec,
-    stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
-    upscale::{EngineKind, Method, Pair, Picture},
+    upscale::Picture,
 };
-use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme, vec2};
-use egui_kittest::{Harness, HarnessBuilder, SnapshotError, SnapshotOptions, kittest::Queryable as _};
-
-const SIZE: [f32; 2] = [1000.0, 700.0];
-
-fn window<State>(theme: Theme) -> HarnessBuilder<State> {
-    Harness::builder().with_size(SIZE).with_theme(theme).with_context_setup(style::apply).wgpu()
-}
-
-/// Numbers as a call has them after some seconds.
-fn numbers() -> Snapshot {
-    let stage =
-        |input, out, p50, p95| StageSnapshot { input, out, dropped: BTreeMap::new(), ms: Percentiles { p50, p95 } };
-    let mut stages: BTreeMap<&'static str, StageSnapshot> =
-        Stage::ALL.iter().map(|s| (s.name(), stage(1234, 1234, 1.2, 2.3))).collect();
-    let mut upscale = stage(1234, 1200, 24.8, 31.0);
-    upscale.dropped.insert("a newer frame came", 34);
-    stages.insert(Stage::Upscale.name(), upscale);
-    Snapshot {
-        frames: Frames { sent: 1234, shown: 1200, damaged: 2 },
-        bitrate_bps: Bitrate { target: 300_000, measured: 297_431.0 },
-        age_ms: Percentiles { p50: 84.0, p95: 121.0 },
-        engine: Some(EngineKind::Cpu),
-        engine_reason: "CPU: the only adapter is a software one".to_owned(),
-        model: "small".to_owned(),
-        upscaler: Method::Cnn,
-        source: "scene".to_owned(),
-        size: "480x360".to_owned(),
-        qp: 31.4,
-        gpu_ms: None,
-        network: Network {
-            rtt_ms: Some(0.4),
-            loss_in: 0.021,
-            loss_out: None,
-            out_bps: 322_000.0,
-            in_bps: 319_000.0,
-            packets_out: 5210,
-            packets_in: 5101,
-            nacks: 12,
-            repaired: 11,
-            lost: 1,
-            plis: 1,
-        },
-        stages,
-    }
-}
-
-fn models() -> Vec<ModelChoice> {
-    [("nano", 936), ("small", 2088)]
-        .map(|(name, mac_per_pixel)| ModelChoice { name: name.to_owned(), mac_per_pixel })
-        .into()
-}
-
-fn controls() -> Controls {
-    Controls {
-        bitrate: 300_000,
-        model: 1,
-        hidden: false,
-        loss: 2.0,
-        delay_ms: 40,
-        stats: true,
-        zoom: Zoom::Fit,
-        centre: vec2(0.5, 0.5),
-        answer: String::new(),
-        answer_error: None,
-    }
-}
-
-/// Two pictures of the same thing that differ as two upscalers do: soft squares, and sharp ones.
-fn picture(sharp: bool) -> Picture {
-    let pixels = (0..120_u32).flat_map(|y| (0..160_u32).map(move |x| (x, y)));
-    let pixels = pixels.flat_map(|(x, y)| {
-        let inside = (x / 20 + y / 20) % 2 == 0;
-        let edge = [x % 20, y % 20].into_iter().any(|v| !(2..=17).contains(&v));
-        let level = match (inside, edge && !sharp) {
-            (_, true) => 128,
-            (true, false) => 200,
-            (false, false) => 60,
-        };
-        [level, (x as u8).wrapping_add(40), (2 * y) as u8, 255]
-    });
-    Picture::Cpu(Arc::new(Rgba { size: picture_size(), data: pixels.collect() }))
-}
-
-fn picture_size() -> Size {
-    Size::new(160, 120).unwrap()
-}
-
-struct Page {
-    state: State,
-    pair: Option<Pair>,
-    notices: Vec<String>,
-    controls: Controls,
-    pictures: Option<Pictures>,
-    own: Option<TextureHandle>,
-    actions: Rc<RefCell<Vec<Action>>>,
-}
-
-impl Page {
-    fn new(state: State) -> Self {
-        let pair = Pair {
-            stamp: Stamp::now(0),
-            size: picture_size(),
-            bicubic: picture(false),
-            cnn: picture(true),
-            gpu_time: None,
-        };
-        Self {
-            pair: matches!(state, State::Connected { .. }).then_some(pair),
-            state,
-            notices: Vec::new(),
-            controls: controls(),
-            pictures: None,
-            own: None,
-            actions: Rc::default(),
-        }
-    }
-
-    fn connected() -> Self {
-        Self::new(State::Connected { with: "127.0.0.1:50123".to_owned() })
-    }
-
-    /// The same, but the two sides are in each other's place.
-    fn swapped() -> Self {
-        let mut page = Self::connected();
-        page.pair = page.pair.map(|p| Pair { bicubic: p.cnn, cnn: p.bicubic, ..p });
-        page
-    }
-
-    fn show(&mut self, ui: &mut egui::Ui) {
-        let own = self.own.get_or_insert_with(|| {
-            let grey = ColorImage::filled([16, 12], Color32::from_rgb(70, 90, 120));
-            ui.ctx().load_texture("own", grey, TextureOptions::LINEAR)
-        });
-        let own = (own.id(), picture_size());
-        let stats = numbers();
-        let loopback = !matches!(self.state, State::Offered { .. } | State::Waiting { .. });
-        let view = CallView {
-            title: if loopback { "Loopback call" } else { "Call" },
-            loopback,
-            state: &self.state,
-            pictures: self.pictures.as_ref(),
-            self_view: self.pictures.is_some().then_some(own),
-            stats: &stats,
-            fps: 29.7,
-            models: &models(),
-            notices: &self.notices,
-        };
-        let actions = call_page::show(ui, &view, &mut self.controls);
-        self.actions.borrow_mut().extend(actions);
-    }
-
-    fn open(self, theme: Theme) -> Harness<'static, Self> {
-        self.open_at(theme, SIZE)
-    }
-
-    fn open_at(mut self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
-        let mut harness = window(theme).with_size(size).build_eframe(|cc| {
-            let mut textures = Textures::new(cc.wgpu_render_state.clone());
-            self.pictures = self.pair.as_ref().and_then(|pair| textures.pair(pair));
-            self
-        });
-        harness.run();
-        harness
-    }
-}
-
-impl eframe::App for Page {
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
-        self.show(ui);
-    }
-}
+use egui::{Theme, vec2};
+use egui_kittest::{Harness, kittest::Queryable as _};
+use page::{Page, window};
 
 /// The start page alone, and what was begun from it.
 struct Door {
@@ -252,25 +83,6 @@ fn call_page_of_a_host() {
 }
 
 #[test]
-fn swapped_sides_are_seen() {
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        return; // every comparison "passes" then
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let options = SnapshotOptions::default().output_path(folder.path());
-    let right = Page::connected().open(Theme::Dark).render().unwrap();
-    right.save(folder.path().join("sides.png")).unwrap();
-    let compare = |image: &image::RgbaImage| egui_kittest::try_image_snapshot_options(image, "sides", &options);
-    compare(&Page::connected().open(Theme::Dark).render().unwrap()).unwrap();
-
-    let swapped = Page::swapped().open(Theme::Dark).render().unwrap();
-    match compare(&swapped) {
-        Err(SnapshotError::Diff { diff, .. }) => assert!(diff > 1000, "only {diff} pixels differ"),
-        other => panic!("swapped sides went unseen: {other:?}"),
-    }
-}
-
-#[test]
 fn both_pictures_are_equal_in_size_and_named() {
     let harness = Page::connected().open(Theme::Dark);
     let left = harness.get_by_label("Picture: bicubic").rect();
@@ -279,22 +91,22 @@ fn both_pictures_are_equal_in_size_and_named() {
     assert_eq!(left.top(), right.top());
     assert!(left.right() < right.left());
     assert!((left.width() / left.height() - 4.0 / 3.0).abs() < 0.01);
-    // The labels stand above them, at the same place as the pictures.
-    assert_eq!(harness.get_by_label("bicubic").rect().left(), left.left());
+    // The choices of the sides stand above them, at the same place as the pictures.
+    assert_eq!(harness.get_by_label("Side A").rect().left(), left.left());
+    assert_eq!(harness.get_by_label("Side B").rect().left(), right.left());
 }
 
 #[test]
 fn at_one_to_one_the_screen_has_the_pictures_bytes() {
     let mut page = Page::connected();
-    page.controls.zoom = Zoom::Actual;
-    let (left, right) = page.pair.as_ref().map(|p| (p.bicubic.clone(), p.cnn.clone())).unwrap();
+    page.controls.compare.view.zoom = Zoom::Times(1.0);
     let mut harness = page.open(Theme::Dark);
     let screen = harness.render().unwrap();
     let mut compared = 0;
-    for (name, picture) in [("Picture: bicubic", left), ("Picture: CNN", right)] {
+    for (name, side) in [("Picture: bicubic", SideChoice::Bicubic), ("Picture: CNN", SideChoice::Network(1))] {
         let place = harness.query_all_by_label_contains(name).next().unwrap().rect();
         assert_eq!(place.size(), vec2(160.0, 120.0), "{name}");
-        let Picture::Cpu(picture) = picture else { panic!("{name} is not in memory") };
+        let Picture::Cpu(picture) = page::picture(side) else { panic!("{name} is not in memory") };
         for (i, pixel) in picture.data.chunks_exact(4).enumerate() {
             let (x, y) = (place.left() as u32 + i as u32 % 160, place.top() as u32 + i as u32 / 160);
             let shown = screen.get_pixel(x, y).0;
@@ -319,6 +131,7 @@ fn what_is_done_comes_back_as_actions() {
     harness.get_by_label("nano · 936 MAC/px").click();
     harness.run();
     assert_eq!(harness.state().controls.model, 0);
+    assert_eq!(harness.state().controls.compare.b, SideChoice::Network(0));
     harness.get_by_label("Copy as JSON").click();
     harness.run();
     harness.get_by_label("Hang up").click();
@@ -337,7 +150,7 @@ fn keys_do_what_the_buttons_do() {
     assert!(harness.query_by_label("Copy as JSON").is_none());
     harness.key_press(egui::Key::Z);
     harness.run();
-    assert_eq!(harness.state().controls.zoom, Zoom::Actual);
+    assert_eq!(harness.state().controls.compare.view.zoom, Zoom::Times(1.0));
     harness.key_press_modifiers(egui::Modifiers::CTRL, egui::Key::E);
     harness.run();
     assert_eq!(*actions.borrow(), [Action::HangUp]);
@@ -346,9 +159,20 @@ fn keys_do_what_the_buttons_do() {
 #[test]
 fn every_control_is_reached_with_tab() {
     let mut harness = Page::connected().open(Theme::Dark);
-    let names = ["Hang up", "Stats", "Zoom 1:1", "Hide my picture", "Copy as JSON", "Model"];
+    let names = [
+        "Hang up",
+        "Stats",
+        "Help",
+        "Wipe",
+        "Zoom 1:1",
+        "Side A",
+        "Side B",
+        "Hide my picture",
+        "Copy as JSON",
+        "Model",
+    ];
     let mut reached = std::collections::BTreeSet::new();
-    for _ in 0..24 {
+    for _ in 0..60 {
         harness.key_press(egui::Key::Tab);
         harness.run();
         for name in names {

@@ -1,17 +1,24 @@
-// One picture, drawn into its place in the window.
+// One picture, or the difference of two, drawn into its place in the window.
 //
-// egui's own shader would do, but a software adapter runs both sides of each of its branches for every pixel:
-// this takes a fourth of the time there.
+// egui's own shader would do for one, but a software adapter runs both sides of each of its branches for every
+// pixel: this takes a fourth of the time there.
 
 struct Part {
     // The part of the picture that is seen, in shares of it: its top left corner, and its size.
     corner: vec2<f32>,
     size: vec2<f32>,
+    // What a difference is multiplied with, and what it is added to: 0, or the grey that stands for none.
+    gain: f32,
+    zero: f32,
+    // 1: only luma.
+    luma: f32,
+    unused: f32,
 }
 
 @group(0) @binding(0) var<uniform> part: Part;
 @group(0) @binding(1) var picture: texture_2d<f32>;
-@group(0) @binding(2) var smooth_sampler: sampler;
+@group(0) @binding(2) var picture_sampler: sampler;
+@group(0) @binding(3) var other: texture_2d<f32>;
 
 struct Vertex {
     @builtin(position) position: vec4<f32>,
@@ -28,16 +35,38 @@ fn corners(@builtin(vertex_index) index: u32) -> Vertex {
     return out;
 }
 
+// A window whose format encodes what is written gets linear light (IEC 61966-2-1).
+fn light(rgb: vec3<f32>) -> vec4<f32> {
+    let high = pow((rgb + 0.055) / 1.055, vec3<f32>(2.4));
+    return vec4<f32>(select(high, rgb / 12.92, rgb <= vec3<f32>(0.04045)), 1.0);
+}
+
+// What the second picture has that the first has not, in R'G'B'; luma by BT.601.
+fn difference(uv: vec2<f32>) -> vec3<f32> {
+    let more = textureSample(other, picture_sampler, uv).rgb - textureSample(picture, picture_sampler, uv).rgb;
+    let grey = dot(more, vec3<f32>(0.299, 0.587, 0.114));
+    let seen = mix(more, vec3<f32>(grey), part.luma) * part.gain;
+    // Signed about the grey, or its size from black on.
+    return clamp(select(abs(seen), part.zero + seen * 0.5, part.zero > 0.0), vec3<f32>(0.0), vec3<f32>(1.0));
+}
+
 // The window's format takes R'G'B' as it is.
 @fragment
 fn as_it_is(in: Vertex) -> @location(0) vec4<f32> {
-    return vec4<f32>(textureSample(picture, smooth_sampler, in.uv).rgb, 1.0);
+    return vec4<f32>(textureSample(picture, picture_sampler, in.uv).rgb, 1.0);
 }
 
-// The window's format encodes what is written: give it linear light (IEC 61966-2-1).
 @fragment
 fn as_light(in: Vertex) -> @location(0) vec4<f32> {
-    let rgb = textureSample(picture, smooth_sampler, in.uv).rgb;
-    let high = pow((rgb + 0.055) / 1.055, vec3<f32>(2.4));
-    return vec4<f32>(select(high, rgb / 12.92, rgb <= vec3<f32>(0.04045)), 1.0);
+    return light(textureSample(picture, picture_sampler, in.uv).rgb);
+}
+
+@fragment
+fn difference_as_it_is(in: Vertex) -> @location(0) vec4<f32> {
+    return vec4<f32>(difference(in.uv), 1.0);
+}
+
+@fragment
+fn difference_as_light(in: Vertex) -> @location(0) vec4<f32> {
+    return light(difference(in.uv));
 }

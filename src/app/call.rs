@@ -9,12 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use egui::{TextureId, Ui, vec2};
+use egui::{TextureId, Ui};
 
 use super::{
     call_page::{self, Action, CallView, Controls, ModelChoice},
-    compare::Zoom,
     paint::Pictures,
+    sheets::Sheet,
+    sides::SideChoice,
+    stage::Compare,
     start_page::Card,
     textures::Textures,
 };
@@ -22,7 +24,7 @@ use crate::{
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
-    pipeline::{Link, Plan, Session, SessionError, State, Wake},
+    pipeline::{Link, Plan, Session, SessionError, Shot, Side, State, Wake},
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair},
 };
@@ -59,7 +61,9 @@ pub(crate) struct Call {
     link: Link,
     title: &'static str,
     was_connected: bool,
-    pair: Option<Arc<Pair>>,
+    shot: Option<Arc<Shot>>,
+    /// The sides that the pictures were made for.
+    seen: Vec<SideChoice>,
     pictures: Option<Pictures>,
     own: Option<(TextureId, Size)>,
     own_frame: Option<Arc<Frame>>,
@@ -77,15 +81,16 @@ pub(crate) struct Call {
 impl Call {
     /// Starts a session on a thread of its own, because opening a camera takes its time.
     pub(crate) fn begin(plan: Plan, link: Link, gpu: Option<GpuContext>, wake: Wake, models: &[Arc<Model>]) -> Self {
+        let model = models.iter().position(|m| **m == *plan.model).unwrap_or(0);
         let controls = Controls {
             bitrate: plan.bitrate,
-            model: models.iter().position(|m| **m == *plan.model).unwrap_or(0),
+            model,
             hidden: false,
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             stats: true,
-            zoom: Zoom::Fit,
-            centre: vec2(0.5, 0.5),
+            compare: Compare::new(model),
+            sheet: Sheet::None,
             answer: String::new(),
             answer_error: None,
         };
@@ -112,7 +117,8 @@ impl Call {
             link,
             title,
             was_connected: false,
-            pair: None,
+            shot: None,
+            seen: Vec::new(),
             pictures: None,
             own: None,
             own_frame: None,
@@ -134,7 +140,7 @@ impl Call {
 
     /// The newest pair that was shown.
     pub(crate) fn pair(&self) -> Option<&Pair> {
-        self.pair.as_deref()
+        self.shot.as_ref().map(|shot| &*shot.pair)
     }
 
     /// How the two sides found each other.
@@ -174,7 +180,7 @@ impl Call {
             State::Ended { why, .. } if !self.was_connected => return Some(Leave::NotConnected(why.clone())),
             _ => {}
         }
-        let fresh = self.take_pictures(ui, textures, now);
+        let fresh = self.take_pictures(ui, textures, models, now);
         self.read_numbers(now);
 
         let fps = self.fps(now);
@@ -191,8 +197,8 @@ impl Call {
             notices: &notices,
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
-        if fresh && let (Some(session), Some(pair)) = (self.session(), &self.pair) {
-            session.shown(pair);
+        if fresh && let (Some(session), Some(shot)) = (self.session(), &self.shot) {
+            session.shown(&shot.pair);
             self.shown.push_back(now);
         }
         ui.ctx().request_repaint_after(STATS);
@@ -220,15 +226,24 @@ impl Call {
         }
     }
 
-    /// Takes the newest pair and the self-view, if they are new.
-    fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, now: Instant) -> bool {
+    /// Takes the newest frame and the self-view, if they are new; true for a frame that was not shown before.
+    fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
         let Running::Open(session) = &self.running else { return false };
-        let mut fresh = false;
-        if let Some(pair) = session.take_pair() {
-            self.pictures = textures.pair(&pair);
-            fresh = self.pictures.is_some();
-            self.pair = Some(pair);
+        let sides = self.controls.compare.sides(self.controls.model);
+        let wanted: Vec<Side> = sides.iter().filter_map(|s| s.side(models)).collect();
+        session.look(&wanted);
+        let taken = session.take_shot();
+        let fresh = taken.as_ref().is_some_and(|shot| !shot.frozen);
+        if taken.is_some() || self.seen != sides {
+            self.shot = taken.or(self.shot.take());
+            self.pictures = self.shot.as_ref().and_then(|shot| {
+                let there = |s: &SideChoice| Some((*s, shot.picture(&s.side(models)?)?));
+                let there: Vec<_> = sides.iter().filter_map(there).collect();
+                textures.pictures(&there, shot.pair.size, shot.frozen)
+            });
+            self.seen = sides;
         }
+        let fresh = fresh && self.pictures.is_some();
         if self.own_at.is_none_or(|at| now - at >= SELF_VIEW)
             && let Some(frame) = session.self_view()
             && self.own_frame.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &frame))

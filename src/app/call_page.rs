@@ -4,20 +4,22 @@
 //! what the person does comes back as [`Action`]s.
 
 use egui::{
-    Align, Align2, FontId, Key, Label, Layout, Modifiers, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureId,
-    Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, StrokeKind, TextureId, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::{
-    compare::{Place, Space, Zoom},
+    commands::{self, Command},
     paint::Pictures,
-    stats_panel, style, waiting,
+    sheets::{self, Sheet},
+    sides::SideChoice,
+    stage::{self, Compare, MAX_GAIN, Seen},
+    stats_panel, style, toolbar, waiting,
 };
 use crate::{frame::Size, pipeline::State, stats::Snapshot};
 
 const TOP: f32 = 48.0;
 const CONTROLS: f32 = 82.0;
-const LABEL: f32 = 28.0;
 const GAP: f32 = 8.0;
 
 /// A network that can be chosen.
@@ -67,10 +69,10 @@ pub struct Controls {
     pub delay_ms: u32,
     /// Whether the numbers are shown.
     pub stats: bool,
-    /// How large the pictures are.
-    pub zoom: Zoom,
-    /// The point of the pictures that is wanted in the middle, 0 to 1.
-    pub centre: Vec2,
+    /// How the sides are compared.
+    pub compare: Compare,
+    /// What lies over the page.
+    pub sheet: Sheet,
     /// The answer line that is being pasted.
     pub answer: String,
     /// What was wrong with it.
@@ -99,57 +101,107 @@ pub enum Action {
 /// Draws the page.
 pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Action> {
     let mut actions = Vec::new();
-    keys(ui, controls, &mut actions);
-    let panel = |p: egui::Panel, size: f32| p.exact_size(size).resizable(false).show_separator_line(false);
+    let mut todo = commands::pressed(ui);
+    todo.extend(sheets::show(ui, &mut controls.sheet));
+    todo.iter().for_each(|command| obey(*command, view, controls, &mut actions));
+    let panel = |p: egui::Panel| p.resizable(false).show_separator_line(false);
 
     let bar = style::bar(ui);
-    panel(egui::Panel::top("call bar"), TOP).frame(bar).show(ui, |ui| top(ui, view, controls, &mut actions));
-    panel(egui::Panel::bottom("call controls"), CONTROLS)
+    panel(egui::Panel::top("call bar")).exact_size(TOP).frame(bar).show(ui, |ui| top(ui, view, controls, &mut actions));
+    let pictures = view.pictures.filter(|_| matches!(view.state, State::Connected { .. }));
+    if let Some(pictures) = pictures {
+        let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
+        let tools = panel(egui::Panel::top("tools")).frame(thin);
+        todo.extend(tools.show(ui, |ui| toolbar::show(ui, pictures, &mut controls.compare)).inner);
+    }
+    panel(egui::Panel::bottom("call controls"))
+        .exact_size(CONTROLS)
         .frame(bar)
         .show(ui, |ui| bottom(ui, view, controls, &mut actions));
     // There is nothing to count while the other side is waited for.
     let counting = matches!(view.state, State::Starting | State::Connected { .. } | State::Ended { .. });
     if controls.stats && counting {
-        panel(egui::Panel::bottom("call stats"), stats_panel::HEIGHT).frame(bar).show(ui, |ui| {
+        panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::HEIGHT).frame(bar).show(ui, |ui| {
             if stats_panel::show(ui, view.stats, view.fps) {
                 actions.push(Action::CopyStats);
             }
         });
     }
     let ground = egui::Frame::new().inner_margin(GAP);
-    egui::CentralPanel::default().frame(ground).show(ui, |ui| match (view.state, view.pictures) {
-        (State::Connected { .. }, Some(pictures)) => compare(ui, view, pictures, controls),
-        (state, _) => {
-            fill_around(ui, &[]);
-            waiting::show(ui, state, controls, &mut actions);
+    egui::CentralPanel::default().frame(ground).show(ui, |ui| match pictures {
+        Some(pictures) => {
+            let (models, model) = (view.models, controls.model);
+            let seen = Seen { pictures, models, engine: view.stats.engine, model };
+            stage::show(ui, &seen, &mut controls.compare, &todo);
+        }
+        None => {
+            let area = ui.available_rect_before_wrap().expand(GAP);
+            ui.painter().rect_filled(area, 0.0, style::palette(ui).ground);
+            waiting::show(ui, view.state, controls, &mut actions);
         }
     });
+    settle(controls, &mut actions);
     notices(ui, view.notices);
     actions
 }
 
-fn keys(ui: &Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
-    if ui.ctx().text_edit_focused() {
-        return;
-    }
-    let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
-    if pressed(Modifiers::NONE, Key::S) {
-        controls.stats = !controls.stats;
-    }
-    if pressed(Modifiers::NONE, Key::Z) {
-        toggle(&mut controls.zoom);
-    }
-    if pressed(Modifiers::NONE, Key::H) {
-        controls.hidden = !controls.hidden;
-        actions.push(Action::Hide);
-    }
-    if pressed(Modifiers::CTRL, Key::E) {
-        actions.push(Action::HangUp);
+/// Does what a key or the palette asks for; what concerns the view is done where the pictures are placed.
+fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let networks = view.models.len();
+    let compare = &mut controls.compare;
+    match command {
+        Command::Layout(layout) => compare.layout = layout,
+        Command::Flip if compare.layout == super::compare::Layout::Toggle => compare.flipped = !compare.flipped,
+        Command::Flip | Command::Swap => compare.swap(),
+        Command::NextA => compare.a = compare.a.next(networks, false),
+        Command::NextB => compare.b = compare.b.next(networks, false),
+        Command::NextModel => {
+            controls.model = (controls.model + 1) % networks.max(1);
+            adopt(controls);
+            actions.push(Action::Model);
+        }
+        Command::Nearest => compare.nearest = !compare.nearest,
+        Command::Loupe => compare.loupe = !compare.loupe,
+        Command::ReadOut => compare.read_out = !compare.read_out,
+        Command::Signed => compare.signed = !compare.signed,
+        Command::GainUp => compare.gain = (compare.gain * 2).min(MAX_GAIN),
+        Command::GainDown => compare.gain = (compare.gain / 2).max(1),
+        Command::Luma => compare.luma = !compare.luma,
+        Command::Stats => controls.stats = !controls.stats,
+        Command::Hide => {
+            controls.hidden = !controls.hidden;
+            actions.push(Action::Hide);
+        }
+        Command::HangUp => actions.push(Action::HangUp),
+        Command::Help => {
+            controls.sheet = if controls.sheet == Sheet::Help { Sheet::None } else { Sheet::Help };
+        }
+        Command::Palette => controls.sheet = Sheet::Palette(String::new()),
+        Command::Fit | Command::OneToOne | Command::ZoomIn | Command::ZoomOut | Command::Pan(..) => {}
     }
 }
 
-fn toggle(zoom: &mut Zoom) {
-    *zoom = if *zoom == Zoom::Fit { Zoom::Actual } else { Zoom::Fit };
+/// The side that shows a network shows the one that was chosen for the call.
+fn adopt(controls: &mut Controls) {
+    let compare = &mut controls.compare;
+    let network = SideChoice::Network(controls.model);
+    let side = if matches!(compare.b, SideChoice::Network(_)) { &mut compare.b } else { &mut compare.a };
+    if matches!(side, SideChoice::Network(_)) {
+        *side = network;
+    }
+}
+
+/// The call's network is one that is looked at, if any is.
+fn settle(controls: &mut Controls, actions: &mut Vec<Action>) {
+    let seen = [controls.compare.b, controls.compare.a].into_iter().filter_map(|side| match side {
+        SideChoice::Network(i) => Some(i),
+        _ => None,
+    });
+    let seen: Vec<usize> = seen.collect();
+    if let Some(first) = seen.first().filter(|_| !seen.contains(&controls.model)) {
+        controls.model = *first;
+        actions.push(Action::Model);
+    }
 }
 
 fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
@@ -172,10 +224,9 @@ fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut 
         if ui.add(stats).on_hover_text("Show or hide the numbers (S)").clicked() {
             controls.stats = !controls.stats;
         }
-        let actual = egui::Button::new("1:1").selected(controls.zoom == Zoom::Actual).min_size(vec2(0.0, 30.0));
-        let hint = "A picture's pixel is a screen's pixel; drag to look around (Z)";
-        if ui.add(actual).on_hover_text(hint).accessible_name("Zoom 1:1").clicked() {
-            toggle(&mut controls.zoom);
+        let help = egui::Button::new("?").selected(controls.sheet == Sheet::Help).min_size(vec2(30.0, 30.0));
+        if ui.add(help).on_hover_text("All keys (?)").accessible_name("Help").clicked() {
+            controls.sheet = Sheet::Help;
         }
         ui.add_space(8.0);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -275,6 +326,7 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
         .response
         .labelled_by(label.id);
     if controls.model != before {
+        adopt(controls);
         actions.push(Action::Model);
     }
 }
@@ -297,75 +349,6 @@ fn self_view(ui: &mut Ui, view: &CallView<'_>, hidden: bool) {
     ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, p.line), StrokeKind::Outside);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Your picture, as it is sent"));
     response.on_hover_text("Your picture, as it is sent");
-}
-
-/// Both sides of one frame.
-fn compare(ui: &mut Ui, view: &CallView<'_>, pictures: &Pictures, controls: &mut Controls) {
-    let area = ui.available_rect_before_wrap();
-    let space = Space {
-        area,
-        picture: vec2(pictures.size.width() as f32, pictures.size.height() as f32),
-        label: LABEL,
-        gap: GAP,
-        pixels_per_point: ui.ctx().pixels_per_point(),
-    };
-    let sides = space.side_by_side(controls.zoom, controls.centre);
-    let network = network_label(view, controls);
-    fill_around(ui, &sides.places.map(|p| p.picture));
-    let p = style::palette(ui);
-    for (side, (name, colour)) in [("bicubic", p.text), (network.as_str(), p.accent)].into_iter().enumerate() {
-        let place = sides.places[side];
-        label(ui, &place, name, colour);
-        let sense = if controls.zoom == Zoom::Actual { Sense::drag() } else { Sense::hover() };
-        let response = ui.allocate_rect(place.picture, sense);
-        pictures.draw(ui, side, place.picture, sides.uv);
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture: {name}")));
-        if response.dragged() {
-            controls.centre = sides.dragged(response.drag_delta());
-        }
-    }
-    ui.advance_cursor_after_rect(area);
-}
-
-/// Fills the middle of the window, but not the pictures' places: what is drawn twice costs twice.
-///
-/// The pictures stand in a row from left to right at the same height.
-fn fill_around(ui: &Ui, pictures: &[Rect]) {
-    let colour = style::palette(ui).ground;
-    let area = ui.available_rect_before_wrap().expand(GAP);
-    let fill = |rect: Rect| {
-        if rect.is_positive() {
-            ui.painter().rect_filled(rect, 0.0, colour);
-        }
-    };
-    let Some((first, last)) = pictures.first().zip(pictures.last()) else { return fill(area) };
-    fill(area.with_max_y(first.top()));
-    fill(area.with_min_y(first.bottom()));
-    let row = area.with_min_y(first.top()).with_max_y(first.bottom());
-    fill(row.with_max_x(first.left()));
-    fill(row.with_min_x(last.right()));
-    for beside in pictures.windows(2) {
-        fill(row.with_min_x(beside[0].right()).with_max_x(beside[1].left()));
-    }
-}
-
-fn label(ui: &mut Ui, place: &Place, name: &str, colour: egui::Color32) {
-    let layout = Layout::left_to_right(Align::Center);
-    ui.scope_builder(egui::UiBuilder::new().max_rect(place.label).layout(layout), |ui| {
-        ui.add(Label::new(RichText::new(name).color(colour).strong()).truncate());
-    });
-}
-
-/// "CNN · small · 2,088 MAC/px · CPU".
-fn network_label(view: &CallView<'_>, controls: &Controls) -> String {
-    let mut text = "CNN".to_owned();
-    if let Some(m) = view.models.get(controls.model) {
-        text += &format!(" · {} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
-    }
-    if let Some(engine) = view.stats.engine {
-        text += &format!(" · {}", engine.to_string().to_uppercase());
-    }
-    text
 }
 
 fn notices(ui: &Ui, notices: &[String]) {

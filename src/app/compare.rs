@@ -1,176 +1,195 @@
-//! Where the two pictures lie: pure geometry, in points.
+//! Where the compared pictures lie: pure geometry, in points.
 //!
-//! Both sides always have the same size and show the same part of the picture.
+//! All panes of a layout have the same size and show the same part of the picture, so that what is under the
+//! pointer in one of them is the same point of the scene in the others. Places in a picture are shares of it:
+//! (0, 0) is its top left corner, (1, 1) its bottom right one.
+
+mod panes;
+#[cfg(test)]
+mod tests;
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
+use serde::{Deserialize, Serialize};
+
+pub use panes::{Layout, Pane, around, panes};
+
+/// The smallest zoom, in screen pixels for a picture's pixel.
+pub const MIN_ZOOM: f32 = 0.5;
+/// The largest.
+pub const MAX_ZOOM: f32 = 16.0;
+/// A divider that is let go this near to an end, in points, goes to the end.
+const SNAP: f32 = 14.0;
 
 /// How large a picture is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub enum Zoom {
     /// As large as fits.
     #[default]
     Fit,
-    /// A picture's pixel is a screen's pixel; what does not fit is cut off and can be dragged into view.
-    Actual,
+    /// So many screen pixels for a picture's pixel; what does not fit is cut off and can be dragged into view.
+    Times(f32),
 }
 
-/// Where one side lies.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    /// The line of text above the picture.
-    pub label: Rect,
-    /// The picture.
-    pub picture: Rect,
+/// Which part of the pictures is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// How large.
+    pub zoom: Zoom,
+    /// The point of the picture that is wanted in the middle, in shares.
+    pub centre: (f32, f32),
 }
 
-/// Two equal places beside each other, and the part of the picture that both of them show.
+impl Default for View {
+    fn default() -> Self {
+        Self { zoom: Zoom::Fit, centre: (0.5, 0.5) }
+    }
+}
+
+/// The room that a picture is shown in.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SideBySide {
-    /// Left, then right.
-    pub places: [Place; 2],
-    /// In shares of the picture: (0, 0) is its top left corner, (1, 1) its bottom right one.
+pub struct Room {
+    /// The place for it.
+    pub rect: Rect,
+    /// Where in the room a picture stands that is smaller: 0 is left or top, 1 right or bottom.
+    pub align: Vec2,
+    /// The picture's size in its own pixels.
+    pub picture: Vec2,
+    /// Screen pixels in a point.
+    pub pixels_per_point: f32,
+}
+
+/// A picture in its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed {
+    /// Where it is drawn.
+    pub rect: Rect,
+    /// The part of the picture that is drawn there, in shares.
     pub uv: Rect,
     /// The whole picture's size in points at this zoom.
     pub whole: Vec2,
 }
 
-/// What the places are made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Space {
-    /// The place for both, labels included.
-    pub area: Rect,
-    /// The picture's size in its own pixels.
-    pub picture: Vec2,
-    /// Height of the labels.
-    pub label: f32,
-    /// Between the two.
-    pub gap: f32,
-    /// Screen pixels in a point.
-    pub pixels_per_point: f32,
-}
-
-impl Space {
-    /// Lays both sides out about the middle of the area. `centre` is the point of the picture (0 to 1)
-    /// that is wanted in the middle.
-    pub fn side_by_side(&self, zoom: Zoom, centre: Vec2) -> SideBySide {
-        let Self { area, picture, label, gap, pixels_per_point } = *self;
-        let picture = picture.max(Vec2::splat(1.0));
-        let cell = vec2((area.width() - gap) / 2.0, area.height() - label).max(Vec2::splat(1.0));
-        let whole = match zoom {
-            Zoom::Fit => picture * (cell.x / picture.x).min(cell.y / picture.y),
-            Zoom::Actual => picture / pixels_per_point,
-        };
-        let seen = whole.min(cell);
-        let half = seen / whole / 2.0;
-        let centre = pos2(centre.x.clamp(half.x, 1.0 - half.x), centre.y.clamp(half.y, 1.0 - half.y));
-        let uv = Rect::from_min_max(centre - half, centre + half);
-
-        let snap = |v: f32| (v * pixels_per_point).round() / pixels_per_point;
-        let top = snap(area.top() + (area.height() - label - seen.y) / 2.0);
-        let place = |left: f32| {
-            let min = pos2(snap(left), top);
-            Place {
-                label: Rect::from_min_size(min, vec2(seen.x, label)),
-                picture: Rect::from_min_size(min + vec2(0.0, label), seen),
-            }
-        };
-        let middle = area.center().x;
-        SideBySide { places: [place(middle - gap / 2.0 - seen.x), place(middle + gap / 2.0)], uv, whole }
-    }
-}
-
-impl SideBySide {
-    /// The wanted centre after both pictures were dragged by `delta` points.
-    pub fn dragged(&self, delta: Vec2) -> Vec2 {
-        (self.uv.center() - delta / self.whole).to_vec2()
+impl Room {
+    /// Screen pixels for a picture's pixel at which the whole picture just fits.
+    pub fn fit(&self) -> f32 {
+        let share = self.rect.size().max(Vec2::splat(1.0)) / self.picture.max(Vec2::splat(1.0));
+        share.x.min(share.y) * self.pixels_per_point
     }
 
-    /// The point of the picture (0 to 1) under a point of the screen, if one of the sides is there.
-    pub fn under(&self, at: Pos2) -> Option<Pos2> {
-        let place = self.places.iter().find(|p| p.picture.contains(at))?;
-        let share = (at - place.picture.min) / place.picture.size();
-        Some(self.uv.min + share * self.uv.size())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    prop_compose! {
-        fn space()(w in 300.0..4000.0_f32, h in 120.0..2200.0_f32, pw in 1..4000_u16, ph in 1..4000_u16,
-            scale in 0.75..3.0_f32) -> Space
-        {
-            Space {
-                area: Rect::from_min_size(pos2(7.0, 50.0), vec2(w, h)),
-                picture: vec2(pw.into(), ph.into()),
-                label: 28.0,
-                gap: 12.0,
-                pixels_per_point: scale,
-            }
+    /// Screen pixels for a picture's pixel.
+    pub fn times(&self, zoom: Zoom) -> f32 {
+        match zoom {
+            Zoom::Fit => self.fit(),
+            Zoom::Times(times) => times,
         }
     }
 
-    proptest! {
-        #[test]
-        fn both_sides_are_equal_and_inside(s in space(), actual: bool, cx in -1.0..2.0_f32, cy in -1.0..2.0_f32) {
-            let zoom = if actual { Zoom::Actual } else { Zoom::Fit };
-            let out = s.side_by_side(zoom, vec2(cx, cy));
-            let [a, b] = out.places;
-            let pixel = 1.0 / s.pixels_per_point;
-            prop_assert!((a.picture.size() - b.picture.size()).length() < 0.01);
-            prop_assert!((a.picture.top() - b.picture.top()).abs() < 0.01);
-            let area = s.area.expand(pixel);
-            prop_assert!(area.contains_rect(a.picture) && area.contains_rect(b.picture));
-            prop_assert!(a.picture.right() <= b.picture.left());
-            prop_assert!(a.label.bottom() <= a.picture.top() + 0.01);
-            // The aspect is kept: what is seen of the picture has the shape of its place.
-            let shown = out.uv.size() * s.picture;
-            let (x, y) = (a.picture.width() / shown.x, a.picture.height() / shown.y);
-            prop_assert!((x / y - 1.0).abs() < 0.01, "{x} {y}");
-            prop_assert!(out.uv.min.x >= -1e-4 && out.uv.max.x <= 1.0001);
-        }
+    /// Places the picture. Its edges lie between screen pixels, so that 1:1 is exact.
+    pub fn place(&self, view: &View) -> Placed {
+        let pixel = 1.0 / self.pixels_per_point;
+        let whole = (self.picture * self.times(view.zoom) * pixel).max(Vec2::splat(pixel));
+        let down = |v: f32| ((v + 1e-3) / pixel).floor().max(1.0) * pixel;
+        let room = vec2(down(self.rect.width()), down(self.rect.height()));
+        let size = vec2(whole.x.min(room.x), whole.y.min(room.y));
+        let nearest = |v: f32| (v / pixel).round() * pixel;
+        let start = |whole: f32, size: f32, centre: f32| {
+            let most = (whole - size).max(0.0);
+            nearest(centre * whole - size / 2.0).clamp(0.0, most)
+        };
+        let corner = vec2(start(whole.x, size.x, view.centre.0), start(whole.y, size.y, view.centre.1));
+        let spare = self.rect.size() - size;
+        let min = self.rect.min + spare.max(Vec2::ZERO) * self.align;
+        let min = pos2(nearest(min.x), nearest(min.y));
+        let uv = Rect::from_min_size((corner / whole).to_pos2(), size / whole);
+        Placed { rect: Rect::from_min_size(min, size), uv, whole }
+    }
 
-        #[test]
-        fn the_same_place_on_both_sides_is_the_same_point(s in space(), x in 0.01..0.99_f32, y in 0.01..0.99_f32) {
-            let out = s.side_by_side(Zoom::Actual, vec2(0.4, 0.6));
-            let [a, b] = out.places.map(|p| p.picture);
-            let (l, r) = (a.min + vec2(x, y) * a.size(), b.min + vec2(x, y) * b.size());
-            if let (Some(l), Some(r)) = (out.under(l), out.under(r)) {
-                prop_assert!((l - r).length() < 1e-3);
-            }
+    /// The view after zooming by `factor` about the point `at`: what is there stays there, as far as the
+    /// picture's edges allow.
+    pub fn zoomed(&self, view: &View, at: Pos2, factor: f32) -> View {
+        let placed = self.place(view);
+        let share = placed.share(at);
+        let times = (self.times(view.zoom) * factor).clamp(MIN_ZOOM, MAX_ZOOM);
+        let zoom = Zoom::Times(times);
+        let whole = self.picture * times / self.pixels_per_point;
+        // Where the middle of the seen part has to be, so that `share` comes to lie under `at`.
+        let size = whole.min(self.rect.size());
+        let min = self.rect.min + (self.rect.size() - size).max(Vec2::ZERO) * self.align;
+        let middle = min + size / 2.0;
+        let centre = share + (middle - at) / whole;
+        View { zoom, centre: (centre.x, centre.y) }.held(size / whole)
+    }
+}
+
+impl View {
+    /// The view after the picture was dragged by `delta` points.
+    pub fn dragged(&self, placed: &Placed, delta: Vec2) -> Self {
+        let centre = placed.uv.center() - delta / placed.whole;
+        Self { zoom: self.zoom, centre: (centre.x, centre.y) }.held(placed.uv.size())
+    }
+
+    /// The centre held so that the part that is seen lies in the picture.
+    fn held(self, seen: Vec2) -> Self {
+        let hold = |c: f32, seen: f32| {
+            let half = (seen / 2.0).min(0.5);
+            c.clamp(half, 1.0 - half)
+        };
+        Self { centre: (hold(self.centre.0, seen.x), hold(self.centre.1, seen.y)), ..self }
+    }
+}
+
+impl Placed {
+    /// The point of the picture, in shares, under a point of the screen. Outside of the place it goes on.
+    pub fn share(&self, at: Pos2) -> Pos2 {
+        self.uv.min + (at - self.rect.min) / self.whole
+    }
+
+    /// Where a point of the picture is on the screen.
+    pub fn point(&self, share: Pos2) -> Pos2 {
+        self.rect.min + (share - self.uv.min) * self.whole
+    }
+
+    /// The pixel under a point of the screen, in a picture of `width` × `height` pixels.
+    pub fn pixel(&self, at: Pos2, width: u32, height: u32) -> Option<(u32, u32)> {
+        if !self.rect.contains(at) {
+            return None;
+        }
+        let share = self.share(at);
+        let index = |share: f32, n: u32| ((share * n as f32) as u32).min(n.saturating_sub(1));
+        Some((index(share.x, width), index(share.y, height)))
+    }
+
+    /// The part of it that lies in `rect`, still at the same place.
+    pub fn cut(&self, rect: Rect) -> Option<Self> {
+        let rect = self.rect.intersect(rect);
+        let uv = Rect::from_min_max(self.share(rect.min), self.share(rect.max));
+        rect.is_positive().then_some(Self { rect, uv, whole: self.whole })
+    }
+
+    /// What is left and what is right of a divider at `split`, a share of the place's width.
+    pub fn wiped(&self, split: f32) -> [Option<Self>; 2] {
+        let x = self.divider(split);
+        let Rect { min, max } = self.rect;
+        [Rect::from_min_max(min, pos2(x, max.y)), Rect::from_min_max(pos2(x, min.y), max)].map(|r| self.cut(r))
+    }
+
+    /// Where the divider is, in points.
+    pub fn divider(&self, split: f32) -> f32 {
+        self.rect.left() + (self.rect.width() * split.clamp(0.0, 1.0)).round()
+    }
+
+    /// The divider's share for the pointer at `x`: near an end it is at the end.
+    pub fn split(&self, x: f32) -> f32 {
+        let (from, to) = (x - self.rect.left(), self.rect.right() - x);
+        match (from <= SNAP, to <= SNAP) {
+            (true, _) => 0.0,
+            (_, true) => 1.0,
+            _ => from / self.rect.width(),
         }
     }
 
-    #[test]
-    fn a_picture_that_fits_is_shown_whole_and_as_large_as_possible() {
-        let s = Space {
-            area: Rect::from_min_size(Pos2::ZERO, vec2(1292.0, 668.0)),
-            picture: vec2(960.0, 720.0),
-            label: 28.0,
-            gap: 12.0,
-            pixels_per_point: 1.0,
-        };
-        let out = s.side_by_side(Zoom::Fit, vec2(0.5, 0.5));
-        assert_eq!(out.places[0].picture.size(), vec2(640.0, 480.0));
-        assert_eq!(out.uv, Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0)));
-        let out = s.side_by_side(Zoom::Actual, vec2(0.5, 0.5));
-        assert_eq!(out.places[1].picture.size(), vec2(640.0, 640.0));
-        assert!((out.uv.width() - 640.0 / 960.0).abs() < 1e-5);
-    }
-
-    #[test]
-    fn dragging_moves_the_picture_with_the_pointer() {
-        let s = Space {
-            area: Rect::from_min_size(Pos2::ZERO, vec2(412.0, 228.0)),
-            picture: vec2(800.0, 800.0),
-            label: 28.0,
-            gap: 12.0,
-            pixels_per_point: 1.0,
-        };
-        let before = s.side_by_side(Zoom::Actual, vec2(0.5, 0.5));
-        let after = s.side_by_side(Zoom::Actual, before.dragged(vec2(80.0, 0.0)));
-        assert!((before.uv.min.x - after.uv.min.x - 0.1).abs() < 1e-5);
+    /// The part of the picture around `share` that a loupe of `side` points shows, `times` as large as here.
+    pub fn loupe(&self, share: Pos2, side: f32, times: f32) -> Rect {
+        Rect::from_center_size(share, Vec2::splat(side) / (self.whole * times))
     }
 }

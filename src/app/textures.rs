@@ -1,36 +1,60 @@
 //! Pictures on their way to the screen: each becomes a texture that egui can draw.
 
+use std::sync::Arc;
+
 use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
 
-use super::paint::Pictures;
+use super::{paint::Pictures, sides::SideChoice};
 use crate::{
-    frame::Frame,
-    upscale::{Pair, Picture},
+    frame::{Frame, Rgba, Size},
+    upscale::Picture,
 };
 
-/// The textures of the two sides and of the self-view.
+/// The textures of the sides and of the self-view.
 ///
-/// Pictures of the GPU engine are textures of the window's device already; those of the CPU are written to two
-/// textures that are kept as long as the size stays.
+/// Pictures of the GPU engine are textures of the window's device already; those of the CPU are written to
+/// textures that are kept as long as their side is looked at and the size stays.
 pub struct Textures {
     render: Option<egui_wgpu::RenderState>,
-    uploaded: [Option<(wgpu::Texture, wgpu::TextureView)>; 2],
+    uploaded: Vec<Uploaded>,
     own: Option<TextureHandle>,
+}
+
+/// A side's texture and what is in it.
+struct Uploaded {
+    side: SideChoice,
+    texture: wgpu::Texture,
+    view: wgpu::TextureView,
+    /// Held, so that an engine does not write another picture to the same place unnoticed.
+    holds: Option<Arc<Rgba>>,
 }
 
 impl Textures {
     /// `render` is the window's renderer.
     pub fn new(render: Option<egui_wgpu::RenderState>) -> Self {
-        Self { render, uploaded: [None, None], own: None }
+        Self { render, uploaded: Vec::new(), own: None }
     }
 
-    /// Both pictures of `pair`. The pair must be kept as long as they are drawn: the GPU engine writes to its
-    /// textures again when nobody holds them.
-    pub fn pair(&mut self, pair: &Pair) -> Option<Pictures> {
+    /// The pictures of one frame; `size` is that of the upscaled ones. They must be kept as long as they are
+    /// drawn: the GPU engine writes to its textures again when nobody holds them.
+    pub fn pictures(&mut self, sides: &[(SideChoice, &Picture)], size: Size, frozen: bool) -> Option<Pictures> {
         let render = self.render.as_ref()?;
-        let [left, right] = &mut self.uploaded;
-        let views = [view(render, left, &pair.bicubic), view(render, right, &pair.cnn)];
-        Some(Pictures { views, size: pair.size, target: render.target_format })
+        self.uploaded.retain(|u| sides.iter().any(|(side, _)| *side == u.side));
+        let (mut views, mut bytes) = (Vec::new(), Vec::new());
+        for (side, picture) in sides {
+            if views.iter().any(|(s, _)| s == side) {
+                continue;
+            }
+            let view = match picture {
+                Picture::Gpu(gpu) => gpu.view().clone(),
+                Picture::Cpu(rgba) => {
+                    bytes.push((*side, Arc::clone(rgba)));
+                    upload_side(render, &mut self.uploaded, *side, rgba)
+                }
+            };
+            views.push((*side, view));
+        }
+        Some(Pictures { views, bytes, size, frozen, target: render.target_format })
     }
 
     /// What this side sends, small.
@@ -40,25 +64,22 @@ impl Textures {
 
     /// Lets all pictures of a call go.
     pub(crate) fn clear(&mut self) {
-        self.uploaded = [None, None];
+        self.uploaded.clear();
         self.own = None;
     }
 }
 
-/// The picture as a texture of the window's device.
-fn view(
+/// Writes a picture to its side's texture, unless it is there already.
+fn upload_side(
     render: &egui_wgpu::RenderState,
-    place: &mut Option<(wgpu::Texture, wgpu::TextureView)>,
-    picture: &Picture,
+    uploaded: &mut Vec<Uploaded>,
+    side: SideChoice,
+    rgba: &Arc<Rgba>,
 ) -> wgpu::TextureView {
-    let rgba = match picture {
-        Picture::Gpu(gpu) => return gpu.view().clone(),
-        Picture::Cpu(rgba) => rgba,
-    };
     let (width, height) = (rgba.size.width(), rgba.size.height());
     let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
-    let kept = place.take().filter(|(texture, _)| texture.size() == size);
-    let (texture, view) = place.insert(kept.unwrap_or_else(|| {
+    uploaded.retain(|u| u.side != side || u.texture.size() == size);
+    let at = uploaded.iter().position(|u| u.side == side).unwrap_or_else(|| {
         let texture = render.device.create_texture(&wgpu::TextureDescriptor {
             label: Some("a picture of the CPU"),
             size,
@@ -70,15 +91,20 @@ fn view(
             view_formats: &[],
         });
         let view = texture.create_view(&Default::default());
-        (texture, view)
-    }));
-    render.queue.write_texture(
-        texture.as_image_copy(),
-        &rgba.data,
-        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: Some(height) },
-        size,
-    );
-    view.clone()
+        uploaded.push(Uploaded { side, texture, view, holds: None });
+        uploaded.len() - 1
+    });
+    let place = &mut uploaded[at];
+    if !place.holds.as_ref().is_some_and(|held| Arc::ptr_eq(held, rgba)) {
+        render.queue.write_texture(
+            place.texture.as_image_copy(),
+            &rgba.data,
+            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: Some(height) },
+            size,
+        );
+        place.holds = Some(Arc::clone(rgba));
+    }
+    place.view.clone()
 }
 
 /// Writes `image` to the texture of `place`, which is made anew only when the size changes.

@@ -15,6 +15,7 @@ use super::{
     Cause, Link, Plan, SessionError, Shared, State, lock,
     receiver::{AskKeyframe, Engine, ReceiveHalf},
     sender::{SendHalf, SendPlan},
+    viewing::Gallery,
 };
 use crate::{
     call::{
@@ -253,10 +254,12 @@ impl Task {
     /// Starts both halves on these peers.
     fn open(&self, source: Box<dyn Source>, plan: &Plan, peers: Vec<Arc<Peer>>) -> Result<(), SessionError> {
         let shared = &self.shared;
+        let loopback = peers.len() > 1;
         // The first peer is the one that sends: the only one, or the near one of a loopback call.
         let send = match peers.first() {
             Some(peer) => {
-                let plan = SendPlan { bound: plan.size, fps: plan.fps, bitrate: plan.bitrate };
+                let truths = loopback.then(|| Arc::clone(&shared.viewing.truths));
+                let plan = SendPlan { bound: plan.size, fps: plan.fps, bitrate: plan.bitrate, truths };
                 let out = peer.sender();
                 Some(SendHalf::start(source, plan, out, shared.stats.clone(), shared.notices.clone())?)
             }
@@ -271,9 +274,9 @@ impl Task {
         });
         let receive = ReceiveHalf::start(
             shared.engine(),
-            shared.gpu.clone(),
+            Gallery::new(Arc::clone(&shared.viewing), loopback, shared.gpu.clone()),
             ask,
-            shared.pairs.clone(),
+            shared.shots.clone(),
             shared.stats.clone(),
             shared.notices.clone(),
             Arc::clone(&shared.wake),

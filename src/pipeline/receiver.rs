@@ -13,7 +13,9 @@ use std::{
 use super::{
     Wake,
     notices::Notices,
+    shot::Shot,
     slot::{Slot, Taken},
+    viewing::Gallery,
 };
 use crate::{
     call::ReceivedUnit,
@@ -21,7 +23,7 @@ use crate::{
     frame::{Frame, Stamp},
     model::Model,
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Pair, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, UpscaleError, Upscaler},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -53,9 +55,9 @@ pub(super) type AskKeyframe = Box<dyn FnMut() + Send>;
 impl ReceiveHalf {
     pub(super) fn start(
         engine: Engine,
-        gpu: Option<GpuContext>,
+        gallery: Gallery,
         ask: AskKeyframe,
-        pairs: Slot<Arc<Pair>>,
+        shots: Slot<Arc<Shot>>,
         stats: Stats,
         notices: Notices,
         wake: Wake,
@@ -82,10 +84,10 @@ impl ReceiveHalf {
         half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
         let upscaling = Upscaling {
             pictures: half.pictures.clone(),
-            out: pairs,
+            out: shots,
             wanted: Arc::clone(&half.wanted),
             stop: Arc::clone(&half.stop),
-            gpu,
+            gallery,
             engine,
             stats,
             notices,
@@ -196,10 +198,10 @@ impl Decoding {
 
 struct Upscaling {
     pictures: Slot<Frame>,
-    out: Slot<Arc<Pair>>,
+    out: Slot<Arc<Shot>>,
     wanted: Arc<Mutex<Option<Engine>>>,
     stop: Arc<AtomicBool>,
-    gpu: Option<GpuContext>,
+    gallery: Gallery,
     engine: Engine,
     stats: Stats,
     notices: Notices,
@@ -211,31 +213,34 @@ impl Upscaling {
         let mut upscaler: Option<Box<dyn Upscaler>> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let mut again = wanted.is_some();
             if let Some(engine) = wanted {
                 upscaler = self.switch(upscaler, engine);
             }
-            let frame = match self.pictures.take(TICK) {
-                Taken::Value(frame) => frame,
-                Taken::Timeout => continue,
+            match self.pictures.take(TICK) {
+                Taken::Value(frame) => {
+                    self.gallery.arrived(frame);
+                    if self.gallery.changed() {
+                        again = true;
+                    }
+                    if self.gallery.frozen() {
+                        self.stats.dropped(Stage::Upscale, "another picture is held");
+                    } else {
+                        again = true;
+                    }
+                }
+                Taken::Timeout => again = self.gallery.changed() || (again && self.gallery.frozen()),
                 Taken::Closed => break,
-            };
+            }
+            if !again {
+                continue;
+            }
             let Some(running) = &mut upscaler else {
                 self.stats.dropped(Stage::Upscale, "no engine");
                 continue;
             };
-            let started = Instant::now();
-            match running.compare(&frame) {
-                Ok(pair) => {
-                    if let Some(time) = pair.gpu_time {
-                        self.stats.gpu_time(time);
-                    }
-                    self.stats.output(Stage::Upscale, started.elapsed());
-                    self.stats.input(Stage::Show);
-                    if self.out.put(Arc::new(pair)).is_some() {
-                        self.stats.dropped(Stage::Show, "a newer picture came");
-                    }
-                    (self.wake)();
-                }
+            match self.show(running.as_mut()) {
+                Ok(()) => (self.wake)(),
                 Err(error) => {
                     self.stats.dropped(Stage::Upscale, "failed");
                     self.notices.say(error.to_string());
@@ -249,6 +254,26 @@ impl Upscaling {
         }
     }
 
+    /// Makes the sides of the current frame and puts them out.
+    fn show(&mut self, engine: &mut dyn Upscaler) -> Result<(), UpscaleError> {
+        let Some(held) = self.gallery.current() else { return Ok(()) };
+        let started = Instant::now();
+        let pair = engine.compare(&held.low)?;
+        if let Some(time) = pair.gpu_time {
+            self.stats.gpu_time(time);
+        }
+        let frozen = self.gallery.frozen();
+        if !frozen {
+            self.stats.output(Stage::Upscale, started.elapsed());
+            self.stats.input(Stage::Show);
+        }
+        let shot = self.gallery.shot(held, pair, &self.engine.model, self.engine.choice, engine)?;
+        if self.out.put(Arc::new(shot)).is_some() && !frozen {
+            self.stats.dropped(Stage::Show, "a newer picture came");
+        }
+        Ok(())
+    }
+
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
         let same_engine = running.is_some() && self.engine.choice == engine.choice;
         self.engine = engine;
@@ -258,7 +283,7 @@ impl Upscaling {
             self.stats.model(model.name());
             return Some(upscaler);
         }
-        match upscale::choose(self.engine.choice, self.gpu.clone(), Arc::clone(&model)) {
+        match upscale::choose(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
                 self.stats.engine(upscaler.engine(), &why, model.name());
                 Some(upscaler)

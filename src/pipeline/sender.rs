@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    history::Truths,
     notices::Notices,
     slot::{Slot, Taken},
 };
@@ -88,6 +89,8 @@ pub(super) struct SendPlan {
     pub(super) bound: Size,
     pub(super) fps: f32,
     pub(super) bitrate: u32,
+    /// Where the source's pictures are kept, if somebody can know that they are the truth.
+    pub(super) truths: Option<Arc<Truths>>,
 }
 
 impl SendHalf {
@@ -288,6 +291,9 @@ impl Coder {
             if !self.control.connected.load(Ordering::Acquire) {
                 self.stats.dropped(Stage::Encode, "nobody is connected");
                 continue;
+            }
+            if let Some(truths) = self.plan.truths.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed)) {
+                truths.keep(frame);
             }
             if let Err(error) = self.encode(&low, &mut encoder, &mut last_keyframe) {
                 self.stats.dropped(Stage::Encode, "failed");

@@ -1,0 +1,189 @@
+//! The page of a call, drawn from fixed data.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use clearcall::{
+    app::{
+        Pictures, Textures,
+        call_page::{self, Action, CallView, Controls, ModelChoice},
+        sheets::Sheet,
+        sides::SideChoice,
+        stage::Compare,
+        style,
+    },
+    frame::{Rgba, Size},
+    pipeline::State,
+    stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
+    upscale::{EngineKind, Method, Picture},
+};
+use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme};
+use egui_kittest::{Harness, HarnessBuilder};
+
+pub(crate) const SIZE: [f32; 2] = [1000.0, 700.0];
+
+pub(crate) fn window<State>(theme: Theme) -> HarnessBuilder<State> {
+    Harness::builder().with_size(SIZE).with_theme(theme).with_context_setup(style::apply).wgpu()
+}
+
+/// Numbers as a call has them after some seconds.
+pub(crate) fn numbers() -> Snapshot {
+    let stage =
+        |input, out, p50, p95| StageSnapshot { input, out, dropped: BTreeMap::new(), ms: Percentiles { p50, p95 } };
+    let mut stages: BTreeMap<&'static str, StageSnapshot> =
+        Stage::ALL.iter().map(|s| (s.name(), stage(1234, 1234, 1.2, 2.3))).collect();
+    let mut upscale = stage(1234, 1200, 24.8, 31.0);
+    upscale.dropped.insert("a newer frame came", 34);
+    stages.insert(Stage::Upscale.name(), upscale);
+    Snapshot {
+        frames: Frames { sent: 1234, shown: 1200, damaged: 2 },
+        bitrate_bps: Bitrate { target: 300_000, measured: 297_431.0 },
+        age_ms: Percentiles { p50: 84.0, p95: 121.0 },
+        engine: Some(EngineKind::Cpu),
+        engine_reason: "CPU: the only adapter is a software one".to_owned(),
+        model: "small".to_owned(),
+        upscaler: Method::Cnn,
+        source: "scene".to_owned(),
+        size: "480x360".to_owned(),
+        qp: 31.4,
+        gpu_ms: None,
+        network: Network {
+            rtt_ms: Some(0.4),
+            loss_in: 0.021,
+            loss_out: None,
+            out_bps: 322_000.0,
+            in_bps: 319_000.0,
+            packets_out: 5210,
+            packets_in: 5101,
+            nacks: 12,
+            repaired: 11,
+            lost: 1,
+            plis: 1,
+        },
+        stages,
+    }
+}
+
+pub(crate) fn models() -> Vec<ModelChoice> {
+    [("nano", 936), ("small", 2088)]
+        .map(|(name, mac_per_pixel)| ModelChoice { name: name.to_owned(), mac_per_pixel })
+        .into()
+}
+
+pub(crate) fn controls() -> Controls {
+    Controls {
+        bitrate: 300_000,
+        model: 1,
+        hidden: false,
+        loss: 2.0,
+        delay_ms: 40,
+        stats: true,
+        compare: Compare::new(1),
+        sheet: Sheet::None,
+        answer: String::new(),
+        answer_error: None,
+    }
+}
+
+/// Pictures of the same thing that differ as upscalers do: the truth has the sharpest squares, and noise.
+pub(crate) fn picture(side: SideChoice) -> Picture {
+    let (blur, noise, scale) = match side {
+        SideChoice::Low => (1, 0, 1),
+        SideChoice::Truth => (0, 9, 2),
+        SideChoice::Network(_) => (1, 0, 2),
+        _ => (3, 0, 2),
+    };
+    let size = Size::new(80 * scale, 60 * scale).unwrap();
+    let pixels = (0..size.height()).flat_map(|y| (0..size.width()).map(move |x| (x, y)));
+    let pixels = pixels.flat_map(|(x, y)| {
+        let side = 10 * scale;
+        let inside = (x / side + y / side) % 2 == 0;
+        let edge = [x % side, y % side].into_iter().any(|v| v < blur || v + blur >= side);
+        let grain = (x * 7 + y * 13) % 5 * noise;
+        let level = match (inside, edge) {
+            (_, true) => 128,
+            (true, false) => 200,
+            (false, false) => 60,
+        } + grain;
+        [level as u8, (x * 2 / scale).wrapping_add(40) as u8, (4 * y / scale) as u8, 255]
+    });
+    Picture::Cpu(Arc::new(Rgba { size, data: pixels.collect() }))
+}
+
+pub(crate) fn picture_size() -> Size {
+    Size::new(160, 120).unwrap()
+}
+
+pub(crate) struct Page {
+    pub(crate) state: State,
+    pub(crate) notices: Vec<String>,
+    pub(crate) controls: Controls,
+    pub(crate) sides: Vec<(SideChoice, Picture)>,
+    pictures: Option<Pictures>,
+    own: Option<TextureHandle>,
+    pub(crate) actions: Rc<RefCell<Vec<Action>>>,
+}
+
+impl Page {
+    pub(crate) fn new(state: State) -> Self {
+        let all = SideChoice::all(models().len()).map(|side| (side, picture(side)));
+        Self {
+            sides: if matches!(state, State::Connected { .. }) { all.collect() } else { Vec::new() },
+            state,
+            notices: Vec::new(),
+            controls: controls(),
+            pictures: None,
+            own: None,
+            actions: Rc::default(),
+        }
+    }
+
+    pub(crate) fn connected() -> Self {
+        Self::new(State::Connected { with: "127.0.0.1:50123".to_owned() })
+    }
+
+    fn show(&mut self, ui: &mut egui::Ui) {
+        let own = self.own.get_or_insert_with(|| {
+            let grey = ColorImage::filled([16, 12], Color32::from_rgb(70, 90, 120));
+            ui.ctx().load_texture("own", grey, TextureOptions::LINEAR)
+        });
+        let own = (own.id(), picture_size());
+        let stats = numbers();
+        let loopback = !matches!(self.state, State::Offered { .. } | State::Waiting { .. });
+        let view = CallView {
+            title: if loopback { "Loopback call" } else { "Call" },
+            loopback,
+            state: &self.state,
+            pictures: self.pictures.as_ref(),
+            self_view: self.pictures.is_some().then_some(own),
+            stats: &stats,
+            fps: 29.7,
+            models: &models(),
+            notices: &self.notices,
+        };
+        let actions = call_page::show(ui, &view, &mut self.controls);
+        self.actions.borrow_mut().extend(actions);
+    }
+
+    pub(crate) fn open(self, theme: Theme) -> Harness<'static, Self> {
+        self.open_at(theme, SIZE)
+    }
+
+    pub(crate) fn open_at(mut self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
+        let mut harness = window(theme).with_size(size).build_eframe(|cc| {
+            let mut textures = Textures::new(cc.wgpu_render_state.clone());
+            if !self.sides.is_empty() {
+                let there: Vec<_> = self.sides.iter().map(|(side, picture)| (*side, picture)).collect();
+                self.pictures = textures.pictures(&there, picture_size(), false);
+            }
+            self
+        });
+        harness.run();
+        harness
+    }
+}
+
+impl eframe::App for Page {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.show(ui);
+    }
+}
