@@ -71,6 +71,8 @@ fn help(ui: &Ui, sheet: &mut Sheet) {
 
 fn group_of_keys(ui: &mut Ui, group: Group) {
     ui.label(RichText::new(group.title()).strong().color(style::palette(ui).accent));
+    ui.spacing_mut().interact_size.y = 18.0;
+    ui.spacing_mut().item_spacing.y = 3.0;
     let mut last = "";
     for entry in TABLE.iter().filter(|e| e.group == group) {
         if entry.name == last {
@@ -78,7 +80,6 @@ fn group_of_keys(ui: &mut Ui, group: Group) {
         }
         last = entry.name;
         ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
             ui.allocate_ui_with_layout(vec2(66.0, 18.0), Layout::left_to_right(Align::Center), |ui| {
                 ui.set_min_width(66.0);
                 ui.label(RichText::new(entry.shown).monospace().strong());

@@ -229,10 +229,17 @@ fn paint(ui: &Ui, brush: &mut Brush<'_>, compare: &Compare, sides: &[SideChoice]
 
 /// The line above a picture: which side it is, to be chosen.
 fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, place: &Placed, i: usize) {
-    // Above the picture, and not wider than it needs to be where the picture is small.
-    let top = place.rect.top() - LABEL;
-    let left = place.rect.left().min(pane.label.right() - 320.0).max(pane.label.left());
-    let right = place.rect.right().max(left + 320.0).min(pane.label.right());
+    // Above the picture, and wider than it where it is smaller than what has to be said.
+    let least: f32 = match compare.layout {
+        Layout::SideBySide | Layout::FourUp => 240.0,
+        Layout::Wipe => 420.0,
+        Layout::Toggle => 520.0,
+        Layout::Difference => 640.0,
+    };
+    let width = place.rect.width().max(least).min(pane.label.width());
+    let left = place.rect.left() + (place.rect.width() - width) * pane.align.x;
+    let left = left.clamp(pane.label.left(), (pane.label.right() - width).max(pane.label.left()));
+    let (top, right) = (place.rect.top() - LABEL, left + width);
     let rect = Rect::from_min_max(pos2(left, top), pos2(right, place.rect.top()));
     ui.scope_builder(egui::UiBuilder::new().max_rect(rect).layout(Flow::left_to_right(Align::Center)), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
