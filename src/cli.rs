@@ -332,7 +332,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) clips: u32,
     /// The ε of the Charbonnier loss, for luma from 0 to 1: a larger one counts as PSNR does
-    #[arg(long, value_name = "E", default_value_t = 1e-3)]
+    #[arg(long, value_name = "E", default_value_t = 0.02)]
     pub(crate) epsilon: f32,
     /// The weight of the loss of neighbouring differences, which asks for edges
     #[arg(long, value_name = "W", default_value_t = 0.0)]

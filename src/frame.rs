@@ -322,6 +322,8 @@ pub struct Frame {
     pub colour: Colour,
     /// Which frame it is, and from when.
     pub stamp: Stamp,
+    /// The luma quantiser (0 to 51) that it was coded with, where it came out of a decoder that knows.
+    pub qp: Option<f32>,
 }
 
 /// Planes that do not belong together.
@@ -355,14 +357,14 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp })
+        Ok(Self { y, u, v, colour, stamp, qp: None })
     }
 
     /// A picture of one colour, given by its three codes.
     pub fn filled(size: Size, yuv: [u8; 3], colour: Colour, stamp: Stamp) -> Self {
         let c = size.chroma();
         let plane = |s: Size, v| Plane::filled(s.width as usize, s.height as usize, v);
-        Self { y: plane(size, yuv[0]), u: plane(c, yuv[1]), v: plane(c, yuv[2]), colour, stamp }
+        Self { y: plane(size, yuv[0]), u: plane(c, yuv[1]), v: plane(c, yuv[2]), colour, stamp, qp: None }
     }
 
     /// The luma size.

@@ -59,10 +59,10 @@ pub const SCALE: u32 = 2;
 pub const ARCHITECTURE: &str = "plain";
 
 /// The quantiser at which a model's neutral weights hold; also what is assumed when none is known.
-pub const NEUTRAL_QP: f32 = 32.0;
+pub const NEUTRAL_QP: f32 = 30.0;
 /// How far a quantiser may lie from [`NEUTRAL_QP`] before weights change no more. H.264's quantiser step
-/// doubles every six.
-pub const QP_SPAN: f32 = 12.0;
+/// doubles every six. Wider spans let the many pictures in the middle decide what happens to the few at the ends.
+pub const QP_SPAN: f32 = 8.0;
 
 /// Where a quantiser stands between −1 (fine) and 1 (coarse): (qp − [`NEUTRAL_QP`]) / [`QP_SPAN`], in steps of
 /// half a QP, so that a call has few sets of weights.
@@ -413,14 +413,14 @@ mod tests {
 
     #[test]
     fn weights_follow_the_quantiser_and_stop_at_its_ends() {
-        assert_eq!([Some(32.0), None, Some(f32::NAN)].map(condition), [0.0; 3]);
-        assert_eq!([20.0, 38.0, 44.0, 51.0, 0.0].map(|qp| condition(Some(qp))), [-1.0, 0.5, 1.0, 1.0, -1.0]);
-        assert_eq!(condition(Some(33.1)), condition(Some(32.9)), "in steps of half a QP");
+        assert_eq!([Some(30.0), None, Some(f32::NAN)].map(condition), [0.0; 3]);
+        assert_eq!([22.0, 34.0, 38.0, 51.0, 0.0].map(|qp| condition(Some(qp))), [-1.0, 0.5, 1.0, 1.0, -1.0]);
+        assert_eq!(condition(Some(31.1)), condition(Some(30.9)), "in steps of half a QP");
         let [neutral, change] = [1, 2].map(|seed| Model::untrained(3, 1, seed).unwrap().layers);
         let model = Model::with_qp("m", neutral.clone(), change.clone(), Training::default()).unwrap();
         assert!(model.info().follows_qp && model.layers() == neutral);
         assert_eq!(model.at_qp(None), neutral);
-        let at = model.at_qp(Some(38.0));
+        let at = model.at_qp(Some(34.0));
         assert!((at[1].weights[5] - (neutral[1].weights[5] + 0.5 * change[1].weights[5])).abs() < 1e-6);
         assert!((at[2].bias[3] - (neutral[2].bias[3] + 0.5 * change[2].bias[3])).abs() < 1e-6);
         let why = |by_qp| Model::with_qp("m", neutral.clone(), by_qp, Training::default()).unwrap_err().to_string();

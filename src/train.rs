@@ -22,6 +22,7 @@ use std::{
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::model::{Model, ModelError, Training};
 
@@ -98,7 +99,7 @@ impl Default for TrainConfig {
             batch: 16,
             patch: 56,
             learning_rate: 2e-3,
-            loss: Loss::default(),
+            loss: Loss { epsilon: 0.02, gradient: 0.0 },
             wide: true,
             by_qp: true,
             clips: 8,
@@ -421,11 +422,13 @@ fn glance(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
 
 /// The scores of a network on pairs; none without pairs.
 fn judge<'a>(net: &Folded, pairs: impl Iterator<Item = &'a Pair>) -> Option<Scores> {
+    let pairs: Vec<&Pair> = pairs.collect();
+    // A frame that is hit exactly counts 100 dB, as everywhere in the program.
+    let decibels = |error: f64| if error > 0.0 { (10.0 * (255.0 * 255.0 / error).log10()).min(100.0) } else { 100.0 };
+    let one = |pair: &&Pair| net::errors(&net.at(pair.seen.qp), pair).map(decibels);
+    let each: Vec<[f64; 2]> = pairs.par_iter().map(one).collect();
     let mut scores = Scores { frames: 0, bicubic: 0.0, model: 0.0 };
-    for pair in pairs {
-        // A frame that is hit exactly counts 100 dB, as everywhere in the program.
-        let [bicubic, model] = net::errors(&net.at(pair.seen.qp), pair)
-            .map(|error| if error > 0.0 { (10.0 * (255.0 * 255.0 / error).log10()).min(100.0) } else { 100.0 });
+    for [bicubic, model] in each {
         scores.frames += 1;
         scores.bicubic += bicubic;
         scores.model += model;

@@ -190,7 +190,8 @@ impl Decoder {
         let Some(noted) = at.and_then(|at| self.waiting.remove(at)) else { return Ok(None) };
         let planes = raw.planes?;
         let [y, u, v] = planes;
-        let frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
+        let mut frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
+        frame.qp = noted.qp;
         Ok(Some(Decoded { frame, damaged: noted.damaged, qp: noted.qp, keyframe: noted.keyframe }))
     }
 }

@@ -23,7 +23,7 @@ impl Values {
 pub fn rgba(lr: &Frame, how: Method, model: &Model) -> Result<Rgba, UpscaleError> {
     let size = lr.size().times(SCALE)?;
     let (width, height) = (size.width() as usize, size.height() as usize);
-    let y = luma(lr.y(), how, model);
+    let y = luma(lr, how, model);
     // The chroma planes have half the luma's size and go to twice of it.
     let u = resample(lr.u(), 4, width, height, how.kernel());
     let v = resample(lr.v(), 4, width, height, how.kernel());
@@ -47,7 +47,7 @@ pub fn i420(lr: &Frame, how: Method, model: &Model) -> Result<Frame, UpscaleErro
     };
     let (width, height) = (size.width() as usize, size.height() as usize);
     let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
-    let y = to_plane(luma(lr.y(), how, model), width, height).map_err(crate::frame::FrameError::from)?;
+    let y = to_plane(luma(lr, how, model), width, height).map_err(crate::frame::FrameError::from)?;
     let u = to_plane(resample(lr.u(), 2, cw, ch, how.kernel()), cw, ch).map_err(crate::frame::FrameError::from)?;
     let v = to_plane(resample(lr.v(), 2, cw, ch, how.kernel()), cw, ch).map_err(crate::frame::FrameError::from)?;
     Ok(Frame::new(y, u, v, lr.colour, lr.stamp)?)
@@ -57,10 +57,11 @@ fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-fn luma(lr: &Plane, how: Method, model: &Model) -> Values {
+fn luma(lr: &Frame, how: Method, model: &Model) -> Values {
+    let (lr, layers) = (lr.y(), model.at_qp(lr.qp));
     let mut out = resample(lr, 2, 2 * lr.width(), 2 * lr.height(), how.kernel());
     if how == Method::Cnn {
-        let detail = network(lr, model);
+        let detail = network(lr, &layers);
         for (v, d) in out.data.iter_mut().zip(&detail.data) {
             *v += d;
         }
@@ -105,9 +106,9 @@ fn resample(plane: &Plane, factor: usize, width: usize, height: usize, (kernel, 
 }
 
 /// The network's output at twice the size: what is added to bicubic.
-fn network(lr: &Plane, model: &Model) -> Values {
+fn network(lr: &Plane, layers: &[Conv3x3]) -> Values {
     // The luma with its edges repeated, so that every convolution can be valid.
-    let reach = model.radius();
+    let reach = layers.len();
     let (mut width, mut height) = (lr.width() + 2 * reach, lr.height() + 2 * reach);
     let mut channels = vec![Vec::with_capacity(width * height)];
     for y in 0..height {
@@ -116,10 +117,10 @@ fn network(lr: &Plane, model: &Model) -> Values {
             channels[0].push(f32::from(code) / 255.0);
         }
     }
-    for (i, layer) in model.layers().iter().enumerate() {
+    for (i, layer) in layers.iter().enumerate() {
         channels = convolve(layer, &channels, width, height);
         (width, height) = (width - 2, height - 2);
-        if i + 1 < model.layers().len() {
+        if i + 1 < layers.len() {
             channels.iter_mut().flatten().for_each(|v| *v = v.max(0.0));
         }
     }
@@ -225,20 +226,20 @@ mod tests {
         let mut y = Plane::filled(5, 5, 0);
         y.row_mut(2)[2] = 255;
         let model = pass_on(1, 1, [0.1, 0.2, 0.3, 0.4]);
-        let detail = network(&y, &model);
+        let detail = network(&y, model.layers());
         let around = [detail.at(4, 4), detail.at(5, 4), detail.at(4, 5), detail.at(5, 5)];
         assert_eq!(around, [0.1, 0.2, 0.3, 0.4]);
         assert_eq!(detail.data.iter().filter(|v| **v != 0.0).count(), 4);
         // The tap at kx = 2 looks at the pixel on the right: the bright pixel shows one place to the left.
-        assert_eq!(network(&y, &pass_on(2, 1, [1.0; 4])).at(2, 4), 1.0);
-        assert_eq!(network(&y, &pass_on(1, 2, [1.0; 4])).at(4, 2), 1.0);
+        assert_eq!(network(&y, pass_on(2, 1, [1.0; 4]).layers()).at(2, 4), 1.0);
+        assert_eq!(network(&y, pass_on(1, 2, [1.0; 4]).layers()).at(4, 2), 1.0);
     }
 
     #[test]
     fn the_network_sees_repeated_edges() {
         let y = Plane::filled(1, 1, 51);
         for (dx, dy) in [(0, 0), (1, 1), (2, 0), (2, 2)] {
-            assert_eq!(network(&y, &pass_on(dx, dy, [1.0; 4])).data, vec![51.0 / 255.0; 4]);
+            assert_eq!(network(&y, pass_on(dx, dy, [1.0; 4]).layers()).data, vec![51.0 / 255.0; 4]);
         }
     }
 }
