@@ -26,7 +26,7 @@ pub mod gpu;
 pub mod lanczos;
 pub mod reference;
 
-pub use cpu::CpuEngine;
+pub use cpu::{CpuEngine, Isa};
 pub use gpu::{GpuContext, GpuEngine, GpuPicture};
 
 /// Where pictures are upscaled.
@@ -133,6 +133,12 @@ pub enum UpscaleError {
     /// The threads cannot be started.
     #[error("cannot start the threads of the CPU engine: {0}")]
     Threads(String),
+    /// Instructions that nobody knows or that the machine does not have.
+    #[error("the CPU engine cannot use these instructions: {0}")]
+    Simd(String),
+    /// Weights of another shape.
+    #[error("the model {0} has another shape than the one that runs")]
+    Shape(String),
     /// There is no adapter to use.
     #[error("there is no GPU adapter to use: {0}. The CPU engine needs none: --engine cpu")]
     NoAdapter(String),
@@ -191,6 +197,10 @@ pub trait Upscaler: Send {
 
     /// Uses another model from the next frame on.
     fn set_model(&mut self, model: Arc<Model>);
+
+    /// Uses other weights of the same shape from the next frame on. Cheap enough for every frame: nothing is
+    /// compiled or made anew. A model of another shape is refused, and changes nothing.
+    fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError>;
 }
 
 /// Makes the engine to use, and says in words why it is that one.

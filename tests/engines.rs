@@ -9,8 +9,8 @@ use clearcall::{
     frame::{Colour, Frame, Matrix, Plane, Range, Rgba, Size, Stamp},
     model::{Conv3x3, Model, Training},
     upscale::{
-        CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Method, Picture, UpscaleError, Upscaler, choose,
-        reference,
+        CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Method, Picture, UpscaleError, Upscaler,
+        choose, reference,
     },
 };
 use pictures::{colours, picture, same_i420, same_rgba};
@@ -20,15 +20,18 @@ use pictures::{colours, picture, same_i420, same_rgba};
 const SIZES: [(u32, u32); 12] =
     [(1, 1), (1, 9), (9, 1), (2, 2), (3, 2), (7, 5), (8, 8), (17, 16), (31, 33), (64, 3), (65, 47), (40, 150)];
 
+/// An untrained model whose output is far from nothing.
+fn strong(channels: usize, depth: usize) -> Model {
+    let mut layers = Model::untrained(channels, depth, 11).unwrap().layers().to_vec();
+    let last = layers.last_mut().unwrap();
+    last.weights.iter_mut().chain(&mut last.bias).for_each(|w| *w *= 3.0);
+    Model::new(format!("untrained {channels},{depth}"), layers, Training::default()).unwrap()
+}
+
 /// The shipped models and untrained ones of several shapes whose output is far from nothing.
 fn models() -> Vec<Arc<Model>> {
     let shapes = [(1, 0), (3, 1), (4, 0), (8, 1), (8, 3), (12, 1), (13, 2)];
-    let untrained = shapes.into_iter().map(|(channels, depth)| {
-        let mut layers = Model::untrained(channels, depth, 11).unwrap().layers().to_vec();
-        let last = layers.last_mut().unwrap();
-        last.weights.iter_mut().chain(&mut last.bias).for_each(|w| *w *= 3.0);
-        Model::new(format!("untrained {channels},{depth}"), layers, Training::default()).unwrap()
-    });
+    let untrained = shapes.into_iter().map(|(channels, depth)| strong(channels, depth));
     Model::shipped().map(|name| Model::find(name).unwrap()).chain(untrained).map(Arc::new).collect()
 }
 
@@ -68,7 +71,97 @@ fn agree_everywhere(engine: &mut dyn Upscaler) {
 #[test]
 fn the_cpu_gives_the_references_pictures() {
     let model = Model::untrained(8, 1, 0).unwrap();
-    agree_everywhere(&mut CpuEngine::new(&model, Some(2)).unwrap());
+    for isa in Isa::available() {
+        agree_everywhere(&mut CpuEngine::with_isa(&model, Some(2), isa).unwrap());
+    }
+}
+
+/// The CPU cuts a wide picture into stretches of columns, and bigger networks into narrower ones.
+#[test]
+fn wide_pictures_have_no_seams() {
+    let model = Arc::new(strong(16, 4));
+    for isa in Isa::available() {
+        let mut engine = CpuEngine::with_isa(&model, Some(3), isa).unwrap();
+        agree(&mut engine, &picture(601, 11, Colour::default(), 9, 1), &model);
+        agree(&mut engine, &picture(290, 3, Colour::default(), 0, 2), &model);
+    }
+}
+
+/// Weights of the same shape are taken over; others are refused, and the engine goes on as it was.
+fn takes_weights(engine: &mut dyn Upscaler, first: &Model) {
+    let lr = picture(33, 20, Colour::default(), 0, 4);
+    agree(engine, &lr, first);
+    let (channels, depth) = (first.info().channels, first.info().depth);
+    let other = Model::untrained(channels, depth, 77).unwrap();
+    engine.set_weights(&other).unwrap();
+    agree(engine, &lr, &other);
+    let wider = Model::untrained(channels + 1, depth, 77).unwrap();
+    assert!(matches!(engine.set_weights(&wider), Err(UpscaleError::Shape(_))));
+    agree(engine, &lr, &other);
+}
+
+/// A model that follows the quantiser does so in every engine, back and forth.
+fn follows_the_quantiser(engine: &mut dyn Upscaler) {
+    let [neutral, change] = [strong(5, 1), Model::untrained(5, 1, 3).unwrap()].map(|m| m.layers().to_vec());
+    let model = Model::with_qp("follows", neutral, change, Training::default()).unwrap();
+    engine.set_model(Arc::new(model.clone()));
+    let lr = |qp| {
+        let mut lr = picture(21, 14, Colour::default(), 0, 4);
+        lr.qp = qp;
+        lr
+    };
+    let [fine, coarse] = [24.0, 36.0].map(|qp| reference::rgba(&lr(Some(qp)), Method::Cnn, &model).unwrap());
+    assert!(same_rgba(&fine, &coarse).is_err(), "the quantiser changes nothing");
+    for qp in [Some(24.0), Some(36.0), None, Some(36.0)] {
+        agree(engine, &lr(qp), &model);
+    }
+    // Other weights while the quantiser is not neutral.
+    let [neutral, change] = [8, 9].map(|seed| Model::untrained(5, 1, seed).unwrap().layers().to_vec());
+    let other = Model::with_qp("other", neutral, change, Training::default()).unwrap();
+    engine.set_weights(&other).unwrap();
+    agree(engine, &lr(Some(36.0)), &other);
+}
+
+#[test]
+fn models_follow_the_quantiser() {
+    let model = Model::untrained(4, 0, 5).unwrap();
+    follows_the_quantiser(&mut CpuEngine::new(&model, Some(2)).unwrap());
+    let Some(gpu) = gpu() else { return };
+    follows_the_quantiser(&mut GpuEngine::new(gpu, Arc::new(model)).unwrap());
+}
+
+#[test]
+fn weights_are_changed_while_an_engine_runs() {
+    for model in [strong(8, 1), strong(3, 2), strong(1, 1)] {
+        takes_weights(&mut CpuEngine::new(&model, Some(2)).unwrap(), &model);
+    }
+    let Some(gpu) = gpu() else { return };
+    for model in [strong(8, 1), strong(3, 2), strong(1, 1)] {
+        takes_weights(&mut GpuEngine::new(gpu.clone(), Arc::new(model.clone())).unwrap(), &model);
+    }
+}
+
+#[test]
+fn the_bare_network_gives_what_is_added_to_bicubic() {
+    let model = strong(8, 3);
+    let lr = picture(37, 21, Colour::default(), 3, 6);
+    let (mut engine, mut out) = (CpuEngine::new(&model, Some(2)).unwrap(), vec![0.0; 4 * 37 * 21]);
+    engine.network(lr.y(), &mut out);
+    let high = reference::i420(&lr, Method::Cnn, &model).unwrap();
+    let base = reference::i420(&lr, Method::Bicubic, &model).unwrap();
+    let mut seen = 0;
+    for y in 0..42 {
+        for x in 0..74 {
+            let (cnn, bicubic) = (high.y().row(y)[x], base.y().row(y)[x]);
+            let detail = 255.0 * out[(2 * (y % 2) + x % 2) * 37 * 21 + y / 2 * 37 + x / 2];
+            // Both were rounded; where one was held to 0 or 255, nothing can be said.
+            if !matches!((cnn, bicubic), (0 | 255, _) | (_, 0 | 255)) {
+                assert!((f32::from(cnn) - f32::from(bicubic) - detail).abs() < 1.1, "({x}, {y})");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 1000);
 }
 
 /// The adapter to test on: whatever there is, a software one included. `CLEARCALL_NO_GPU=1` says that there

@@ -1,12 +1,24 @@
-//! The CPU engine: bands of rows across threads, everything of a band in one pass.
+//! The CPU engine: everything of a row in one pass, in vectors, across threads.
 //!
-//! A band goes through all layers row by row and keeps only the last rows of each, so that what the
-//! next layer needs is still in the nearest cache; each row is finished down to its RGB bytes before
-//! the next begins. The loops work on slices and small arrays in a shape that the compiler vectorises.
+//! A thread goes down a stretch of columns row by row. Each row passes all layers while the last three rows
+//! of each are in the cache, meets bicubic, chroma and colour, and is written once. See ARCHITECTURE.md for
+//! the counts.
+//!
+//! | module | what |
+//! |---|---|
+//! | `simd` | vectors, one trait for all instruction sets |
+//! | `net`, `conv`, `rows` | the network: packed weights, the kernel, the rows that are kept |
+//! | `pixels` | bicubic, chroma, colour |
+//! | `band` | a row's way through all of it |
+//! | `pool`, `queue` | threads, and which rows each takes |
 
-use std::{sync::Arc, thread};
-
-use rayon::prelude::*;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use super::{EngineKind, Method, Pair, Picture, UpscaleError, Upscaler, bicubic, lanczos};
 use crate::{
@@ -15,45 +27,106 @@ use crate::{
 };
 
 mod band;
+mod conv;
+mod memory;
 mod net;
+mod peak;
+mod pixels;
 mod plane;
+mod pool;
+mod queue;
+mod rows;
+mod simd;
 
-use band::Band;
+use band::{Band, Cut, Wanted};
+use memory::Pieces;
 use net::Net;
+use pool::Pool;
+use queue::Queue;
+pub use simd::{Isa, SIMD_VARIABLE};
 
 /// More threads than this gain nothing on pictures of a call.
-const MAX_THREADS: usize = 16;
-/// Rows of a band at least: a band computes a few rows of its neighbours anew.
-const MIN_ROWS: usize = 16;
+pub const MAX_THREADS: usize = 16;
 /// How many finished pictures are kept to be written again.
 const KEPT_PICTURES: usize = 8;
 
-/// Upscales with threads and vectorised loops.
+static LIMIT: AtomicUsize = AtomicUsize::new(MAX_THREADS);
+
+/// Engines that are made from now on, and are not told otherwise, have so many threads at most. For the
+/// whole process: it is the user's limit on what the program takes of the machine.
+pub fn limit_threads(threads: usize) {
+    LIMIT.store(threads.max(1), Ordering::Relaxed);
+}
+
+/// Upscales with threads and vectors.
 #[derive(Debug)]
 pub struct CpuEngine {
-    pool: rayon::ThreadPool,
+    pool: Pool,
+    isa: Isa,
     net: Net,
-    bands: Vec<Band>,
+    queue: Queue,
+    /// One for each thread.
+    bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
 }
 
 impl CpuEngine {
-    /// Starts its threads: as many as the machine has cores, or as given.
+    /// Starts its threads, as many as the machine has cores and [`limit_threads`] allows, or as given; with the
+    /// best instructions that the machine has, or those that [`SIMD_VARIABLE`] names.
     pub fn new(model: &Model, threads: Option<usize>) -> Result<Self, UpscaleError> {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.unwrap_or_else(cores).clamp(1, MAX_THREADS);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("upscale-{i}"))
-            .build()
-            .map_err(|e| UpscaleError::Threads(e.to_string()))?;
-        Ok(Self { pool, net: Net::new(model), bands: Vec::new(), pictures: Vec::new() })
+        Self::with_isa(model, threads, Isa::from_env()?)
     }
 
-    /// Rows of a band for a picture of this height: several bands for each thread, so that one that is
-    /// held up leaves work to the others.
-    fn rows(&self, height: usize) -> usize {
-        height.div_ceil(4 * self.pool.current_num_threads()).max(MIN_ROWS)
+    /// The same with these instructions.
+    pub fn with_isa(model: &Model, threads: Option<usize>, isa: Isa) -> Result<Self, UpscaleError> {
+        let isa = isa.checked()?;
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.unwrap_or_else(|| cores().min(LIMIT.load(Ordering::Relaxed))).clamp(1, MAX_THREADS);
+        Ok(Self {
+            pool: Pool::new(threads)?,
+            isa,
+            net: Net::new(model),
+            queue: Queue::default(),
+            bands: (0..threads).map(|_| Mutex::default()).collect(),
+            pictures: Vec::new(),
+        })
+    }
+
+    /// The instructions that it uses.
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Its threads.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Only the network, at the quantiser of the frame before: its four channels, one after another, each as
+    /// large as `luma`. What is missing in `out` is not written.
+    pub fn network(&mut self, luma: &Plane, out: &mut [f32]) {
+        self.compute(luma, Wanted::Channels { luma, out: Pieces::new(out) });
+    }
+
+    /// The machine's peak: multiply-adds a second in all threads at once, twice that being its FLOPS.
+    pub fn measure_peak(&mut self) -> f64 {
+        peak::measure(&mut self.pool, self.isa)
+    }
+
+    fn compute(&mut self, luma: &Plane, wanted: Wanted<'_>) {
+        let cut = Cut::new(&self.net, luma.width(), luma.height());
+        let (threads, isa) = (self.pool.threads(), self.isa);
+        self.queue.fill(cut.places() as u32, threads, self.net.radius() as u32 + 2);
+        let (net, queue, bands) = (&self.net, &self.queue, &self.bands);
+        self.pool.run(&|thread| {
+            let Some(band) = bands.get(thread) else { return };
+            let mut band = band.lock().unwrap_or_else(PoisonError::into_inner);
+            band.begin();
+            while let Some(place) = queue.take(thread) {
+                // SAFETY: the queue gives out each place once.
+                unsafe { band.place(isa, net, &cut, &wanted, place as usize) };
+            }
+        });
     }
 
     /// A picture that nobody looks at any more, or a new one.
@@ -72,25 +145,21 @@ impl CpuEngine {
         }
     }
 
-    fn double(&self, plane: &Plane, how: Method, width: usize, height: usize) -> Result<Plane, UpscaleError> {
-        let data = self.pool.install(|| match how {
-            Method::Bilinear => plane::double(plane, &lanczos::BILINEAR_DOUBLE, width, height),
-            Method::Bicubic | Method::Cnn => plane::double(plane, &bicubic::DOUBLE, width, height),
-            Method::Lanczos => plane::double(plane, &lanczos::LANCZOS_DOUBLE, width, height),
-        });
+    fn double(&mut self, plane: &Plane, how: Method, width: usize, height: usize) -> Result<Plane, UpscaleError> {
+        let pool = &mut self.pool;
+        let data = match how {
+            Method::Bilinear => plane::double(pool, plane, &lanczos::BILINEAR_DOUBLE, width, height),
+            Method::Bicubic | Method::Cnn => plane::double(pool, plane, &bicubic::DOUBLE, width, height),
+            Method::Lanczos => plane::double(pool, plane, &lanczos::LANCZOS_DOUBLE, width, height),
+        };
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
 
-    fn network_luma(&mut self, lr: &Plane) -> Result<Plane, UpscaleError> {
-        let (width, height) = (2 * lr.width(), 2 * lr.height());
+    fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
+        let (width, height) = (2 * luma.width(), 2 * luma.height());
         let mut data = vec![0; width * height];
-        let rows = self.rows(lr.height());
-        self.bands.resize_with(lr.height().div_ceil(rows), Band::default);
-        let (net, bands) = (&self.net, &mut self.bands);
-        self.pool.install(|| {
-            let work = bands.par_iter_mut().zip(data.par_chunks_mut(2 * rows * width)).enumerate();
-            work.for_each(|(i, (band, out))| band.luma(net, lr, i * rows, out));
-        });
+        self.net.follow(qp);
+        self.compute(luma, Wanted::Luma { luma, out: Pieces::new(&mut data) });
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
 }
@@ -101,27 +170,19 @@ impl Upscaler for CpuEngine {
     }
 
     fn describe(&self) -> String {
-        match self.pool.current_num_threads() {
-            1 => "CPU, 1 thread".to_owned(),
-            n => format!("CPU, {n} threads"),
+        match self.pool.threads() {
+            1 => format!("CPU, 1 thread, {}", self.isa),
+            n => format!("CPU, {n} threads, {}", self.isa),
         }
     }
 
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         let (mut left, mut right) = (self.picture(size), self.picture(size));
-        let height = lr.size().height() as usize;
-        let rows = self.rows(height);
-        self.bands.resize_with(height.div_ceil(rows), Band::default);
-        let bytes = 2 * rows * 4 * size.width() as usize;
-        let (net, bands) = (&self.net, &mut self.bands);
+        self.net.follow(lr.qp);
         // Both were free or new, so that this copies nothing.
-        let (l, r) = (Arc::make_mut(&mut left), Arc::make_mut(&mut right));
-        self.pool.install(|| {
-            let outs = l.data.par_chunks_mut(bytes).zip(r.data.par_chunks_mut(bytes));
-            let work = bands.par_iter_mut().zip(outs).enumerate();
-            work.for_each(|(i, (band, (left, right)))| band.compare(net, lr, i * rows, left, right));
-        });
+        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
+        self.compute(lr.y(), Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), left: l, right: r });
         self.keep(&left);
         self.keep(&right);
         Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right), gpu_time: None })
@@ -132,7 +193,7 @@ impl Upscaler for CpuEngine {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
         let y = match how {
-            Method::Cnn => self.network_luma(lr.y())?,
+            Method::Cnn => self.network_luma(lr.y(), lr.qp)?,
             _ => self.double(lr.y(), how, width, height)?,
         };
         let (u, v) = (self.double(lr.u(), how, cw, ch)?, self.double(lr.v(), how, cw, ch)?);
@@ -140,6 +201,12 @@ impl Upscaler for CpuEngine {
     }
 
     fn set_model(&mut self, model: Arc<Model>) {
-        self.net = Net::new(&model);
+        if !self.net.set_weights(&model) {
+            self.net = Net::new(&model);
+        }
+    }
+
+    fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
+        if self.net.set_weights(model) { Ok(()) } else { Err(UpscaleError::Shape(model.name().to_owned())) }
     }
 }

@@ -1,140 +1,176 @@
-//! A band of rows, from codes to pixels.
+//! What a thread keeps while it goes down a stretch of columns, and a row's way from codes to pixels.
 
 use super::{
-    net::{Net, NetRows},
-    plane,
+    memory::{Lines, Pieces},
+    net::Net,
+    pixels::{ChromaAcross, LumaAcross, LumaDown, Pixels, half},
+    rows::{Extend, NetRows},
+    simd::{Isa, Job, Simd},
 };
 use crate::{
     frame::{Frame, Plane},
-    upscale::{
-        bicubic::{DOUBLE, FOURFOLD},
-        colour::{ChromaRow, ToRgb, code},
-        filter::{REACH, Rows, extend, weighted},
-    },
+    upscale::{bicubic::FOURFOLD, colour::code, filter::Rows},
 };
 
-/// What a thread needs to compute a band; kept from frame to frame.
-///
-/// Rows at twice the width hold all even columns and then all odd ones: so the network's channels, which
-/// are the four places of a 2×2 block, are added as they come.
+/// How a picture is cut: into stretches of columns, so narrow that the rows of all layers stay in the
+/// cache. A place is a row of a stretch; they are counted down the first stretch, then down the second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    stretch: usize,
+}
+
+/// The second-level cache has half a megabyte at least where there are vectors; a part of it is for the
+/// weights, the pictures' rows and what comes next.
+const CACHE: usize = 288 << 10;
+/// Narrower stretches compute too much of their neighbours.
+const NARROWEST: usize = 64;
+
+impl Cut {
+    pub(super) fn new(net: &Net, width: usize, height: usize) -> Self {
+        let most = (CACHE / NetRows::bytes_per_column(net)).max(NARROWEST);
+        // All about as wide; whole vectors, and even, since two columns share a chroma pixel.
+        let stretch = width.div_ceil(width.div_ceil(most)).next_multiple_of(32);
+        Self { width, height, stretch }
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.width.div_ceil(self.stretch) * self.height
+    }
+
+    /// First column, columns and row of a place.
+    fn place(&self, place: usize) -> (usize, usize, usize) {
+        let x = place / self.height * self.stretch;
+        (x, self.stretch.min(self.width - x), place % self.height)
+    }
+}
+
+/// What is wanted of a picture, and where it goes.
+pub(super) enum Wanted<'a> {
+    /// Bicubic and the network in RGB.
+    Pair { lr: &'a Frame, to_rgb: [[f32; 4]; 3], left: Pieces<'a, u8>, right: Pieces<'a, u8> },
+    /// The network's luma.
+    Luma { luma: &'a Plane, out: Pieces<'a, u8> },
+    /// The network's four channels, one after another.
+    Channels { luma: &'a Plane, out: Pieces<'a, f32> },
+}
+
+impl Wanted<'_> {
+    fn luma(&self) -> &Plane {
+        match self {
+            Self::Pair { lr, .. } => lr.y(),
+            Self::Luma { luma, .. } | Self::Channels { luma, .. } => luma,
+        }
+    }
+}
+
+/// What a thread needs; kept from frame to frame.
 #[derive(Debug, Default)]
 pub(super) struct Band {
     net: NetRows,
     luma: Rows,
     chroma: [Rows; 2],
-    extended: Vec<f32>,
-    bicubic: Vec<f32>,
-    sum: Vec<f32>,
-    uv: [Vec<f32>; 2],
-    colours: ChromaRow,
+    extended: Lines,
+    sums: [Lines; 2],
+    /// The place that follows on what is kept here.
+    next: Option<usize>,
 }
 
 impl Band {
-    /// Both pictures of the rows from `first` on; the outputs' lengths say how many.
-    pub(super) fn compare(&mut self, net: &Net, lr: &Frame, first: usize, left: &mut [u8], right: &mut [u8]) {
-        let width = lr.y().width();
-        self.start(net, width, first);
-        // Two luma pixels share a chroma pixel; where the width is odd, one column is computed for nothing.
-        let stride = 2 * lr.u().width();
-        for rows in &mut self.chroma {
-            rows.start(2 * stride);
-        }
-        for uv in &mut self.uv {
-            uv.resize(2 * stride, 0.0);
-        }
-        let to_rgb = ToRgb::new(lr.colour);
-        let pairs = left.chunks_exact_mut(16 * width).zip(right.chunks_exact_mut(16 * width));
-        for (i, (left, right)) in pairs.enumerate() {
-            let detail = self.net.row(net, lr.y());
-            let both = left.chunks_exact_mut(8 * width).zip(right.chunks_exact_mut(8 * width));
-            for (dy, (left, right)) in both.enumerate() {
-                let y = 2 * (first + i) + dy;
-                bicubic_row(&mut self.luma, lr.y(), y, &mut self.extended, &mut self.bicubic);
-                chroma_rows(&mut self.chroma, lr, y, &mut self.extended, &mut self.uv);
-                to_rgb.chroma(&self.uv[0], &self.uv[1], &mut self.colours);
-
-                let (even, odd) = self.bicubic.split_at(width);
-                to_rgb.pixels(even, odd, &self.colours, stride, left);
-                add(&self.bicubic, [detail[2 * dy], detail[2 * dy + 1]], &mut self.sum);
-                let (even, odd) = self.sum.split_at(width);
-                to_rgb.pixels(even, odd, &self.colours, stride, right);
-            }
-        }
+    /// Forgets the picture before.
+    pub(super) fn begin(&mut self) {
+        self.next = None;
     }
 
-    /// The network's luma of the rows from `first` on.
-    pub(super) fn luma(&mut self, net: &Net, lr: &Plane, first: usize, out: &mut [u8]) {
-        let width = lr.width();
-        self.start(net, width, first);
-        for (i, out) in out.chunks_exact_mut(4 * width).enumerate() {
-            let detail = self.net.row(net, lr);
-            for (dy, out) in out.chunks_exact_mut(2 * width).enumerate() {
-                bicubic_row(&mut self.luma, lr, 2 * (first + i) + dy, &mut self.extended, &mut self.bicubic);
-                add(&self.bicubic, [detail[2 * dy], detail[2 * dy + 1]], &mut self.sum);
-                let (even, odd) = self.sum.split_at(width);
-                for (out, (even, odd)) in out.as_chunks_mut::<2>().0.iter_mut().zip(even.iter().zip(odd)) {
-                    *out = [code(*even), code(*odd)];
+    /// Computes one place.
+    ///
+    /// # Safety
+    /// No other thread computes the same place of the same picture.
+    pub(super) unsafe fn place(&mut self, isa: Isa, net: &Net, cut: &Cut, wanted: &Wanted<'_>, place: usize) {
+        let (x, width, row) = cut.place(place);
+        if self.next != Some(place) || row == 0 {
+            self.start(net, x, width, row);
+        }
+        self.next = Some(place + 1);
+        let detail = self.net.row(isa, net, wanted.luma());
+        if let Wanted::Channels { out, .. } = wanted {
+            for (c, detail) in detail.into_iter().enumerate() {
+                // SAFETY: each place has its own columns of its own row.
+                let out = unsafe { out.piece((c * cut.height + row) * cut.width + x, width) };
+                out.copy_from_slice(&detail[..width]);
+            }
+            return;
+        }
+        let first = row as isize - 2;
+        self.luma.fetch(first, 5, |y, out| {
+            let plane = wanted.luma();
+            let row = plane.row(y.clamp(0, plane.height() as isize - 1) as usize);
+            isa.run(Extend { row, first: x as isize - 2, out: &mut self.extended[..width + 4] });
+            isa.run(LumaAcross { row: &self.extended, out });
+        });
+        let luma = self.luma.get(first);
+        match wanted {
+            Wanted::Pair { lr, to_rgb, left, right } => {
+                // Both rows of the output lie between the same four rows of chroma.
+                let (first, top) = FOURFOLD.down(2 * row);
+                let (_, bottom) = FOURFOLD.down(2 * row + 1);
+                for (rows, plane) in self.chroma.iter_mut().zip([lr.u(), lr.v()]) {
+                    rows.fetch(first, 4, |y, out| {
+                        let row = plane.row(y.clamp(0, plane.height() as isize - 1) as usize);
+                        let extended = &mut self.extended[..width.div_ceil(2) + 4];
+                        isa.run(Extend { row, first: (x / 2) as isize - 2, out: extended });
+                        isa.run(ChromaAcross { row: &self.extended, out });
+                    });
+                }
+                let chroma = self.chroma.each_ref().map(|rows| rows.get(first));
+                let out = [left, right].map(|side| {
+                    // SAFETY: each place has its own columns of its own two rows.
+                    [0, 1].map(|dy| unsafe { side.piece(8 * ((2 * row + dy) * cut.width + x), 8 * width) })
+                });
+                isa.run(Pixels { luma, detail, chroma, taps: [top, bottom], to_rgb: *to_rgb, out, width });
+            }
+            Wanted::Luma { out, .. } => {
+                let [top, bottom] = &mut self.sums;
+                isa.run(LumaDown { luma, detail, out: [&mut *top, &mut *bottom] });
+                for (dy, sums) in self.sums.iter().enumerate() {
+                    // SAFETY: each place has its own columns of its own two rows.
+                    let out = unsafe { out.piece(2 * ((2 * row + dy) * cut.width + x), 2 * width) };
+                    isa.run(Codes { halves: sums.split_at(half(width)), out });
                 }
             }
+            Wanted::Channels { .. } => {}
         }
     }
 
-    fn start(&mut self, net: &Net, width: usize, first: usize) {
-        self.net.start(net, width, first);
-        self.luma.start(2 * width);
-        self.bicubic.resize(2 * width, 0.0);
-        self.sum.resize(2 * width, 0.0);
+    fn start(&mut self, net: &Net, x: usize, width: usize, row: usize) {
+        self.net.start(net, x, width, row);
+        self.luma.start(2 * half(width));
+        for rows in &mut self.chroma {
+            rows.start(4 * half(width.div_ceil(2)));
+        }
+        self.extended.resize(half(width) + 4);
+        for sums in &mut self.sums {
+            sums.resize(2 * half(width));
+        }
     }
 }
 
-/// Row `y` of the output's luma by bicubic.
-fn bicubic_row(rows: &mut Rows, luma: &Plane, y: usize, extended: &mut Vec<f32>, out: &mut [f32]) {
-    let (first, taps) = DOUBLE.down(y);
-    extended.resize(luma.width() + 2 * REACH, 0.0);
-    rows.fetch(first, taps.len(), |row, out| plane::across(luma, &DOUBLE, row, extended, out));
-    weighted(taps, rows.get(first), out);
+/// Even and odd columns to bytes.
+struct Codes<'a> {
+    halves: (&'a [f32], &'a [f32]),
+    out: &'a mut [u8],
 }
 
-/// Row `y` of Cb and Cr at the output's pixels.
-fn chroma_rows(rows: &mut [Rows; 2], lr: &Frame, y: usize, extended: &mut Vec<f32>, out: &mut [Vec<f32>; 2]) {
-    let (first, taps) = FOURFOLD.down(y);
-    for ((rows, plane), out) in rows.iter_mut().zip([lr.u(), lr.v()]).zip(out) {
-        let width = plane.width();
-        extended.resize(width + 2 * REACH, 0.0);
-        rows.fetch(first, taps.len(), |row, out| {
-            extend(plane.row(row.clamp(0, plane.height() as isize - 1) as usize), REACH, extended);
-            let (even, odd) = out.split_at_mut(2 * width);
-            for (half, phase) in [(even, 0), (odd, 1)] {
-                // Columns 4k and 4k+2, or 4k+1 and 4k+3: two phases take turns.
-                interleave(phase, extended, half);
-            }
-        });
-        weighted(taps, rows.get(first), out);
-    }
-}
+impl Job for Codes<'_> {
+    type Output = ();
 
-/// `out[2k]` by phase `phase` of [`FOURFOLD`], `out[2k+1]` by phase `phase + 2`.
-fn interleave(phase: usize, row: &[f32], out: &mut [f32]) {
-    let (a, b) = (FOURFOLD.taps[phase], FOURFOLD.taps[phase + 2]);
-    // Both start from the same extended row; the later phases' first tap is one pixel further right.
-    let start = REACH - 2;
-    let n = out.len() / 2;
-    let [r0, r1, r2, r3, r4] = std::array::from_fn(|t| &row[start + t..][..n]);
-    for (k, out) in out.as_chunks_mut::<2>().0.iter_mut().enumerate().take(n) {
-        *out = [
-            a[0] * r0[k] + a[1] * r1[k] + a[2] * r2[k] + a[3] * r3[k],
-            b[0] * r1[k] + b[1] * r2[k] + b[2] * r3[k] + b[3] * r4[k],
-        ];
-    }
-}
-
-/// The network's two channels of a row onto bicubic's even and odd columns.
-fn add(bicubic: &[f32], detail: [&[f32]; 2], out: &mut [f32]) {
-    let width = detail[0].len();
-    for (half, detail) in detail.into_iter().enumerate() {
-        let (base, out) = (&bicubic[half * width..][..width], &mut out[half * width..][..width]);
-        for ((out, base), detail) in out.iter_mut().zip(base).zip(detail) {
-            *out = base + detail;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let (even, odd) = self.halves;
+        for (out, (even, odd)) in self.out.as_chunks_mut::<2>().0.iter_mut().zip(even.iter().zip(odd)) {
+            *out = [code(*even), code(*odd)];
         }
     }
 }

@@ -1,149 +1,142 @@
-//! The network, one row after another.
+//! A model with its weights in the order in which the kernel needs them.
 
-use crate::{frame::Plane, model::Model, upscale::filter::extend};
+use crate::model::{Conv3x3, Model, condition};
 
-/// Pixels that one step of the innermost loop computes: two registers of SSE2 or NEON, one of AVX.
-const LANES: usize = 8;
-/// Output channels that it computes at once; with [`LANES`] the sums fill half of sixteen registers.
-const GROUP: usize = 4;
+/// Output channels that the kernel computes at once.
+pub(super) const GROUP: usize = 4;
 
-/// A convolution with its weights in the order in which the loop needs them.
-#[derive(Debug)]
-struct Layer {
-    inputs: usize,
-    /// For each group of outputs, then for each input, the nine taps with the weights of the group.
-    weights: Vec<[[f32; GROUP]; 9]>,
+/// A convolution's numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers {
+    /// For each group of outputs, then each input, then each of nine taps: the weights of the group.
+    pub(super) weights: Vec<f32>,
     /// For each group of outputs.
-    bias: Vec<[f32; GROUP]>,
-    relu: bool,
+    pub(super) bias: Vec<f32>,
+}
+
+impl Numbers {
+    /// As many zeros as a convolution has numbers.
+    fn zero(conv: &Conv3x3) -> Self {
+        let groups = conv.outputs.div_ceil(GROUP);
+        Self { weights: vec![0.0; groups * conv.inputs * 9 * GROUP], bias: vec![0.0; groups * GROUP] }
+    }
+
+    /// Takes the numbers of a convolution of the same shape.
+    fn pack(&mut self, conv: &Conv3x3) {
+        for (n, w) in conv.weights.iter().enumerate() {
+            let (o, input, tap) = (n / 9 / conv.inputs, n / 9 % conv.inputs, n % 9);
+            self.weights[((o / GROUP * conv.inputs + input) * 9 + tap) * GROUP + o % GROUP] = *w;
+        }
+        self.bias[..conv.outputs].copy_from_slice(&conv.bias);
+    }
+
+    /// a + by · b.
+    fn sum(&mut self, a: &Self, by: f32, b: &Self) {
+        for (to, a, b) in [(&mut self.weights, &a.weights, &b.weights), (&mut self.bias, &a.bias, &b.bias)] {
+            for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
+                *to = a + by * b;
+            }
+        }
+    }
+}
+
+/// A convolution, ready to run.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) inputs: usize,
+    pub(super) numbers: Numbers,
+    /// What the result is held above: 0 is ReLU.
+    pub(super) floor: f32,
 }
 
 impl Layer {
     /// Channels that it writes: a last group that is not full writes zeros.
-    fn outputs(&self) -> usize {
-        self.bias.len() * GROUP
+    pub(super) fn outputs(&self) -> usize {
+        self.numbers.bias.len()
     }
 }
 
 /// A model, ready to run.
 #[derive(Debug)]
 pub(super) struct Net {
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
+    channels: usize,
+    /// Where the numbers follow the quantiser: those at the neutral one, and how they change.
+    by_qp: Vec<[Numbers; 2]>,
+    /// What the layers' numbers were made for, see [`condition`].
+    condition: f32,
 }
 
 impl Net {
     pub(super) fn new(model: &Model) -> Self {
-        let count = model.layers().len();
-        let layer = |(i, conv): (usize, &crate::model::Conv3x3)| {
-            let groups = conv.outputs.div_ceil(GROUP);
-            let mut weights = vec![[[0.0; GROUP]; 9]; groups * conv.inputs];
-            for (n, w) in conv.weights.iter().enumerate() {
-                let (o, input, tap) = (n / 9 / conv.inputs, n / 9 % conv.inputs, n % 9);
-                weights[o / GROUP * conv.inputs + input][tap][o % GROUP] = *w;
-            }
-            let mut bias = vec![[0.0; GROUP]; groups];
-            for (o, b) in conv.bias.iter().enumerate() {
-                bias[o / GROUP][o % GROUP] = *b;
-            }
-            Layer { inputs: conv.inputs, weights, bias, relu: i + 1 < count }
+        let last = model.layers().len() - 1;
+        let layer = |(i, conv): (usize, &Conv3x3)| {
+            let floor = if i == last { f32::NEG_INFINITY } else { 0.0 };
+            Layer { inputs: conv.inputs, numbers: Numbers::zero(conv), floor }
         };
-        Self { layers: model.layers().iter().enumerate().map(layer).collect() }
+        let layers = model.layers().iter().enumerate().map(layer).collect();
+        let by_qp = model.by_qp().iter().map(|conv| [Numbers::zero(conv), Numbers::zero(conv)]).collect();
+        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: 0.0 };
+        net.pack(model);
+        net
     }
 
-    fn radius(&self) -> usize {
+    /// Takes the weights of a model of the same shape; says whether it has it.
+    pub(super) fn set_weights(&mut self, model: &Model) -> bool {
+        let same = model.layers().len() == self.layers.len()
+            && model.info().channels == self.channels
+            && model.by_qp().len() == self.by_qp.len();
+        if same {
+            self.pack(model);
+        }
+        same
+    }
+
+    fn pack(&mut self, model: &Model) {
+        for (layer, conv) in self.layers.iter_mut().zip(model.layers()) {
+            layer.numbers.pack(conv);
+        }
+        self.condition = 0.0;
+        for ([neutral, change], (conv, by_qp)) in self.by_qp.iter_mut().zip(model.layers().iter().zip(model.by_qp())) {
+            neutral.pack(conv);
+            change.pack(by_qp);
+        }
+    }
+
+    /// Follows the quantiser of a frame.
+    pub(super) fn follow(&mut self, qp: Option<f32>) {
+        let condition = condition(qp);
+        if condition != self.condition {
+            self.condition = condition;
+            for (layer, [neutral, change]) in self.layers.iter_mut().zip(&self.by_qp) {
+                layer.numbers.sum(neutral, condition, change);
+            }
+        }
+    }
+
+    /// How far it looks around a pixel.
+    pub(super) fn radius(&self) -> usize {
         self.layers.len()
     }
-}
 
-/// The last three rows that each layer wrote.
-///
-/// Step s puts row `first − radius + s` of the luma in; layer l then has three rows before it from step
-/// 2(l+1) on and writes one. After 2·radius steps each step ends in a row of the result. A row written in
-/// step s lies in place s mod 3, for every layer.
-#[derive(Debug, Default)]
-pub(super) struct NetRows {
-    /// Before layer 0, 1, …, and after the last: three places, each with all channels, `stride` apart.
-    rings: Vec<Vec<f32>>,
-    stride: usize,
-    width: usize,
-    /// The luma row of the next step.
-    next: isize,
-    step: usize,
-}
-
-impl NetRows {
-    /// Begins a band whose first row is `first`.
-    pub(super) fn start(&mut self, net: &Net, width: usize, first: usize) {
-        let radius = net.radius();
-        self.width = width;
-        // A step of the loop writes up to LANES − 1 pixels beyond a row and reads two more.
-        self.stride = (width + 2 * radius).next_multiple_of(LANES) + LANES;
-        self.rings.resize_with(radius + 1, Vec::new);
-        let channels = std::iter::once(1).chain(net.layers.iter().map(Layer::outputs));
-        for (ring, channels) in self.rings.iter_mut().zip(channels) {
-            ring.resize(3 * channels * self.stride, 0.0);
-        }
-        self.next = first as isize - radius as isize;
-        self.step = 0;
-    }
-
-    /// The four channels of the next row of the result.
-    pub(super) fn row(&mut self, net: &Net, luma: &Plane) -> [&[f32]; 4] {
-        while self.step < 2 * net.radius() {
-            self.advance(net, luma);
-        }
-        let place = self.step % 3;
-        self.advance(net, luma);
-        let last = self.rings.last().map_or(&[][..], Vec::as_slice);
-        std::array::from_fn(|c| &last[(4 * place + c) * self.stride..][..self.width])
-    }
-
-    fn advance(&mut self, net: &Net, luma: &Plane) {
-        let radius = net.radius();
-        let row = luma.row(self.next.clamp(0, luma.height() as isize - 1) as usize);
-        let place = self.step % 3;
-        extend(row, radius, &mut self.rings[0][place * self.stride..][..self.stride]);
-        for (l, layer) in net.layers.iter().enumerate() {
-            if self.step < 2 * (l + 1) {
-                break;
-            }
-            let (before, after) = self.rings.split_at_mut(l + 1);
-            let size = before[l].len() / 3;
-            let rows = [1, 2, 3].map(|k| &before[l][(self.step + k) % 3 * size..][..size]);
-            let size = layer.outputs() * self.stride;
-            let out = &mut after[0][place * size..][..size];
-            let width = self.width + 2 * (radius - 1 - l);
-            convolve(layer, rows, self.stride, width, out);
-        }
-        self.next += 1;
-        self.step += 1;
+    /// Channels that are kept of each row: before the first layer, and after each.
+    pub(super) fn channels(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(1).chain(self.layers.iter().map(Layer::outputs))
     }
 }
 
-/// One row of a layer: `rows` are the three before it, each with all channels.
-fn convolve(layer: &Layer, rows: [&[f32]; 3], stride: usize, width: usize, out: &mut [f32]) {
-    for (group, bias) in layer.bias.iter().enumerate() {
-        let weights = &layer.weights[group * layer.inputs..][..layer.inputs];
-        for x in (0..width).step_by(LANES) {
-            let mut sums = bias.map(|b| [b; LANES]);
-            for (input, taps) in weights.iter().enumerate() {
-                for (ky, row) in rows.iter().enumerate() {
-                    let Some(pixels) = row[input * stride + x..].first_chunk::<{ LANES + 2 }>() else { return };
-                    for kx in 0..3 {
-                        for (sum, w) in sums.iter_mut().zip(taps[3 * ky + kx]) {
-                            for lane in 0..LANES {
-                                sum[lane] += w * pixels[lane + kx];
-                            }
-                        }
-                    }
-                }
-            }
-            for (o, sum) in sums.iter().enumerate() {
-                let to = &mut out[(group * GROUP + o) * stride + x..][..LANES];
-                for (to, v) in to.iter_mut().zip(sum) {
-                    *to = if layer.relu && *v < 0.0 { 0.0 } else { *v };
-                }
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_lie_where_the_kernel_reads_them() {
+        let weights = (0..5 * 3 * 9).map(|n| n as f32).collect();
+        let conv = Conv3x3 { inputs: 3, outputs: 5, weights, bias: vec![1.0, 2.0, 3.0, 4.0, 5.0] };
+        let mut numbers = Numbers::zero(&conv);
+        numbers.pack(&conv);
+        // Group 1, input 2, tap 7: only output 4 is there.
+        assert_eq!(numbers.weights[((3 + 2) * 9 + 7) * 4..][..4], [((4 * 3 + 2) * 9 + 7) as f32, 0.0, 0.0, 0.0]);
+        assert_eq!(numbers.bias, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0]);
     }
 }

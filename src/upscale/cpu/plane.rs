@@ -1,7 +1,8 @@
-//! One plane, doubled.
+//! One plane, doubled, by any filter.
 
-use rayon::prelude::*;
+use std::sync::Mutex;
 
+use super::pool::Pool;
 use crate::{
     frame::Plane,
     upscale::{
@@ -10,40 +11,39 @@ use crate::{
     },
 };
 
-/// Rows of the output that one thread makes at a time.
-const ROWS: usize = 64;
-
-/// `plane` at twice the size, cut to `width` and `height`, in the threads of the pool around.
-pub(super) fn double<const T: usize>(plane: &Plane, phases: &Phases<2, T>, width: usize, height: usize) -> Vec<u8> {
+/// `plane` at twice the size, cut to `width` and `height`.
+pub(super) fn double<const T: usize>(
+    pool: &mut Pool,
+    plane: &Plane,
+    phases: &Phases<2, T>,
+    width: usize,
+    height: usize,
+) -> Vec<u8> {
     let mut out = vec![0; width * height];
-    out.par_chunks_mut(ROWS * width).enumerate().for_each_init(
-        || (Rows::default(), vec![0.0; plane.width() + 2 * REACH], vec![0.0; 2 * plane.width()]),
-        |(rows, extended, sums), (i, out)| {
-            rows.start(2 * plane.width());
-            for (y, out) in out.chunks_exact_mut(width).enumerate() {
-                let (first, taps) = phases.down(i * ROWS + y);
-                rows.fetch(first, T, |row, out| across(plane, phases, row, extended, out));
-                weighted(taps, rows.get(first), sums);
-                let (even, odd) = sums.split_at(plane.width());
-                for (out, (even, odd)) in out.chunks_mut(2).zip(even.iter().zip(odd)) {
-                    for (out, v) in out.iter_mut().zip([even, odd]) {
-                        *out = code(*v);
-                    }
+    let share = height.div_ceil(pool.threads());
+    let bands: Vec<_> = out.chunks_mut(share * width).map(Mutex::new).collect();
+    pool.run(&|thread| {
+        let Some(mut band) = bands.get(thread).and_then(|band| band.lock().ok()) else { return };
+        let mut rows = Rows::default();
+        let (mut extended, mut sums) = (vec![0.0; plane.width() + 2 * REACH], vec![0.0; 2 * plane.width()]);
+        rows.start(2 * plane.width());
+        for (y, out) in band.chunks_exact_mut(width).enumerate() {
+            let (first, taps) = phases.down(thread * share + y);
+            rows.fetch(first, T, |row, out| across(plane, phases, row, &mut extended, out));
+            weighted(taps, rows.get(first), &mut sums);
+            let (even, odd) = sums.split_at(plane.width());
+            for (out, (even, odd)) in out.chunks_mut(2).zip(even.iter().zip(odd)) {
+                for (out, v) in out.iter_mut().zip([even, odd]) {
+                    *out = code(*v);
                 }
             }
-        },
-    );
+        }
+    });
     out
 }
 
 /// A row of a plane at twice its width: first all even columns, then all odd ones.
-pub(super) fn across<const T: usize>(
-    plane: &Plane,
-    phases: &Phases<2, T>,
-    row: isize,
-    extended: &mut [f32],
-    out: &mut [f32],
-) {
+fn across<const T: usize>(plane: &Plane, phases: &Phases<2, T>, row: isize, extended: &mut [f32], out: &mut [f32]) {
     let codes = plane.row(row.clamp(0, plane.height() as isize - 1) as usize);
     extend(codes, REACH, extended);
     let (even, odd) = out.split_at_mut(codes.len());

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     frame::{Frame, FrameError, Plane, Size},
-    model::{Model, SCALE},
+    model::{Model, SCALE, condition},
     upscale::{CpuEngine, EngineKind, Method, Pair, Picture, UpscaleError, Upscaler},
 };
 
@@ -20,6 +20,8 @@ pub struct GpuEngine {
     gpu: GpuContext,
     model: Arc<Model>,
     network: Option<Network>,
+    /// What the network's weights were made for, see [`condition`].
+    condition: f32,
     surface: Option<Surface>,
     passes: Passes,
     timer: Option<Timer>,
@@ -34,7 +36,17 @@ impl GpuEngine {
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
         let (passes, network, timer) =
             gpu.guarded(|| Ok((Passes::new(&gpu)?, Network::new(&gpu, &model)?, Timer::new(&gpu))))?;
-        Ok(Self { gpu, model, network: Some(network), surface: None, passes, timer, submitted: None, cpu: None })
+        Ok(Self {
+            gpu,
+            model,
+            network: Some(network),
+            condition: 0.0,
+            surface: None,
+            passes,
+            timer,
+            submitted: None,
+            cpu: None,
+        })
     }
 
     /// The device it runs on.
@@ -42,12 +54,24 @@ impl GpuEngine {
         &self.gpu
     }
 
-    /// Makes the network and the surface anew where model or size have changed.
-    fn prepare(&mut self, size: Size) -> Result<(), UpscaleError> {
-        let gpu = &self.gpu;
+    /// Makes the network and the surface anew where model or size have changed, and follows the quantiser.
+    fn prepare(&mut self, lr: &Frame) -> Result<(), UpscaleError> {
+        let (gpu, size) = (&self.gpu, lr.size());
         if self.network.is_none() {
             self.surface = None;
             self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model))?);
+            self.condition = 0.0;
+        }
+        let condition = condition(lr.qp);
+        if let Some(network) = &self.network
+            && condition != self.condition
+            && self.model.info().follows_qp
+        {
+            self.condition = condition;
+            gpu.guarded(|| {
+                network.set_weights(gpu, &self.model.at_qp(lr.qp));
+                Ok(())
+            })?;
         }
         if let Some(network) = &self.network
             && self.surface.as_ref().is_none_or(|s| s.size != size)
@@ -85,7 +109,7 @@ impl Upscaler for GpuEngine {
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
-        self.prepare(lr.size())?;
+        self.prepare(lr)?;
         let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
             return Err(unprepared());
         };
@@ -124,7 +148,7 @@ impl Upscaler for GpuEngine {
         }
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
-        self.prepare(lr.size())?;
+        self.prepare(lr)?;
         let Self { gpu, network: Some(network), surface: Some(surface), passes, .. } = self else {
             return Err(unprepared());
         };
@@ -143,7 +167,26 @@ impl Upscaler for GpuEngine {
     }
 
     fn set_model(&mut self, model: Arc<Model>) {
-        self.model = model;
-        self.network = None;
+        if self.set_weights(&model).is_err() {
+            self.model = model;
+            self.network = None;
+        }
+    }
+
+    fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
+        let shape = |model: &Model| (model.info().channels, model.info().depth);
+        if shape(model) != shape(&self.model) {
+            return Err(UpscaleError::Shape(model.name().to_owned()));
+        }
+        let gpu = &self.gpu;
+        if let Some(network) = &self.network {
+            gpu.guarded(|| {
+                network.set_weights(gpu, model.layers());
+                Ok(())
+            })?;
+            self.condition = 0.0;
+        }
+        self.model = Arc::new(model.clone());
+        Ok(())
     }
 }

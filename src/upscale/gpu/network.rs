@@ -54,22 +54,35 @@ impl Network {
             let margin = (count - 1 - i) as u32;
             let mut constants = vec![("OUTPUTS", f64::from(outputs)), ("MARGIN", f64::from(margin))];
             let (pipeline, packed) = if i == 0 {
-                (pipeline(gpu, "first.wgsl", &constants)?, packed(conv, 1))
+                (pipeline(gpu, "first.wgsl", &constants)?, packed(conv, channels_read(i, conv)))
             } else {
                 let inputs = conv.inputs.div_ceil(VECTOR);
                 let relu = if i + 1 < count { 1.0 } else { 0.0 };
                 constants.extend([("INPUTS", inputs as f64), ("RELU", relu)]);
-                (pipeline(gpu, "layer.wgsl", &constants)?, packed(conv, inputs * VECTOR))
+                (pipeline(gpu, "layer.wgsl", &constants)?, packed(conv, channels_read(i, conv)))
             };
             let weights = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
                 label: Some("weights"),
                 contents: bytemuck::cast_slice(&packed),
-                usage: wgpu::BufferUsages::STORAGE,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             });
             Ok(Layer { pipeline, weights, outputs, margin })
         };
         Ok(Self { layers: model.layers().iter().enumerate().map(layer).collect::<Result<_, _>>()? })
     }
+
+    /// Writes the weights of layers of the same shape over those that are there.
+    pub(super) fn set_weights(&self, gpu: &GpuContext, layers: &[Conv3x3]) {
+        for (i, (layer, conv)) in self.layers.iter().zip(layers).enumerate() {
+            let packed = packed(conv, channels_read(i, conv));
+            gpu.queue().write_buffer(&layer.weights, 0, bytemuck::cast_slice(&packed));
+        }
+    }
+}
+
+/// Channels that the shader of layer `i` reads: one of the luma, whole vectors of features.
+fn channels_read(i: usize, conv: &Conv3x3) -> usize {
+    if i == 0 { 1 } else { conv.inputs.next_multiple_of(VECTOR) }
 }
 
 fn pipeline(gpu: &GpuContext, shader: &str, constants: &[(&str, f64)]) -> Result<wgpu::ComputePipeline, UpscaleError> {

@@ -1,0 +1,163 @@
+//! Threads that wait for work, and the caller as one of them. Handing out work takes no memory.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use crate::upscale::UpscaleError;
+
+/// What every thread does once; it is given its number.
+type Work<'a> = dyn Fn(usize) + Sync + 'a;
+
+#[derive(Default)]
+struct State {
+    /// Lives as long as [`Pool::run`] waits.
+    work: Option<&'static Work<'static>>,
+    round: u64,
+    running: usize,
+    panic: Option<Box<dyn Any + Send>>,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    begin: Condvar,
+    done: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number of threads, one of which is the caller's. Dropping it ends and joins the others.
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+    others: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool of {}", self.threads())
+    }
+}
+
+impl Pool {
+    /// Starts all but one of `threads` threads.
+    pub(super) fn new(threads: usize) -> Result<Self, UpscaleError> {
+        let mut pool = Self { shared: Arc::default(), others: Vec::new() };
+        for number in 1..threads {
+            let shared = Arc::clone(&pool.shared);
+            let thread = std::thread::Builder::new().name(format!("upscale-{number}"));
+            let thread = thread.spawn(move || wait_and_work(&shared, number));
+            pool.others.push(thread.map_err(|e| UpscaleError::Threads(e.to_string()))?);
+        }
+        Ok(pool)
+    }
+
+    /// How many threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// Has every thread do `work` once, with its number, and waits until all are done.
+    pub(super) fn run(&mut self, work: &Work<'_>) {
+        if self.others.is_empty() {
+            return work(0);
+        }
+        {
+            let mut state = self.shared.lock();
+            // SAFETY: only the lifetime changes. The reference is taken back below before this function
+            // returns or unwinds, when no thread uses it any more; `&mut self` keeps a second run out.
+            state.work = Some(unsafe { std::mem::transmute::<&Work<'_>, &'static Work<'static>>(work) });
+            state.round += 1;
+            state.running = self.others.len();
+        }
+        self.shared.begin.notify_all();
+        let own = catch_unwind(AssertUnwindSafe(|| work(0)));
+        let mut state = self.shared.lock();
+        while state.running > 0 {
+            state = self.shared.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.work = None;
+        let panic = own.err().or(state.panic.take());
+        drop(state);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.begin.notify_all();
+        for thread in self.others.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the CPU engine panicked");
+            }
+        }
+    }
+}
+
+fn wait_and_work(shared: &Shared, number: usize) {
+    let mut round = 0;
+    let mut state = shared.lock();
+    loop {
+        if state.ended {
+            return;
+        }
+        match state.work {
+            Some(work) if state.round != round => {
+                round = state.round;
+                drop(state);
+                let result = catch_unwind(AssertUnwindSafe(|| work(number)));
+                state = shared.lock();
+                state.running -= 1;
+                if let Err(panic) = result {
+                    state.panic = Some(panic);
+                }
+                if state.running == 0 {
+                    shared.done.notify_one();
+                }
+            }
+            _ => state = shared.begin.wait(state).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn every_thread_works_once_a_round() {
+        for threads in [1, 2, 5] {
+            let mut pool = Pool::new(threads).unwrap();
+            let counts: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
+            for _ in 0..100 {
+                pool.run(&|i| drop(counts[i].fetch_add(1, Ordering::Relaxed)));
+            }
+            assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 100));
+        }
+    }
+
+    #[test]
+    fn a_panic_comes_back_and_the_pool_goes_on() {
+        let mut pool = Pool::new(3).unwrap();
+        for bad in 0..3 {
+            let work = |i| assert!(i != bad, "as planned");
+            assert!(catch_unwind(AssertUnwindSafe(|| pool.run(&work))).is_err());
+        }
+        let sum = AtomicUsize::new(0);
+        pool.run(&|i| drop(sum.fetch_add(i, Ordering::Relaxed)));
+        assert_eq!(sum.into_inner(), 3);
+    }
+}
