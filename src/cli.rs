@@ -319,6 +319,9 @@ pub(crate) struct TrainArgs {
     /// Steps of the optimiser; small networks still gain after 100,000
     #[arg(long, default_value_t = 20_000)]
     pub(crate) steps: u32,
+    /// Start from this model, which has the same shape, instead of from chance
+    #[arg(long, value_name = "M.safetensors")]
+    pub(crate) from: Option<PathBuf>,
     /// Patches in a step
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) batch: u32,

@@ -59,6 +59,8 @@ pub struct TrainConfig {
     pub layers: usize,
     /// Steps of the optimiser.
     pub steps: u64,
+    /// Start from this model instead of from chance; it has the same channels and layers.
+    pub from: Option<PathBuf>,
     /// Decides everything that is left to chance.
     pub seed: u64,
     /// Patches in a step.
@@ -95,6 +97,7 @@ impl Default for TrainConfig {
             channels: 8,
             layers: 1,
             steps: 20_000,
+            from: None,
             seed: 1,
             batch: 16,
             patch: 56,
@@ -272,12 +275,13 @@ impl TrainConfig {
     /// What makes two runs the same run.
     fn key(&self, pairs: &Pairs) -> String {
         format!(
-            "{} channels, {} layers{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
+            "{} channels, {} layers{}{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
              {} clips of {} frames, {} pairs",
             self.channels,
             self.layers,
             if self.wide { ", wide" } else { "" },
             if self.by_qp { ", by QP" } else { "" },
+            self.from.as_ref().map_or_else(String::new, |path| format!(", from {}", path.display())),
             self.steps,
             self.seed,
             self.batch,
@@ -296,7 +300,18 @@ impl TrainConfig {
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
     let kind = Kind { wide: config.wide, by_qp: config.by_qp };
-    let untrained = Net::untrained(config.channels, config.layers, kind, config.seed)?;
+    let untrained = match &config.from {
+        Some(path) => {
+            let model = Model::read(path)?;
+            let (channels, layers) = (model.info().channels, model.info().depth);
+            if (channels, layers) != (config.channels, config.layers) {
+                let why = format!("{}: it has {channels} channels and {layers} layers", path.display());
+                return Err(TrainError::Config(format!("a model of another shape, {why}")));
+            }
+            Net::from_model(&model, kind, config.seed)
+        }
+        None => Net::untrained(config.channels, config.layers, kind, config.seed)?,
+    };
     make_folder(&config.out)?;
     let (pairs, pictures) = synthesis::pairs(config, progress)?;
     let smallest = pairs.train.iter().map(|p| p.width().min(p.height())).min().unwrap_or(0);

@@ -16,6 +16,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         layers: args.layers as usize,
         steps: args.steps.into(),
         seed: args.seed,
+        from: args.from.clone(),
         batch: args.batch as usize,
         patch: args.patch as usize,
         learning_rate: args.learning_rate,

@@ -32,19 +32,10 @@ const BITRATES: Range<f32> = 80e3..1500e3;
 const SETTLING: [usize; 8] = [0, 1, 3, 5, 5, 8, 12, 18];
 /// Of those after it, one in so many is kept.
 const SPACING: usize = 3;
-/// How a sender may scale: mostly as this program does, else as others do.
-const KERNELS: [Kernel; 10] = [
-    Kernel::CatmullRom,
-    Kernel::CatmullRom,
-    Kernel::CatmullRom,
-    Kernel::CatmullRom,
-    Kernel::CatmullRom,
-    Kernel::CatmullRom,
-    Kernel::Box,
-    Kernel::Bilinear,
-    Kernel::Mitchell,
-    Kernel::Lanczos3,
-];
+/// How other senders scale, and how many of the clips are theirs; the rest are scaled as this program does. With
+/// two fifths, a small network lost 0.02 dB on this program's own pictures.
+const OTHER_KERNELS: [Kernel; 4] = [Kernel::Box, Kernel::Bilinear, Kernel::Mitchell, Kernel::Lanczos3];
+const OTHERS: f64 = 0.16;
 
 /// Films one clip of `picture` and returns `kept` pairs of it, fewer when the encoder skipped frames.
 ///
@@ -201,7 +192,7 @@ impl Take {
         let w = window.map(|v| v as f32);
         let room = (picture[0] / (1.1 * w[0])).min(picture[1] / (1.1 * w[1])).clamp(1.0, 2.5);
         let shrink = log_uniform(rng, 1.0..room.max(1.001));
-        let soften = rng.random_bool(0.3).then(|| log_uniform(rng, 1.2..2.5));
+        let soften = rng.random_bool(0.2).then(|| log_uniform(rng, 1.2..2.5));
         let seen = picture.map(|v| v / shrink);
         let camera = Path::draw(rng, seen, w);
         let subject = rng.random_bool(0.5).then(|| {
@@ -216,14 +207,17 @@ impl Take {
             soften,
             camera,
             subject,
-            kernel: KERNELS[rng.random_range(0..KERNELS.len())],
+            kernel: match rng.random_bool(OTHERS) {
+                true => OTHER_KERNELS[rng.random_range(0..OTHER_KERNELS.len())],
+                false => Kernel::default(),
+            },
             settling: SETTLING[rng.random_range(0..SETTLING.len())],
             gain: [
                 if rng.random_bool(0.3) { rng.random_range(0.4..1.0) } else { 1.0 },
                 if rng.random_bool(0.2) { rng.random_range(-0.006..0.006) } else { 0.0 },
             ],
-            noise: if rng.random_bool(0.5) { log_uniform(rng, 0.2..2.5) } else { 0.0 },
-            earlier_bitrate: rng.random_bool(0.25).then(|| log_uniform(rng, 1e6..8e6)),
+            noise: if rng.random_bool(0.4) { log_uniform(rng, 0.2..2.0) } else { 0.0 },
+            earlier_bitrate: rng.random_bool(0.2).then(|| log_uniform(rng, 1e6..8e6)),
             bitrate: log_uniform(rng, BITRATES),
         }
     }

@@ -98,6 +98,14 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert_eq!(starts, [20]);
     assert_eq!(resumed.layers(), model.layers());
 
+    // From a model: the first step already stands where it stood, and another shape is refused.
+    let from = TrainConfig { from: Some(whole.out.clone()), steps: 1, learning_rate: 1e-9, checkpoint: None, ..whole };
+    let same = run(&TrainConfig { out: folder.path().join("from.safetensors"), ..from.clone() }, &mut |_| ()).unwrap();
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(same.layers().iter().zip(model.layers()).all(|(a, b)| near(&a.weights, &b.weights)));
+    let why = run(&TrainConfig { layers: 2, ..from }, &mut |_| ()).unwrap_err().to_string();
+    assert!(why.contains("4 channels and 1 layers"), "{why}");
+
     let other = TrainConfig { channels: 5, ..parts };
     assert!(matches!(run(&other, &mut |_| ()), Err(TrainError::Checkpoint { .. })), "another run's checkpoint");
 }
