@@ -5,6 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clearcall::{frame::Size, source::SourceSpec};
 
+mod bench;
+
+pub(crate) use bench::{BenchCommand, Peer, QualityArgs};
+
 /// Video calls in low resolution, made sharp where they are watched.
 ///
 /// The sender scales its picture down, encodes it as H.264 and sends it through WebRTC. The receiver
@@ -60,6 +64,9 @@ pub(crate) enum Command {
     Upscale(UpscaleArgs),
     /// Compare two videos: PSNR-Y, SSIM and SSIMULACRA2, frame by frame
     Measure(MeasureArgs),
+    /// Measure how good the upscalers are
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// List cameras with their formats, GPU adapters and engines
     Devices(ListArgs),
     /// List the models with size, cost and scores

@@ -8,6 +8,7 @@ macro_rules! out {
     }};
 }
 
+pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod encode;
 pub(crate) mod list;

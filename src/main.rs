@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Some(Command::Encode(args)) => commands::encode::run(&args),
         Some(Command::Upscale(args)) => commands::upscale::run(&args),
         Some(Command::Measure(args)) => commands::measure::run(&args),
+        Some(Command::Bench(command)) => commands::bench::run(&command),
         Some(Command::Devices(args)) => commands::list::devices(&args),
         Some(Command::Models(args)) => commands::list::models(&args),
         #[cfg(feature = "train")]

@@ -1,4 +1,11 @@
-//! What a run says about itself: the report as JSON, a summary in words, the two pictures as a PNG.
+//! What a run says about itself: the report as JSON, a summary in words, pictures as PNG, curves as SVG.
+
+mod canvas;
+mod plot;
+mod sheet;
+
+pub use plot::{Axes, Panel, PlotCurve, svg};
+pub use sheet::{Crop, ENLARGED, SheetRow, most_different, rows_that_fit, sheet};
 
 use std::{
     fmt::Write as _,
@@ -41,6 +48,17 @@ pub enum ReportError {
         /// What the writer said.
         source: serde_json::Error,
     },
+    /// The built-in font cannot be read.
+    #[error("cannot read the built-in font: {0}")]
+    Font(String),
+    /// More details than a picture holds.
+    #[error("a contact sheet of {width}x{height} pixels is too large: show fewer or smaller details")]
+    SheetSize {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
     /// The picture could not be read back from the GPU.
     #[error(transparent)]
     ReadBack(#[from] UpscaleError),
@@ -51,6 +69,11 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ReportError
     let mut text =
         serde_json::to_string_pretty(value).map_err(|source| ReportError::Json { path: path.to_owned(), source })?;
     text.push('\n');
+    write_text(path, &text)
+}
+
+/// Writes text as it is.
+pub fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
     std::fs::write(path, text).map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 

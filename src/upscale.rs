@@ -22,6 +22,7 @@ pub mod bicubic;
 mod colour;
 pub mod cpu;
 mod filter;
+pub mod fsr1;
 pub mod gpu;
 pub mod lanczos;
 pub mod reference;

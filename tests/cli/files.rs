@@ -7,11 +7,12 @@ use crate::run::{Room, clearcall, head};
 #[test]
 fn the_help_names_every_command_and_the_exit_codes() {
     let help = clearcall(&["--help"]).ok().out;
-    for word in ["call", "host", "join", "encode", "upscale", "measure", "devices", "models", "Exit codes", "Examples"]
+    for word in
+        ["call", "host", "join", "encode", "upscale", "measure", "bench", "devices", "models", "Exit codes", "Examples"]
     {
         assert!(help.contains(word), "'{word}' is missing in:\n{help}");
     }
-    for command in ["call", "host", "join", "encode", "upscale", "measure", "devices", "models"] {
+    for command in ["call", "host", "join", "encode", "upscale", "measure", "bench", "devices", "models"] {
         let page = clearcall(&[command, "--help"]).ok().out;
         assert!(page.contains("Usage:") && page.contains(command), "{page}");
         assert_eq!(clearcall(&["help", command]).ok().out, page);

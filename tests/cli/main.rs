@@ -1,5 +1,6 @@
 //! The program as a user runs it: good input and bad, exit codes, and what it prints.
 
+mod bench;
 mod calls;
 mod files;
 mod run;

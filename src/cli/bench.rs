@@ -1,0 +1,127 @@
+//! `clearcall bench`: arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use clearcall::{frame::Size, measure::Metric, report::Crop};
+
+use super::{BitsPerSecond, Engine};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Score upscalers on clips at several bitrates
+    ///
+    /// Each clip is scaled down, encoded at each bitrate and decoded, as a call does it, upscaled by each upscaler,
+    /// and scored against the clip itself. `full` is the clip encoded at its full size at the same bitrates,
+    /// without any upscaler. BD-rate says how much less (negative) or more a curve of quality over bitrate needs
+    /// for the same quality. The comparison ends with an error where an output is shifted, late, or of another
+    /// range.
+    Quality(QualityArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QualityArgs {
+    /// Videos that were little compressed: .mp4 with H.264, .264/.h264, .y4m
+    #[arg(value_name = "CLIP", required = true)]
+    pub(crate) clips: Vec<PathBuf>,
+    /// Bits a second for the video; four or more make BD-rates sound
+    #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "150k,300k,600k")]
+    pub(crate) bitrates: Vec<BitsPerSecond>,
+    /// The picture that is sent fits into this size; a clip smaller than twice of it is sent at half its own
+    #[arg(long, default_value = "480x360")]
+    pub(crate) size: Size,
+    /// Models: all, none, or names and .safetensors files
+    #[arg(long, value_name = "all|NAMES|FILES", value_delimiter = ',', default_value = "all")]
+    pub(crate) models: Vec<String>,
+    /// What else takes part; bicubic always does
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "bilinear,bicubic,lanczos,fsr1,full"
+    )]
+    pub(crate) upscalers: Vec<Peer>,
+    /// Which scores; flicker and the shift of luma are always measured
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "psnr,ssim,ms-ssim,ssimulacra2"
+    )]
+    pub(crate) metrics: Vec<Score>,
+    /// SSIMULACRA2, which takes most of the time, of every Nth frame that was sent
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) every: u32,
+    /// At most so many frames of each clip
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) frames: Option<u32>,
+    /// Let the encoder skip frames to hold its bitrate, as in a call; those that are sent are scored
+    ///
+    /// Without it every frame is sent, as `clearcall encode` does it, and a clip may need more than its bitrate;
+    /// curves go by the bits that were really spent.
+    #[arg(long)]
+    pub(crate) skip: bool,
+    /// Where the CNN runs; auto takes the GPU if there is a real one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: Engine,
+    /// Print JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the scores of each clip, bitrate and upscaler as CSV
+    #[arg(long, value_name = "F.csv")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Draw quality over bitrate, a panel for each clip
+    #[arg(long, value_name = "F.svg")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Draw details of the truth, bicubic and the models side by side at 3 times their size
+    #[arg(long, value_name = "F.png")]
+    pub(crate) sheet: Option<PathBuf>,
+    /// The detail to draw, in pixels of the clip; given several times for more. Without it, where most is lost
+    #[arg(long, value_name = "X,Y,W,H", requires = "sheet")]
+    pub(crate) crop: Vec<Crop>,
+    /// The frame to draw details of, from 0; the middle one without it
+    #[arg(long, value_name = "N", requires = "sheet")]
+    pub(crate) frame: Option<u32>,
+}
+
+/// What takes part besides models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    /// Linear interpolation
+    Bilinear,
+    /// Keys' cubic, a = −0.5: the baseline
+    Bicubic,
+    /// Lanczos with three lobes
+    Lanczos,
+    /// After AMD's FidelityFX Super Resolution 1: EASU and RCAS, on luma
+    Fsr1,
+    /// No upscaler: the clip encoded at its full size
+    Full,
+}
+
+/// Scores as they are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Score {
+    /// Of Y, U and V
+    Psnr,
+    /// Of luma
+    Ssim,
+    /// Of luma at five scales; pictures of 176x176 and more
+    MsSsim,
+    /// Of colours; slow
+    Ssimulacra2,
+}
+
+impl Score {
+    /// What the library calls it.
+    pub(crate) const fn metrics(self) -> &'static [Metric] {
+        match self {
+            Self::Psnr => &[Metric::PsnrY, Metric::PsnrU, Metric::PsnrV],
+            Self::Ssim => &[Metric::Ssim],
+            Self::MsSsim => &[Metric::MsSsim],
+            Self::Ssimulacra2 => &[Metric::Ssimulacra2],
+        }
+    }
+}

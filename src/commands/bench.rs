@@ -1,0 +1,11 @@
+//! `clearcall bench`: how good and how fast.
+
+mod quality;
+
+use crate::cli::BenchCommand;
+
+pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<()> {
+    match command {
+        BenchCommand::Quality(args) => quality::run(args),
+    }
+}

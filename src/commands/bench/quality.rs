@@ -1,0 +1,151 @@
+//! `clearcall bench quality`: clips × bitrates × upscalers.
+
+mod clip;
+mod contestants;
+mod pass;
+mod shots;
+mod summary;
+mod table;
+mod tally;
+
+use std::{collections::BTreeMap, path::Path};
+
+use clearcall::{
+    measure::Metric,
+    report::{self, Axes, Panel, PlotCurve},
+};
+use serde::Serialize;
+
+use self::{
+    clip::Clip,
+    contestants::{Contestants, Kind},
+    pass::Plan,
+    shots::Shots,
+    summary::{Curve, Mean},
+};
+use crate::{
+    cli::QualityArgs,
+    commands::{Input as _, InputFault},
+};
+
+/// What `bench quality --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    settings: Settings,
+    rows: Vec<Row>,
+    curves: Vec<Curve>,
+    means: Vec<Mean>,
+}
+
+#[derive(Debug, Serialize)]
+struct Settings {
+    metrics: Vec<Metric>,
+    ssimulacra2_every: u32,
+    skip: bool,
+    engines: BTreeMap<String, String>,
+}
+
+/// One clip at one bitrate by one upscaler.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    clip: String,
+    /// Of the truth and of the outputs.
+    size: String,
+    /// Of what was sent.
+    sent_size: String,
+    upscaler: String,
+    kind: Kind,
+    bitrate_bps: Bitrate,
+    frames: Frames,
+    #[serde(flatten)]
+    scores: BTreeMap<Metric, f64>,
+    /// Less bicubic's.
+    gain: BTreeMap<Metric, f64>,
+    flicker: Option<f64>,
+    flicker_truth: Option<f64>,
+    still: f64,
+    luma_shift: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Bitrate {
+    target: u32,
+    measured: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Frames {
+    read: u64,
+    sent: u64,
+    skipped: u64,
+}
+
+pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
+    let outputs = [&args.csv, &args.plot, &args.sheet];
+    for (clip, output) in args.clips.iter().flat_map(|c| outputs.iter().copied().flatten().map(move |o| (c, o))) {
+        crate::commands::not_onto_itself(clip, output)?;
+    }
+    let clips = Clip::open_all(&args.clips, args.size, args.frames)?;
+    let mut bitrates: Vec<u32> = args.bitrates.iter().map(|b| b.0).collect();
+    bitrates.sort_unstable();
+    bitrates.dedup();
+    let metrics: Vec<Metric> =
+        Metric::ALL.into_iter().filter(|m| args.metrics.iter().any(|s| s.metrics().contains(m))).collect();
+    let mut field = Contestants::new(&args.upscalers, &args.models, args.engine)?;
+    let mut shots =
+        args.sheet.as_deref().map(|path| Shots::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
+    let plan = Plan { skip: args.skip, metrics: &metrics, every: args.every.into() };
+
+    let frames = clips.iter().map(|c| c.frames).sum::<u64>() * bitrates.len() as u64;
+    let bar = crate::commands::bar(Some(frames), "measuring");
+    let mut rows = Vec::new();
+    for clip in &clips {
+        for &bitrate in &bitrates {
+            rows.extend(pass::run(clip, bitrate, &plan, &mut field, shots.as_mut(), &bar)?);
+        }
+    }
+    bar.finish_and_clear();
+
+    let curves = summary::curves(&rows, &metrics);
+    let means = summary::means(&rows, &curves);
+    if let Some(path) = &args.csv {
+        report::write_text(path, &table::csv(&rows, &metrics)).input()?;
+    }
+    if let Some(path) = &args.plot {
+        write_plot(path, &rows, &metrics)?;
+    }
+    if let Some(shots) = shots {
+        shots.write()?;
+    }
+    if args.json {
+        let settings =
+            Settings { metrics, ssimulacra2_every: args.every, skip: args.skip, engines: field.engines().clone() };
+        out!("{}", serde_json::to_string_pretty(&Report { settings, rows, curves, means })?);
+    } else {
+        out!("{}", table::text(&rows, &means, &curves, &metrics).trim_end());
+    }
+    Ok(())
+}
+
+/// The first metric over the bitrate, a panel for each clip.
+fn write_plot(path: &Path, rows: &[Row], metrics: &[Metric]) -> anyhow::Result<()> {
+    let Some(metric) = metrics.first() else {
+        return Err(InputFault("there is nothing to plot: give --metrics".into()).into());
+    };
+    let mut panels: Vec<Panel> = Vec::new();
+    for row in rows {
+        let Some(&quality) = row.scores.get(metric) else { continue };
+        let point = (row.bitrate_bps.measured / 1e3, quality);
+        if panels.last().is_none_or(|p| p.title != row.clip) {
+            panels.push(Panel { title: row.clip.clone(), curves: Vec::new() });
+        }
+        let Some(panel) = panels.last_mut() else { continue };
+        match panel.curves.iter_mut().find(|c| c.name == row.upscaler) {
+            Some(curve) => curve.points.push(point),
+            None => panel.curves.push(PlotCurve { name: row.upscaler.clone(), points: vec![point] }),
+        }
+    }
+    let unit = if matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV) { " in dB" } else { "" };
+    let axes = Axes { x: "kbit/s", y: &format!("{metric}{unit}"), log_x: true };
+    report::write_text(path, &report::svg(axes, &panels)).input()
+}

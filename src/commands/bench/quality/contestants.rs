@@ -1,0 +1,145 @@
+//! Who takes part.
+
+use std::collections::BTreeMap;
+
+use clearcall::{
+    codec::Decoded,
+    frame::Frame,
+    model::Model,
+    upscale::{self, CpuEngine, EngineChoice, GpuContext, Method, Upscaler, fsr1},
+};
+use serde::Serialize;
+
+use crate::{
+    cli::{self, Peer},
+    commands::{self, InputFault},
+};
+
+/// The baseline's name.
+pub(super) const BICUBIC: &str = "bicubic";
+/// The name of the encode at full size.
+pub(super) const FULL: &str = "full";
+
+/// What sort of contestant it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// An upscaler without weights.
+    Filter,
+    /// A network.
+    Model,
+    /// The encode at full size.
+    Full,
+}
+
+/// One of them.
+pub(super) struct Contestant {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    how: How,
+}
+
+enum How {
+    Filter(Method),
+    Fsr1,
+    Model(Box<dyn Upscaler>),
+    Full,
+}
+
+/// All of them, bicubic among them.
+pub(super) struct Contestants {
+    list: Vec<Contestant>,
+    filters: CpuEngine,
+    engines: BTreeMap<String, String>,
+}
+
+impl Contestants {
+    /// Filters in the order of the enum, models as given, and the encode at full size last.
+    pub(super) fn new(peers: &[Peer], models: &[String], engine: cli::Engine) -> anyhow::Result<Self> {
+        let mut list = Vec::new();
+        let filters = [Peer::Bilinear, Peer::Bicubic, Peer::Lanczos, Peer::Fsr1];
+        for peer in filters.into_iter().filter(|p| *p == Peer::Bicubic || peers.contains(p)) {
+            let (name, how) = match peer {
+                Peer::Bilinear => ("bilinear", How::Filter(Method::Bilinear)),
+                Peer::Bicubic => (BICUBIC, How::Filter(Method::Bicubic)),
+                Peer::Lanczos => ("lanczos", How::Filter(Method::Lanczos)),
+                Peer::Fsr1 => ("fsr1", How::Fsr1),
+                Peer::Full => continue,
+            };
+            list.push(Contestant { name: name.to_owned(), kind: Kind::Filter, how });
+        }
+        let mut engines = BTreeMap::new();
+        let choice = commands::upscale::engine(engine);
+        let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+        for given in named(models)? {
+            let model = commands::model(&given)?;
+            let taken = |name: &str| list.iter().any(|c: &Contestant| c.name == name) || name == FULL;
+            let name = if taken(model.name()) { given } else { model.name().to_owned() };
+            if taken(&name) {
+                continue;
+            }
+            let (upscaler, why) = upscale::choose(choice, gpu.clone(), model)?;
+            engines.insert(name.clone(), why);
+            list.push(Contestant { name, kind: Kind::Model, how: How::Model(upscaler) });
+        }
+        if peers.contains(&Peer::Full) {
+            list.push(Contestant { name: FULL.to_owned(), kind: Kind::Full, how: How::Full });
+        }
+        // An engine wants a model, though filters need none.
+        let filters = CpuEngine::new(&Model::untrained(1, 0, 0)?, None)?;
+        Ok(Self { list, filters, engines })
+    }
+
+    pub(super) fn list(&self) -> &[Contestant] {
+        &self.list
+    }
+
+    /// The model's engines, and why those.
+    pub(super) const fn engines(&self) -> &BTreeMap<String, String> {
+        &self.engines
+    }
+
+    /// Whether the clip is to be encoded at full size, too.
+    pub(super) fn wants_full(&self) -> bool {
+        self.list.iter().any(|c| c.kind == Kind::Full)
+    }
+
+    /// What each makes of a frame; none where it did not get one.
+    pub(super) fn outputs(
+        &mut self,
+        low: Option<&Decoded>,
+        full: Option<&Decoded>,
+    ) -> anyhow::Result<Vec<Option<Frame>>> {
+        let filters = &mut self.filters;
+        let mut output = |contestant: &mut Contestant| -> anyhow::Result<Option<Frame>> {
+            if let How::Full = contestant.how {
+                return Ok(full.map(|f| f.frame.clone()));
+            }
+            let Some(low) = low else { return Ok(None) };
+            Ok(Some(match &mut contestant.how {
+                How::Filter(method) => filters.upscale(&low.frame, *method)?,
+                How::Fsr1 => {
+                    let [_, u, v] = filters.upscale(&low.frame, Method::Bicubic)?.into_planes();
+                    Frame::new(fsr1::luma(low.frame.y())?, u, v, low.frame.colour, low.frame.stamp)?
+                }
+                How::Model(upscaler) => upscaler.upscale(&low.frame, Method::Cnn)?,
+                How::Full => return Ok(None),
+            }))
+        };
+        self.list.iter_mut().map(&mut output).collect()
+    }
+}
+
+/// `all` and `none` become what they stand for.
+fn named(models: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for given in models {
+        match given.as_str() {
+            "all" => names.extend(Model::shipped().map(str::to_owned)),
+            "none" if models.len() == 1 => {}
+            "none" => return Err(InputFault("--models none goes with no other model".into()).into()),
+            _ => names.push(given.clone()),
+        }
+    }
+    Ok(names)
+}

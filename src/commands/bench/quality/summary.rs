@@ -1,0 +1,169 @@
+//! From rows to curves and means.
+
+use std::collections::BTreeMap;
+
+use clearcall::measure::{CurveError, Metric, Overtaking, RatePoint, bd_rate, overtaking};
+use serde::Serialize;
+
+use super::{
+    Row,
+    contestants::{BICUBIC, FULL, Kind},
+};
+
+/// One upscaler's curve of one score on one clip, against the two anchors.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Curve {
+    pub(super) clip: String,
+    pub(super) upscaler: String,
+    pub(super) metric: Metric,
+    /// In percent of bicubic's rate, negative where it needs less.
+    pub(super) bd_rate_bicubic: Option<f64>,
+    /// In percent of the rate of the encode at full size.
+    pub(super) bd_rate_full: Option<f64>,
+    /// Where the encode at full size becomes better: `at`, `never`, `already`.
+    pub(super) full_overtakes: Option<&'static str>,
+    /// For `at`: bits per second.
+    pub(super) full_overtakes_bps: Option<f64>,
+    /// Why one of these is missing.
+    pub(super) notes: Vec<String>,
+}
+
+/// One upscaler over all clips and bitrates.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Mean {
+    pub(super) upscaler: String,
+    pub(super) kind: Kind,
+    /// Rows that it is the mean of.
+    pub(super) rows: usize,
+    #[serde(flatten)]
+    pub(super) scores: BTreeMap<Metric, f64>,
+    /// Mean gains over bicubic.
+    pub(super) gain: BTreeMap<Metric, f64>,
+    /// The smallest of the gains.
+    pub(super) least_gain: BTreeMap<Metric, f64>,
+    pub(super) flicker: Option<f64>,
+    pub(super) flicker_truth: Option<f64>,
+    /// The largest, up or down.
+    pub(super) luma_shift: f64,
+    /// Means over the clips that have one.
+    pub(super) bd_rate_bicubic: BTreeMap<Metric, f64>,
+    pub(super) bd_rate_full: BTreeMap<Metric, f64>,
+}
+
+/// Clips and upscalers in the order in which they come.
+fn names<'a>(rows: &'a [Row], of: fn(&Row) -> &String) -> Vec<&'a String> {
+    let mut names = Vec::new();
+    for name in rows.iter().map(of) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The curves; none where there is a single bitrate.
+pub(super) fn curves(rows: &[Row], metrics: &[Metric]) -> Vec<Curve> {
+    let points = |clip: &str, upscaler: &str, metric: Metric| -> Vec<RatePoint> {
+        let own = rows.iter().filter(|r| r.clip == clip && r.upscaler == upscaler);
+        let point = |r: &Row| Some(RatePoint { rate: r.bitrate_bps.measured, quality: *r.scores.get(&metric)? });
+        own.filter_map(point).collect()
+    };
+    let mut curves = Vec::new();
+    for clip in names(rows, |r| &r.clip) {
+        for upscaler in names(rows, |r| &r.upscaler) {
+            for &metric in metrics {
+                let own = points(clip, upscaler, metric);
+                if own.len() > 1 {
+                    let against = |anchor: &str| points(clip, anchor, metric);
+                    curves.push(curve(clip, upscaler, metric, &own, &against(BICUBIC), &against(FULL)));
+                }
+            }
+        }
+    }
+    curves
+}
+
+fn curve(
+    clip: &str,
+    upscaler: &str,
+    metric: Metric,
+    own: &[RatePoint],
+    bicubic: &[RatePoint],
+    full: &[RatePoint],
+) -> Curve {
+    let mut notes = Vec::new();
+    let mut noted = |what: &str, result: Result<f64, CurveError>| match result {
+        Ok(value) => Some(value),
+        Err(why) => {
+            notes.push(format!("no {what}: {why}"));
+            None
+        }
+    };
+    let bd_rate_bicubic =
+        (upscaler != BICUBIC).then(|| noted("BD-rate against bicubic", bd_rate(bicubic, own))).flatten();
+    let has_full = upscaler != FULL && !full.is_empty();
+    let bd_rate_full = has_full.then(|| noted("BD-rate against full size", bd_rate(full, own))).flatten();
+    let (full_overtakes, full_overtakes_bps) = match has_full.then(|| overtaking(own, full)) {
+        Some(Ok(Overtaking::At(rate))) => (Some("at"), Some(rate)),
+        Some(Ok(Overtaking::Never)) => (Some("never"), None),
+        Some(Ok(Overtaking::Already)) => (Some("already"), None),
+        Some(Err(_)) | None => (None, None),
+    };
+    Curve {
+        clip: clip.to_owned(),
+        upscaler: upscaler.to_owned(),
+        metric,
+        bd_rate_bicubic,
+        bd_rate_full,
+        full_overtakes,
+        full_overtakes_bps,
+        notes,
+    }
+}
+
+/// One line for each upscaler.
+pub(super) fn means(rows: &[Row], curves: &[Curve]) -> Vec<Mean> {
+    let mut means = Vec::new();
+    for upscaler in names(rows, |r| &r.upscaler) {
+        let own: Vec<&Row> = rows.iter().filter(|r| r.upscaler == *upscaler).collect();
+        let Some(first) = own.first() else { continue };
+        let gains = || own.iter().flat_map(|r| r.gain.iter().map(|(m, v)| (*m, *v)));
+        let bd = |of: fn(&Curve) -> Option<f64>| {
+            let curves = curves.iter().filter(|c| c.upscaler == *upscaler);
+            by_metric(curves.filter_map(|c| Some((c.metric, of(c)?))), mean)
+        };
+        means.push(Mean {
+            upscaler: (*upscaler).clone(),
+            kind: first.kind,
+            rows: own.len(),
+            scores: by_metric(own.iter().flat_map(|r| r.scores.iter().map(|(m, v)| (*m, *v))), mean),
+            gain: by_metric(gains(), mean),
+            least_gain: by_metric(gains(), |values| values.iter().copied().fold(f64::INFINITY, f64::min)),
+            flicker: present(own.iter().map(|r| r.flicker)),
+            flicker_truth: present(own.iter().map(|r| r.flicker_truth)),
+            luma_shift: own.iter().map(|r| r.luma_shift).fold(0.0, |a, b| if b.abs() > f64::abs(a) { b } else { a }),
+            bd_rate_bicubic: bd(|c| c.bd_rate_bicubic),
+            bd_rate_full: bd(|c| c.bd_rate_full),
+        });
+    }
+    means
+}
+
+/// Values that belong to one metric, folded to one.
+fn by_metric(values: impl Iterator<Item = (Metric, f64)>, fold: fn(&[f64]) -> f64) -> BTreeMap<Metric, f64> {
+    let mut lists: BTreeMap<Metric, Vec<f64>> = BTreeMap::new();
+    for (metric, value) in values {
+        lists.entry(metric).or_default().push(value);
+    }
+    lists.into_iter().map(|(metric, list)| (metric, fold(&list))).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean of those that are there.
+fn present(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.flatten().collect();
+    (!values.is_empty()).then(|| mean(&values))
+}

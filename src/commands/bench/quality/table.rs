@@ -1,0 +1,168 @@
+//! Rows as words and as CSV.
+
+use std::fmt::Write as _;
+
+use clearcall::measure::Metric;
+
+use super::{
+    Row,
+    contestants::{BICUBIC, FULL},
+    summary::{Curve, Mean},
+};
+
+/// The width of a score's column.
+const COLUMN: usize = 12;
+
+/// All of it, for people.
+pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Metric]) -> String {
+    let mut out = String::new();
+    let widest = rows.iter().map(|r| r.upscaler.chars().count()).max().unwrap_or(0).max(10);
+    let clips = rows.iter().map(|r| r.clip.chars().count()).max().unwrap_or(0).max(4);
+    let _ = write!(out, "{:<clips$} {:>6} {:>6} {:>6}  {:<widest$}", "clip", "kbit/s", "real", "frames", "upscaler");
+    for metric in metrics {
+        let _ = write!(out, "{metric:>COLUMN$}");
+    }
+    let _ = writeln!(out, "{:>9}{:>9}{:>8}", "flicker", "truth's", "luma");
+    for row in rows {
+        let f = row.frames;
+        let sent = if f.skipped == 0 { f.sent.to_string() } else { format!("{}/{}", f.sent, f.read) };
+        let _ = write!(
+            out,
+            "{:<clips$} {:>6} {:>6.0} {sent:>6}  {:<widest$}",
+            row.clip,
+            row.bitrate_bps.target / 1000,
+            row.bitrate_bps.measured / 1e3,
+            row.upscaler
+        );
+        for metric in metrics {
+            let score = row.scores.get(metric).map(|s| format!("{s:.*}", metric.digits()));
+            let _ = write!(out, "{:>COLUMN$}", score.unwrap_or_default());
+        }
+        let code = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
+        let _ = writeln!(out, "{:>9}{:>9}{:>+8.2}", code(row.flicker), code(row.flicker_truth), row.luma_shift);
+    }
+    if rows.iter().any(|r| r.frames.skipped > 0) {
+        out.push_str(
+            "frames: sent of those read. Only frames that were sent are scored, each against its own truth.\n",
+        );
+    }
+    gains(&mut out, means, metrics, widest);
+    rates(&mut out, means, curves, metrics, widest);
+    out
+}
+
+/// What each gains over bicubic.
+fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
+    let rows = means.iter().map(|m| m.rows).max().unwrap_or(0);
+    let _ = writeln!(out, "\nMean gain over bicubic, and the least, over {rows} clips and bitrates");
+    let _ = write!(out, "{:<widest$}", "upscaler");
+    for metric in metrics {
+        let _ = write!(out, "{metric:>20}");
+    }
+    let _ = writeln!(out, "{:>9}{:>9}{:>11}", "flicker", "truth's", "luma worst");
+    for mean in means {
+        let _ = write!(out, "{:<widest$}", mean.upscaler);
+        for metric in metrics {
+            let digits = metric.digits() + 1;
+            let cell = match (mean.gain.get(metric), mean.least_gain.get(metric)) {
+                (Some(gain), Some(least)) => format!("{gain:+.digits$} ({least:+.digits$})"),
+                _ => mean.scores.get(metric).map(|s| format!("{s:.*}", metric.digits())).unwrap_or_default(),
+            };
+            let _ = write!(out, "{cell:>20}");
+        }
+        let code = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
+        let _ = writeln!(out, "{:>9}{:>9}{:>+11.2}", code(mean.flicker), code(mean.flicker_truth), mean.luma_shift);
+    }
+}
+
+/// BD-rates, and where the encode at full size becomes better.
+fn rates(out: &mut String, means: &[Mean], curves: &[Curve], metrics: &[Metric], widest: usize) {
+    let Some(&metric) = metrics.first() else { return };
+    if curves.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nBD-rate by {metric}: percent of the rate for the same quality, mean over the clips");
+    let _ = writeln!(
+        out,
+        "{:<widest$}{:>16}{:>16}  full size is better from (kbit/s)",
+        "upscaler", "against bicubic", "against full"
+    );
+    for mean in means {
+        let percent = |v: Option<&f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:+.1}"));
+        let overtaken = |c: &Curve| {
+            let from = match (c.full_overtakes?, c.full_overtakes_bps) {
+                (_, Some(bps)) => format!("{:.0}", bps / 1e3),
+                ("already", _) => "the first bitrate".to_owned(),
+                (word, _) => word.to_owned(),
+            };
+            Some(format!("{} {from}", c.clip))
+        };
+        let own = curves.iter().filter(|c| c.upscaler == mean.upscaler && c.metric == metric);
+        let places: Vec<String> = own.filter_map(overtaken).collect();
+        let line = format!(
+            "{:<widest$}{:>16}{:>16}  {}",
+            mean.upscaler,
+            if mean.upscaler == BICUBIC { String::new() } else { percent(mean.bd_rate_bicubic.get(&metric)) },
+            if mean.upscaler == FULL { String::new() } else { percent(mean.bd_rate_full.get(&metric)) },
+            places.join(", ")
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    let mut notes: Vec<String> = curves
+        .iter()
+        .filter(|c| c.metric == metric)
+        .flat_map(|c| c.notes.iter().map(|n| format!("note: {}, {}: {n}", c.clip, c.upscaler)))
+        .collect();
+    notes.dedup();
+    for note in notes {
+        let _ = writeln!(out, "{note}");
+    }
+}
+
+/// One line for each row, with a head; fields that were not measured are empty.
+pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
+    let mut head: Vec<String> = [
+        "clip",
+        "size",
+        "sent_size",
+        "upscaler",
+        "kind",
+        "bitrate_target",
+        "bitrate_measured",
+        "read",
+        "sent",
+        "skipped",
+    ]
+    .map(str::to_owned)
+    .into();
+    head.extend(metrics.iter().map(|m| m.key().to_owned()));
+    head.extend(metrics.iter().map(|m| format!("gain_{}", m.key())));
+    head.extend(["flicker", "flicker_truth", "still", "luma_shift"].map(str::to_owned));
+    let mut out = head.join(",") + "\n";
+    for row in rows {
+        let kind = serde_json::to_value(row.kind).ok().and_then(|k| Some(k.as_str()?.to_owned())).unwrap_or_default();
+        let mut fields = vec![
+            quoted(&row.clip),
+            row.size.clone(),
+            row.sent_size.clone(),
+            quoted(&row.upscaler),
+            kind,
+            row.bitrate_bps.target.to_string(),
+            format!("{:.0}", row.bitrate_bps.measured),
+            row.frames.read.to_string(),
+            row.frames.sent.to_string(),
+            row.frames.skipped.to_string(),
+        ];
+        let number = |v: Option<f64>| v.map(|v| format!("{v:.6}")).unwrap_or_default();
+        fields.extend(metrics.iter().map(|m| number(row.scores.get(m).copied())));
+        fields.extend(metrics.iter().map(|m| number(row.gain.get(m).copied())));
+        fields.extend([row.flicker, row.flicker_truth, Some(row.still), Some(row.luma_shift)].map(number));
+        out += &(fields.join(",") + "\n");
+    }
+    out
+}
+
+/// A field after RFC 4180.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}

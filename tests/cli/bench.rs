@@ -1,0 +1,145 @@
+//! `clearcall bench quality` on little clips.
+
+use std::fs;
+
+use crate::run::{Room, clearcall};
+
+/// What a quick run needs: no networks, no slow scores.
+const QUICK: [&str; 6] = ["--models", "none", "--upscalers", "bilinear,full", "--metrics", "psnr,ssim"];
+
+fn bench(args: &[&str]) -> crate::run::Ran {
+    clearcall(&[&["bench", "quality"], args].concat())
+}
+
+#[test]
+fn every_upscaler_gets_a_row_for_each_clip_and_bitrate() {
+    let room = Room::new();
+    let clips = [room.clip("one.y4m", 128, 96, 8), room.clip("two.y4m", 96, 64, 6)];
+    let (csv, plot, sheet) = (room.at("scores.csv"), room.at("scores.svg"), room.at("sheet.png"));
+    let report = bench(&[
+        &clips[0],
+        &clips[1],
+        "--bitrates",
+        "60k,200k",
+        "--metrics",
+        "psnr,ssim,ssimulacra2",
+        "--every",
+        "4",
+        "--engine",
+        "cpu",
+        "--json",
+        "--csv",
+        &csv,
+        "--plot",
+        &plot,
+        "--sheet",
+        &sheet,
+    ])
+    .ok()
+    .json();
+    let names = ["bilinear", "bicubic", "lanczos", "fsr1", "small", "nano", "full"];
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * 2 * names.len());
+    for row in rows {
+        assert!(names.contains(&row["upscaler"].as_str().unwrap()), "{row}");
+        assert_eq!(row["frames"]["read"], if row["clip"] == "one" { 8 } else { 6 });
+        assert_eq!(row["frames"]["skipped"], 0);
+        assert_eq!(row["size"], if row["clip"] == "one" { "128x96" } else { "96x64" });
+        let small = if row["clip"] == "one" { "64x48" } else { "48x32" };
+        let sent = if row["upscaler"] == "full" { row["size"].as_str().unwrap() } else { small };
+        assert_eq!(row["sent_size"], sent);
+        for score in ["psnr_y", "psnr_u", "psnr_v", "ssim", "ssimulacra2", "luma_shift"] {
+            assert!(row[score].as_f64().is_some_and(f64::is_finite), "{score} in {row}");
+        }
+        assert!(row["bitrate_bps"]["measured"].as_f64().unwrap() > 1000.0, "{row}");
+        let gain = &row["gain"]["psnr_y"];
+        assert_eq!(gain.is_null(), row["upscaler"] == "bicubic", "{row}");
+    }
+    let find = |upscaler: &str, bitrate: u32| {
+        let of = |r: &&serde_json::Value| r["upscaler"] == upscaler && r["bitrate_bps"]["target"] == bitrate;
+        rows.iter().find(of).unwrap().clone()
+    };
+    let psnr = |upscaler: &str| find(upscaler, 200_000)["psnr_y"].as_f64().unwrap();
+    assert!(
+        (find("lanczos", 200_000)["gain"]["psnr_y"].as_f64().unwrap() - (psnr("lanczos") - psnr("bicubic"))).abs()
+            < 1e-9
+    );
+    assert!(psnr("bilinear") < psnr("bicubic"));
+    assert!(psnr("full") > find("full", 60_000)["psnr_y"].as_f64().unwrap(), "more bits, more quality");
+    let means = report["means"].as_array().unwrap();
+    assert_eq!(means.len(), names.len());
+    let curves = report["curves"].as_array().unwrap();
+    assert_eq!(curves.len(), 2 * names.len() * 5, "one for each clip, upscaler and score");
+
+    let csv = fs::read_to_string(csv).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(lines.len(), 1 + rows.len());
+    assert!(lines.iter().all(|l| l.len() == lines[0].len()), "{csv}");
+    let plot = fs::read_to_string(plot).unwrap();
+    assert!(plot.starts_with("<svg") && names.iter().all(|n| plot.contains(&format!(">{n}<"))), "{plot}");
+    let sheet = image::open(sheet).unwrap();
+    assert!(sheet.width() >= 4 * 3 * 96, "truth, bicubic and two models: {}", sheet.width());
+}
+
+#[test]
+fn the_table_says_what_the_json_says() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 96, 64, 4);
+    let args = [&[clip.as_str(), "--bitrates", "100k,300k"], &QUICK[..]].concat();
+    let table = bench(&args).ok().out;
+    for word in ["clip", "PSNR-Y", "SSIM", "flicker", "bilinear", "bicubic", "full", "Mean gain", "BD-rate"] {
+        assert!(table.contains(word), "'{word}' is missing in:\n{table}");
+    }
+    let report = bench(&[&args[..], &["--json"]].concat()).ok().json();
+    for row in report["rows"].as_array().unwrap() {
+        let psnr = format!("{:.2}", row["psnr_y"].as_f64().unwrap());
+        let line = table.lines().find(|l| l.contains(&psnr) && l.contains(row["upscaler"].as_str().unwrap()));
+        assert!(line.is_some(), "{psnr} of {row} is missing in:\n{table}");
+    }
+}
+
+#[test]
+fn frames_that_are_skipped_are_counted_and_not_scored() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 320, 240, 20);
+    let args = [&[clip.as_str(), "--bitrates", "20k", "--skip", "--json"], &QUICK[..]].concat();
+    let report = bench(&args).ok().json();
+    let row = report["rows"].as_array().unwrap().iter().find(|r| r["upscaler"] == "bicubic").unwrap().clone();
+    let [read, sent, skipped] = ["read", "sent", "skipped"].map(|f| row["frames"][f].as_u64().unwrap());
+    assert!(skipped > 0 && sent > 0 && sent + skipped == read && read == 20, "{row}");
+    assert!(row["psnr_y"].as_f64().unwrap() > 15.0, "each against its own truth: {row}");
+    assert_eq!(report["curves"].as_array().map(Vec::len), Some(0), "one bitrate makes no curve");
+}
+
+#[test]
+fn the_frames_and_the_detail_to_show_can_be_chosen() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 96, 64, 9);
+    let sheet = room.at("sheet.png");
+    let args = [&[clip.as_str(), "--bitrates", "200k", "--frames", "3", "--sheet", &sheet, "--frame", "1"], &QUICK[..]];
+    let args = args.concat();
+    let report = bench(&[&args[..], &["--crop", "10,20,30,25", "--crop", "0,0,8,8", "--json"]].concat()).ok().json();
+    assert_eq!(report["rows"][0]["frames"]["read"], 3);
+    let picture = image::open(&sheet).unwrap();
+    // Truth and bicubic of 30 pixels each, three times as wide, and the gaps.
+    assert_eq!(picture.width(), 2 * 90 + 3 * 6);
+    bench(&[&args[..], &["--crop", "90,20,30,25"]].concat()).fails(3, &["outside", "96x64"]);
+    bench(&[&args[..], &["--crop", "90,20"]].concat()).fails(2, &["90,20"]);
+}
+
+#[test]
+fn wrong_input_is_told_before_any_work() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 96, 64, 2);
+    bench(&[]).fails(2, &["CLIP"]);
+    bench(&[&clip, &room.at("missing.mp4")]).fails(3, &["missing.mp4"]);
+    bench(&[&clip, "--models", "nobody"]).fails(3, &["nobody"]);
+    bench(&[&clip, "--models", "none,nano"]).fails(3, &["none"]);
+    bench(&[&clip, "--bitrates", "fast"]).fails(2, &["bitrate"]);
+    bench(&[&clip, "--upscalers", "magic"]).fails(2, &["magic"]);
+    bench(&[&clip, "--models", "none", "--metrics", "ms-ssim"]).fails(3, &["176x176", "--metrics"]);
+    bench(&[&clip, "--csv", &clip]).fails(3, &["is the input"]);
+    bench(&[&clip, "--crop", "0,0,8,8"]).fails(2, &["--sheet"]);
+    let tiny = room.clip("tiny.y4m", 1, 1, 2);
+    bench(&[&tiny, "--models", "none"]).fails(3, &["1x1"]);
+}
