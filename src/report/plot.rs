@@ -173,13 +173,17 @@ impl Axis {
         self.from + share * (self.to - self.from)
     }
 
-    /// Round values: 1, 2, 5 and their tenfolds; at most twelve.
+    /// Round values; at most twelve.
     fn ticks(&self) -> Vec<f64> {
         let inside = |v: &f64| (self.low..=self.high).contains(v);
         if self.log {
             let first = self.low.log10().floor() as i32;
             let last = self.high.log10().ceil() as i32;
-            let steps: &[f64] = if last - first > 4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+            let steps: &[f64] = match self.high / self.low {
+                r if r > 2000.0 => &[1.0],
+                r if r > 8.0 => &[1.0, 2.0, 5.0],
+                _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+            };
             let ticks = (first..=last).flat_map(|e| steps.iter().map(move |s| s * 10_f64.powi(e)));
             return ticks.filter(inside).take(12).collect();
         }
@@ -225,7 +229,11 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         let ticks = Axis::new([150.0, 600.0].into_iter(), true, 0.0, 1.0).ticks();
-        assert_eq!(ticks, [200.0, 500.0]);
+        assert_eq!(ticks, [150.0, 200.0, 300.0, 400.0, 500.0, 600.0]);
+        assert_eq!(
+            Axis::new([60.0, 3000.0].into_iter(), true, 0.0, 1.0).ticks(),
+            [100.0, 200.0, 500.0, 1000.0, 2000.0]
+        );
         let ticks = Axis::new([33.1, 38.9].into_iter(), false, 0.0, 1.0).ticks();
         assert_eq!(ticks.iter().map(|t| number(*t)).collect::<Vec<_>>(), ["34", "36", "38"]);
         let flat = Axis::new([5.0].into_iter(), false, 0.0, 1.0);

@@ -101,10 +101,11 @@ pub(super) fn run(
     Ok(rows)
 }
 
-/// What is left after taking bicubic's score away.
+/// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
+/// would say nothing.
 fn add_gains(rows: &mut [Row]) {
     let Some(base) = rows.iter().find(|r| r.upscaler == BICUBIC).map(|r| r.scores.clone()) else { return };
-    for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC) {
+    for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC && r.kind != Kind::Full) {
         row.gain = row.scores.iter().filter_map(|(m, score)| Some((*m, score - base.get(m)?))).collect();
     }
 }

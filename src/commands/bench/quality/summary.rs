@@ -95,7 +95,7 @@ fn curve(
     let mut noted = |what: &str, result: Result<f64, CurveError>| match result {
         Ok(value) => Some(value),
         Err(why) => {
-            notes.push(format!("no {what}: {why}"));
+            notes.push(format!("no {what}, as {why}"));
             None
         }
     };
@@ -166,4 +166,91 @@ fn mean(values: &[f64]) -> f64 {
 fn present(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.flatten().collect();
     (!values.is_empty()).then(|| mean(&values))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::commands::bench::quality::{Bitrate, Frames};
+
+    /// A row at a bitrate with a PSNR.
+    pub(in super::super) fn row(clip: &str, upscaler: &str, rate: f64, psnr: f64) -> Row {
+        let kind = if upscaler == FULL { Kind::Full } else { Kind::Filter };
+        Row {
+            clip: clip.to_owned(),
+            size: "96x64".to_owned(),
+            sent_size: "48x32".to_owned(),
+            upscaler: upscaler.to_owned(),
+            kind,
+            bitrate_bps: Bitrate { target: rate as u32, measured: rate },
+            frames: Frames { read: 10, sent: 10, skipped: 0 },
+            scores: [(Metric::PsnrY, psnr)].into(),
+            gain: BTreeMap::new(),
+            flicker: Some(psnr / 100.0),
+            flicker_truth: None,
+            still: 0.5,
+            luma_shift: 0.0,
+        }
+    }
+
+    /// A curve of three points at a share of the rate.
+    pub(in super::super) fn rows(clip: &str, upscaler: &str, share: f64) -> Vec<Row> {
+        let points = [(100e3, 30.0), (200e3, 33.0), (400e3, 35.0)];
+        points.map(|(rate, psnr)| row(clip, upscaler, share * rate, psnr)).into()
+    }
+
+    #[test]
+    fn known_savings_come_out_for_each_clip_and_in_the_mean() {
+        let all = [
+            rows("a", BICUBIC, 1.0),
+            rows("a", "net", 0.8),
+            rows("b", BICUBIC, 1.0),
+            rows("b", "net", 0.6),
+            rows("b", FULL, 0.5),
+        ]
+        .concat();
+        let curves = curves(&all, &[Metric::PsnrY]);
+        let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() < 1e-9);
+        let of = |clip: &str, upscaler: &str| curves.iter().find(|c| c.clip == clip && c.upscaler == upscaler).unwrap();
+        assert!(near(of("a", "net").bd_rate_bicubic, -20.0) && near(of("b", "net").bd_rate_bicubic, -40.0));
+        assert!(near(of("b", "net").bd_rate_full, 20.0) && near(of("b", FULL).bd_rate_bicubic, -50.0));
+        assert_eq!((of("b", "net").full_overtakes, of("a", "net").full_overtakes), (Some("already"), None));
+        assert_eq!((of("a", BICUBIC).bd_rate_bicubic, of("b", FULL).bd_rate_full), (None, None));
+        let means = means(&all, &curves);
+        let net = means.iter().find(|m| m.upscaler == "net").unwrap();
+        assert!(near(net.bd_rate_bicubic.get(&Metric::PsnrY).copied(), -30.0));
+        assert!(near(net.bd_rate_full.get(&Metric::PsnrY).copied(), 20.0), "of the one clip that has it");
+        assert_eq!((net.rows, net.flicker_truth), (6, None));
+        assert!(near(net.flicker, 98.0 / 300.0));
+    }
+
+    #[test]
+    fn the_bitrate_at_which_full_size_wins_is_found() {
+        let mut all = vec![row("a", BICUBIC, 100e3, 30.0), row("a", BICUBIC, 400e3, 34.0)];
+        all.extend([row("a", FULL, 100e3, 28.0), row("a", FULL, 400e3, 36.0)]);
+        let curves = curves(&all, &[Metric::PsnrY]);
+        assert_eq!(curves[0].full_overtakes, Some("at"));
+        assert!((curves[0].full_overtakes_bps.unwrap() - 200e3).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_missing_number_has_a_reason() {
+        let all = [rows("a", BICUBIC, 1.0), vec![row("a", "x", 1e5, 50.0), row("a", "x", 2e5, 51.0)]].concat();
+        let curves = curves(&all, &[Metric::PsnrY]);
+        let x = curves.iter().find(|c| c.upscaler == "x").unwrap();
+        assert!(x.bd_rate_bicubic.is_none() && x.notes[0].contains("do not overlap"), "{:?}", x.notes);
+        assert!(super::curves(&all[..1], &[Metric::PsnrY]).is_empty(), "one point is no curve");
+    }
+
+    #[test]
+    fn the_worst_shift_and_the_least_gain_are_kept() {
+        let mut all = rows("a", "x", 1.0);
+        for (row, (gain, shift)) in all.iter_mut().zip([(0.5, 0.1), (-0.25, -0.4), (0.8, 0.3)]) {
+            row.gain = [(Metric::PsnrY, gain)].into();
+            row.luma_shift = shift;
+        }
+        let mean = &means(&all, &[])[0];
+        assert_eq!((mean.least_gain[&Metric::PsnrY], mean.luma_shift), (-0.25, -0.4));
+        assert!((mean.gain[&Metric::PsnrY] - 0.35).abs() < 1e-12);
+    }
 }

@@ -108,15 +108,24 @@ fn rates(out: &mut String, means: &[Mean], curves: &[Curve], metrics: &[Metric],
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    let mut notes: Vec<String> = curves
-        .iter()
-        .filter(|c| c.metric == metric)
-        .flat_map(|c| c.notes.iter().map(|n| format!("note: {}, {}: {n}", c.clip, c.upscaler)))
-        .collect();
-    notes.dedup();
-    for note in notes {
-        let _ = writeln!(out, "{note}");
+    for (note, whom) in notes(curves, metric) {
+        let _ = writeln!(out, "{note}: {}", whom.join(", "));
     }
+}
+
+/// Why numbers are missing, each reason once with those whom it concerns.
+fn notes(curves: &[Curve], metric: Metric) -> Vec<(String, Vec<&str>)> {
+    let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
+    for curve in curves.iter().filter(|c| c.metric == metric) {
+        for note in &curve.notes {
+            let note = format!("{}: {note}", curve.clip);
+            match notes.iter_mut().find(|n| n.0 == note) {
+                Some((_, whom)) => whom.push(&curve.upscaler),
+                None => notes.push((note, vec![&curve.upscaler])),
+            }
+        }
+    }
+    notes
 }
 
 /// One line for each row, with a head; fields that were not measured are empty.
@@ -165,4 +174,42 @@ pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
 /// A field after RFC 4180.
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::bench::quality::summary::{curves, means, tests};
+
+    #[test]
+    fn names_with_commas_and_quotes_stay_one_field() {
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(quoted("a,b"), "\"a,b\"");
+        assert_eq!(quoted("5\" x"), "\"5\"\" x\"");
+        let rows = tests::rows("one, two", BICUBIC, 1.0);
+        let csv = csv(&rows, &[Metric::PsnrY, Metric::Ssim]);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("\"one, two\",96x64,48x32,bicubic,filter,100000,100000,10,10,0,30.000000,,"));
+        assert!(lines[1].ends_with(",0.300000,,0.500000,0.000000"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn each_reason_stands_once_and_frames_are_explained_where_some_are_missing() {
+        let metrics = [Metric::PsnrY];
+        let mut rows = [tests::rows("a", BICUBIC, 1.0), tests::rows("a", "net", 0.8)].concat();
+        for upscaler in ["high", "higher"] {
+            rows.extend([tests::row("a", upscaler, 1e5, 50.0), tests::row("a", upscaler, 2e5, 51.0)]);
+        }
+        let table = |rows: &[Row]| {
+            let curves = curves(rows, &metrics);
+            text(rows, &means(rows, &curves), &curves, &metrics)
+        };
+        let all = table(&rows);
+        assert!(all.contains("-20.0"), "{all}");
+        assert_eq!(all.matches("do not overlap").count(), 1, "{all}");
+        assert!(all.contains(": high, higher") && !all.contains("each against its own truth"), "{all}");
+        rows[0].frames.skipped = 3;
+        assert!(table(&rows).contains("each against its own truth"));
+    }
 }
