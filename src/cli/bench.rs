@@ -51,7 +51,7 @@ pub(crate) struct QualityArgs {
         default_value = "psnr,ssim,ms-ssim,ssimulacra2"
     )]
     pub(crate) metrics: Vec<Score>,
-    /// SSIMULACRA2, which takes most of the time, of every Nth frame that was sent
+    /// SSIM, MS-SSIM and SSIMULACRA2, which take most of the time, of every Nth frame that was sent
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) every: u32,
     /// At most so many frames of each clip

@@ -40,7 +40,8 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Settings {
     metrics: Vec<Metric>,
-    ssimulacra2_every: u32,
+    /// Other scores than PSNR are of every Nth frame that was sent.
+    every: u32,
     skip: bool,
     engines: BTreeMap<String, String>,
 }
@@ -118,8 +119,7 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
         shots.write()?;
     }
     if args.json {
-        let settings =
-            Settings { metrics, ssimulacra2_every: args.every, skip: args.skip, engines: field.engines().clone() };
+        let settings = Settings { metrics, every: args.every, skip: args.skip, engines: field.engines().clone() };
         out!("{}", serde_json::to_string_pretty(&Report { settings, rows, curves, means })?);
     } else {
         out!("{}", table::text(&rows, &means, &curves, &metrics).trim_end());

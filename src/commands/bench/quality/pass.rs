@@ -30,7 +30,7 @@ use crate::commands::{Input as _, InputFault};
 pub(super) struct Plan<'a> {
     pub(super) skip: bool,
     pub(super) metrics: &'a [Metric],
-    /// SSIMULACRA2 of every Nth frame that was sent.
+    /// Other scores than PSNR, which are slow, of every Nth frame that was sent.
     pub(super) every: u64,
 }
 
