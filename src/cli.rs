@@ -27,6 +27,11 @@ pub(crate) struct Cli {
     /// Say more on stderr; twice for everything. RUST_LOG works too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    /// Threads of the CPU engine, at most; without it one for each core. CLEARCALL_SIMD forces its
+    /// instructions: avx512, avx2, neon or portable
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub(crate) threads: Option<u16>,
 }
 
 const EXIT_CODES: &str = "\
@@ -98,9 +103,19 @@ pub(crate) struct SendArgs {
 /// What is done with what arrives.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReceiveArgs {
-    /// A model's name (see `clearcall models`) or a .safetensors file; small wants a GPU or more than two cores
-    #[arg(long, value_name = "NAME|FILE", default_value = "nano")]
+    /// auto, a model's name (see `clearcall models`) or a .safetensors file
+    ///
+    /// auto takes the largest shipped model with which frames take no more than half of the time from one
+    /// to the next, smaller ones while the machine is busy, and bicubic where none is fast enough. In the window
+    /// it is the smallest, until another is chosen.
+    #[arg(long, value_name = "auto|NAME|FILE", default_value = "auto")]
     pub(crate) model: String,
+    /// With --model auto: upscaling takes at most this share of all cores
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) cpu_share: Option<Percent>,
+    /// With --model auto: take as much while the machine runs on its battery as otherwise
+    #[arg(long)]
+    pub(crate) ignore_battery: bool,
     /// Where the upscaling runs; auto takes the GPU if there is a real one
     #[arg(long, value_enum, default_value_t)]
     pub(crate) engine: Engine,

@@ -6,12 +6,16 @@ mod commands;
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
+use clearcall::upscale;
 use cli::{Cli, Command};
 use commands::InputFault;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
+    if let Some(threads) = cli.threads {
+        upscale::cpu::limit_threads(threads.into());
+    }
     let done = match cli.command {
         None => commands::call::default(),
         Some(Command::Call(args)) => commands::call::call(args),

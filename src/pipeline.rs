@@ -8,6 +8,7 @@
 //! Between raw pictures stands a one-place [`Slot`] that keeps the newest; between coded units a bounded
 //! queue, and what does not fit into it is a gap that asks for a keyframe.
 
+mod governed;
 mod history;
 mod link;
 mod notices;
@@ -23,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use governed::Auto;
 pub use shot::{Shot, Side};
 pub use slot::{Slot, Taken};
 
@@ -55,6 +57,8 @@ pub struct Plan {
     pub bitrate: u32,
     /// The network of the right-hand picture.
     pub model: Arc<Model>,
+    /// The program chooses the network by what the machine can do; `model` is then only what it begins with.
+    pub auto: Option<Auto>,
     /// Where it runs.
     pub engine: EngineChoice,
     /// What is done to the packets of a loopback call; may be changed while it runs.
@@ -213,7 +217,8 @@ impl Shared {
 
     fn engine(&self) -> Engine {
         let plan = lock(&self.plan);
-        Engine { choice: plan.engine, model: Arc::clone(&plan.model) }
+        let auto = plan.auto.map(|auto| (auto, plan.fps));
+        Engine { choice: plan.engine, model: Arc::clone(&plan.model), auto }
     }
 
     fn with_line<T>(&self, f: impl FnOnce(&Line) -> T) -> Option<T> {
@@ -334,9 +339,17 @@ impl Session {
         self.shared.with_line(|line| line.set_bitrate(bits_per_second));
     }
 
-    /// Shows with another network from the next frame on.
+    /// Shows with another network from the next frame on, whatever the machine can do.
     pub fn set_model(&self, model: Arc<Model>) {
-        lock(&self.shared.plan).model = model;
+        let mut plan = lock(&self.shared.plan);
+        (plan.model, plan.auto) = (model, None);
+        drop(plan);
+        self.shared.with_line(|line| line.want(self.shared.engine()));
+    }
+
+    /// Lets the program choose the network from the next frame on.
+    pub fn set_auto(&self, auto: Auto) {
+        lock(&self.shared.plan).auto = Some(auto);
         self.shared.with_line(|line| line.want(self.shared.engine()));
     }
 

@@ -122,7 +122,7 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
     );
     let _ = writeln!(out, "age      p50 {:.1} ms, p95 {:.1} ms", s.age_ms.p50, s.age_ms.p95);
     if let Some(engine) = s.engine {
-        let _ = writeln!(out, "upscaler {} on the {engine} ({})", s.model, s.engine_reason);
+        let _ = writeln!(out, "upscaler {} ({}) on the {engine} ({})", s.model, s.model_reason, s.engine_reason);
     }
     let _ = writeln!(out, "{:<9}{:>7}{:>7}{:>9}{:>9}  dropped", "stage", "in", "out", "p50 ms", "p95 ms");
     for stage in crate::stats::Stage::ALL {

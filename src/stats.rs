@@ -164,6 +164,7 @@ struct Inner {
     engine: Option<EngineKind>,
     reason: String,
     model: String,
+    model_reason: String,
     source: String,
     sent_size: String,
 }
@@ -221,8 +222,10 @@ pub struct Snapshot {
     pub engine: Option<EngineKind>,
     /// Why that engine.
     pub engine_reason: String,
-    /// The model's name.
+    /// The model's name; "off" where no model was fast enough.
     pub model: String,
+    /// Why that one.
+    pub model_reason: String,
     /// What was shown beside bicubic.
     pub upscaler: Method,
     /// The source's name.
@@ -318,17 +321,18 @@ impl Stats {
         };
     }
 
-    /// Which engine and model run, and why.
-    pub fn engine(&self, engine: EngineKind, reason: &str, model: &str) {
+    /// Which engine runs, and why.
+    pub fn engine(&self, engine: EngineKind, reason: &str) {
         let mut inner = self.lock();
         inner.engine = Some(engine);
         reason.clone_into(&mut inner.reason);
-        model.clone_into(&mut inner.model);
     }
 
-    /// Another model on the same engine.
-    pub fn model(&self, name: &str) {
-        name.clone_into(&mut self.lock().model);
+    /// Which model runs on the engine, and why that one.
+    pub fn model(&self, name: &str, reason: &str) {
+        let mut inner = self.lock();
+        name.clone_into(&mut inner.model);
+        reason.clone_into(&mut inner.model_reason);
     }
 
     /// What is sent.
@@ -365,6 +369,7 @@ impl Stats {
             engine: inner.engine,
             engine_reason: inner.reason.clone(),
             model: inner.model.clone(),
+            model_reason: inner.model_reason.clone(),
             upscaler: Method::Cnn,
             source: inner.source.clone(),
             size: inner.sent_size.clone(),
@@ -424,6 +429,7 @@ mod tests {
             "/age_ms/p95",
             "/engine",
             "/model",
+            "/model_reason",
             "/upscaler",
             "/stages/decode/in",
             "/stages/decode/ms/p95",

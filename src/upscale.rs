@@ -24,6 +24,7 @@ pub mod cpu;
 mod filter;
 pub mod fsr1;
 pub mod gpu;
+pub mod governor;
 pub mod lanczos;
 pub mod reference;
 
@@ -192,6 +193,9 @@ pub trait Upscaler: Send {
 
     /// Both pictures of one frame.
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
+
+    /// Bicubic alone, as both pictures: where no network is fast enough.
+    fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
 
     /// The frame at twice the size in I420, for files and scores.
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError>;

@@ -24,6 +24,7 @@ fn plan() -> Plan {
         fps: 30.0,
         bitrate: 200_000,
         model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
+        auto: None,
         engine: EngineChoice::Cpu,
         impairment: Arc::new(Impairment::new(7)),
     }

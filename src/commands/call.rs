@@ -12,7 +12,7 @@ use clap::Parser as _;
 use clearcall::{
     call::Impairment,
     devices,
-    pipeline::{Cause, Link, Plan, Session, SessionError, State, Taken},
+    pipeline::{Auto, Cause, Link, Plan, Session, SessionError, State, Taken},
     report,
     source::SourceSpec,
     upscale::{EngineChoice, GpuContext, Pair},
@@ -20,6 +20,9 @@ use clearcall::{
 
 use super::{Input as _, InputFault};
 use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs};
+
+/// The model's name that leaves the choice to the program.
+const AUTO: &str = "auto";
 
 /// How long a headless call lasts unless told otherwise.
 const HEADLESS: Duration = Duration::from_secs(10);
@@ -93,12 +96,21 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index),
         _ => SourceSpec::Scene,
     });
+    let (model, auto) = if receive.model == AUTO {
+        let limits = Auto { cpu_share: receive.cpu_share.map(|p| p.0.into()), spare_battery: !receive.ignore_battery };
+        (super::model("nano")?, Some(limits))
+    } else if receive.cpu_share.is_some() {
+        return Err(InputFault(format!("--cpu-share is for --model {AUTO}: {} is used as it is", receive.model)).into());
+    } else {
+        (super::model(&receive.model)?, None)
+    };
     Ok(Plan {
         source,
         size: send.size,
         fps: send.fps.0,
         bitrate: send.bitrate.0,
-        model: super::model(&receive.model)?,
+        model,
+        auto,
         engine: super::upscale::engine(receive.engine),
         impairment: Arc::new(impairment),
     })
@@ -112,7 +124,8 @@ fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
         return headless(plan, link, outcome);
     }
     let start = Start {
-        plan: plan.clone(),
+        // There the person sees what each network does, and chooses.
+        plan: Plan { auto: None, ..plan.clone() },
         link: Some(link.clone()),
         seconds: outcome.seconds,
         report: outcome.report.clone(),

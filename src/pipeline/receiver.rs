@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     Wake,
+    governed::{Auto, Governed},
     notices::Notices,
     shot::Shot,
     slot::{Slot, Taken},
@@ -36,6 +37,8 @@ const UNITS: usize = 64;
 pub(super) struct Engine {
     pub(super) choice: EngineChoice,
     pub(super) model: Arc<Model>,
+    /// The governor chooses another model than that one, for so many frames a second.
+    pub(super) auto: Option<(Auto, f32)>,
 }
 
 /// The running half; dropping it ends and joins its threads.
@@ -88,6 +91,7 @@ impl ReceiveHalf {
             wanted: Arc::clone(&half.wanted),
             stop: Arc::clone(&half.stop),
             gallery,
+            governed: None,
             engine,
             stats,
             notices,
@@ -202,6 +206,7 @@ struct Upscaling {
     wanted: Arc<Mutex<Option<Engine>>>,
     stop: Arc<AtomicBool>,
     gallery: Gallery,
+    governed: Option<Governed>,
     engine: Engine,
     stats: Stats,
     notices: Notices,
@@ -246,8 +251,8 @@ impl Upscaling {
                     self.notices.say(error.to_string());
                     if running.engine() == EngineKind::Gpu {
                         // A device can be lost; the call goes on without it.
-                        let model = Arc::clone(&self.engine.model);
-                        upscaler = self.switch(None, Engine { choice: EngineChoice::Cpu, model });
+                        let engine = Engine { choice: EngineChoice::Cpu, ..self.engine.clone() };
+                        upscaler = self.switch(None, engine);
                     }
                 }
             }
@@ -258,11 +263,21 @@ impl Upscaling {
     fn show(&mut self, engine: &mut dyn Upscaler) -> Result<(), UpscaleError> {
         let Some(held) = self.gallery.current() else { return Ok(()) };
         let started = Instant::now();
-        let pair = engine.compare(&held.low)?;
+        let frozen = self.gallery.frozen();
+        let off = self.governed.as_ref().is_some_and(|g| g.model().is_none());
+        let pair = if off { engine.bicubic(&held.low)? } else { engine.compare(&held.low)? };
         if let Some(time) = pair.gpu_time {
             self.stats.gpu_time(time);
         }
-        let frozen = self.gallery.frozen();
+        let took = pair.gpu_time.unwrap_or_else(|| started.elapsed());
+        if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
+            && governed.frame(took)
+        {
+            if let Some(model) = governed.model() {
+                engine.set_model(Arc::clone(model));
+            }
+            self.say_model();
+        }
         if !frozen {
             self.stats.output(Stage::Upscale, started.elapsed());
             self.stats.input(Stage::Show);
@@ -277,21 +292,38 @@ impl Upscaling {
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
         let same_engine = running.is_some() && self.engine.choice == engine.choice;
         self.engine = engine;
-        let model = Arc::clone(&self.engine.model);
+        // What was measured of another engine says nothing.
+        self.governed = match (self.engine.auto, self.governed.take()) {
+            (Some(_), Some(governed)) if same_engine => Some(governed),
+            (Some((auto, fps)), _) => Some(Governed::new(auto, fps)),
+            (None, _) => None,
+        };
+        let model = Arc::clone(self.governed.as_ref().and_then(Governed::model).unwrap_or(&self.engine.model));
+        self.say_model();
         if let (true, Some(mut upscaler)) = (same_engine, running) {
-            upscaler.set_model(Arc::clone(&model));
-            self.stats.model(model.name());
+            upscaler.set_model(model);
             return Some(upscaler);
         }
-        match upscale::choose(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
+        match upscale::choose(self.engine.choice, self.gallery.gpu(), model) {
             Ok((upscaler, why)) => {
-                self.stats.engine(upscaler.engine(), &why, model.name());
+                self.stats.engine(upscaler.engine(), &why);
                 Some(upscaler)
             }
             Err(error) => {
                 self.notices.say(error.to_string());
                 None
             }
+        }
+    }
+
+    fn say_model(&self) {
+        match &self.governed {
+            Some(governed) => {
+                let (name, why) = governed.why();
+                tracing::info!("{name}: {why}");
+                self.stats.model(name, &why);
+            }
+            None => self.stats.model(self.engine.model.name(), "as asked"),
         }
     }
 }

@@ -58,6 +58,12 @@ pub fn limit_threads(threads: usize) {
     LIMIT.store(threads.max(1), Ordering::Relaxed);
 }
 
+/// The threads of an engine that is not told otherwise: one for each core, within [`limit_threads`].
+pub fn default_threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.min(LIMIT.load(Ordering::Relaxed)).clamp(1, MAX_THREADS)
+}
+
 /// Upscales with threads and vectors.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -80,8 +86,7 @@ impl CpuEngine {
     /// The same with these instructions.
     pub fn with_isa(model: &Model, threads: Option<usize>, isa: Isa) -> Result<Self, UpscaleError> {
         let isa = isa.checked()?;
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.unwrap_or_else(|| cores().min(LIMIT.load(Ordering::Relaxed))).clamp(1, MAX_THREADS);
+        let threads = threads.unwrap_or_else(default_threads).clamp(1, MAX_THREADS);
         Ok(Self {
             pool: Pool::new(threads)?,
             isa,
@@ -186,6 +191,16 @@ impl Upscaler for CpuEngine {
         self.keep(&left);
         self.keep(&right);
         Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right), gpu_time: None })
+    }
+
+    fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let mut picture = self.picture(size);
+        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
+        self.compute(lr.y(), Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
+        self.keep(&picture);
+        let bicubic = Picture::Cpu(picture);
+        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic, gpu_time: None })
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {

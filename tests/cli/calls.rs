@@ -28,6 +28,7 @@ fn a_headless_call_leaves_a_report_and_a_picture() {
     let ran = clearcall(
         &[
             &["call", "--source", "scene", "--seconds", "3", "--report", &json, "--snapshot", &png][..],
+            &["--model", "nano"],
             &SMALL,
             &["cpu"],
         ]
@@ -84,6 +85,21 @@ fn a_file_is_called_with_again_and_again() {
     assert!(count(&r, "/stages/source/in") > 5, "five frames, looped: {r}");
     assert!(count(&r, "/frames/shown") > 0, "{r}");
     assert!(r["source"].as_str().is_some_and(|s| s.contains("clip.y4m")), "{r}");
+}
+
+#[test]
+fn where_no_model_is_fast_enough_both_pictures_are_bicubic() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = Room::new();
+    let (json, png) = (room.at("r.json"), room.at("p.png"));
+    let args = ["call", "--source", "scene", "--seconds", "4", "--cpu-share", "0%", "--report", &json];
+    let ran = clearcall(&[&args[..], &["--snapshot", &png], &SMALL, &["cpu"]].concat()).ok();
+    let r = report(&room, "r.json");
+    assert_eq!((&r["model"], &r["model_reason"]), (&"off".into(), &"the CPU share is limited".into()), "{r}");
+    assert!(ran.out.contains("off (the CPU share is limited)"), "{}", ran.out);
+    let both = image::open(room.path("p.png")).unwrap().to_rgb8();
+    let same = |(x, y, pixel): (u32, u32, &image::Rgb<u8>)| both.get_pixel((x + 320) % 640, y) == pixel;
+    assert!(both.enumerate_pixels().all(same));
 }
 
 #[test]

@@ -154,6 +154,8 @@ fn a_model_that_is_not_one_is_refused() {
         .fails(INPUT, &["gone.safetensors"]);
     clearcall(&["upscale", &clip, "-o", &out, "--model", "gigantic"]).fails(INPUT, &["gigantic", "small"]);
     clearcall(&["call", "--headless", "--source", "scene", "--model", "gigantic"]).fails(INPUT, &["gigantic"]);
+    let limited = ["call", "--headless", "--source", "scene", "--model", "nano", "--cpu-share", "30%"];
+    clearcall(&limited).fails(INPUT, &["--cpu-share", "--model auto"]);
 }
 
 #[test]

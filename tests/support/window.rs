@@ -30,6 +30,7 @@ pub(crate) fn plan() -> Plan {
         fps: 15.0,
         bitrate: 200_000,
         model: Arc::new(model.unwrap()),
+        auto: None,
         engine: EngineChoice::Cpu,
         impairment: Arc::new(Impairment::new(1)),
     }

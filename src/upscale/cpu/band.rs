@@ -51,6 +51,8 @@ impl Cut {
 pub(super) enum Wanted<'a> {
     /// Bicubic and the network in RGB.
     Pair { lr: &'a Frame, to_rgb: [[f32; 4]; 3], left: Pieces<'a, u8>, right: Pieces<'a, u8> },
+    /// Bicubic alone, in RGB.
+    Bicubic { lr: &'a Frame, to_rgb: [[f32; 4]; 3], out: Pieces<'a, u8> },
     /// The network's luma.
     Luma { luma: &'a Plane, out: Pieces<'a, u8> },
     /// The network's four channels, one after another.
@@ -60,7 +62,7 @@ pub(super) enum Wanted<'a> {
 impl Wanted<'_> {
     fn luma(&self) -> &Plane {
         match self {
-            Self::Pair { lr, .. } => lr.y(),
+            Self::Pair { lr, .. } | Self::Bicubic { lr, .. } => lr.y(),
             Self::Luma { luma, .. } | Self::Channels { luma, .. } => luma,
         }
     }
@@ -94,7 +96,10 @@ impl Band {
             self.start(net, x, width, row);
         }
         self.next = Some(place + 1);
-        let detail = self.net.row(isa, net, wanted.luma());
+        let detail = match wanted {
+            Wanted::Bicubic { .. } => [&[][..]; 4],
+            _ => self.net.row(isa, net, wanted.luma()),
+        };
         if let Wanted::Channels { out, .. } = wanted {
             for (c, detail) in detail.into_iter().enumerate() {
                 // SAFETY: each place has its own columns of its own row.
@@ -112,7 +117,7 @@ impl Band {
         });
         let luma = self.luma.get(first);
         match wanted {
-            Wanted::Pair { lr, to_rgb, left, right } => {
+            Wanted::Pair { lr, to_rgb, .. } | Wanted::Bicubic { lr, to_rgb, .. } => {
                 // Both rows of the output lie between the same four rows of chroma.
                 let (first, top) = FOURFOLD.down(2 * row);
                 let (_, bottom) = FOURFOLD.down(2 * row + 1);
@@ -125,11 +130,20 @@ impl Band {
                     });
                 }
                 let chroma = self.chroma.each_ref().map(|rows| rows.get(first));
-                let out = [left, right].map(|side| {
-                    // SAFETY: each place has its own columns of its own two rows.
-                    [0, 1].map(|dy| unsafe { side.piece(8 * ((2 * row + dy) * cut.width + x), 8 * width) })
-                });
-                isa.run(Pixels { luma, detail, chroma, taps: [top, bottom], to_rgb: *to_rgb, out, width });
+                let (taps, to_rgb) = ([top, bottom], *to_rgb);
+                match wanted {
+                    Wanted::Pair { left, right, .. } => {
+                        // SAFETY: each place has its own columns of its own two rows.
+                        let out = unsafe { [two_rows(left, cut, x, row, width), two_rows(right, cut, x, row, width)] };
+                        isa.run(Pixels { luma, detail, chroma, taps, to_rgb, out, width });
+                    }
+                    Wanted::Bicubic { out, .. } => {
+                        // SAFETY: likewise.
+                        let out = [unsafe { two_rows(out, cut, x, row, width) }];
+                        isa.run(Pixels { luma, detail, chroma, taps, to_rgb, out, width });
+                    }
+                    _ => {}
+                }
             }
             Wanted::Luma { out, .. } => {
                 let [top, bottom] = &mut self.sums;
@@ -155,6 +169,15 @@ impl Band {
             sums.resize(2 * half(width));
         }
     }
+}
+
+/// A stretch of the two rows of a picture that come of one row.
+///
+/// # Safety
+/// Nobody else holds any of it.
+unsafe fn two_rows<'a>(side: &Pieces<'a, u8>, cut: &Cut, x: usize, row: usize, width: usize) -> [&'a mut [u8]; 2] {
+    // SAFETY: the caller says so, and the two rows are apart.
+    [0, 1].map(|dy| unsafe { side.piece(8 * ((2 * row + dy) * cut.width + x), 8 * width) })
 }
 
 /// Even and odd columns to bytes.

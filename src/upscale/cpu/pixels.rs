@@ -112,8 +112,9 @@ unsafe fn down<S: Simd>(s: S, rows: &Luma<'_>, at: usize) -> [S::V; 2] {
     [weighted(s, DOUBLE.taps[0], [a, b, c, d]), weighted(s, DOUBLE.taps[1], [b, c, d, e])]
 }
 
-/// Two rows of both pictures, from one row of low resolution.
-pub(super) struct Pixels<'a> {
+/// Two rows of the pictures, from one row of low resolution: of bicubic, and of the network's where there is
+/// a second.
+pub(super) struct Pixels<'a, const SIDES: usize> {
     pub(super) luma: Luma<'a>,
     /// The network's four channels.
     pub(super) detail: [&'a [f32]; 4],
@@ -124,12 +125,12 @@ pub(super) struct Pixels<'a> {
     /// See [`Colour::to_rgb`](crate::frame::Colour::to_rgb).
     pub(super) to_rgb: [[f32; 4]; 3],
     /// Bicubic's two rows and the network's, eight bytes for each pixel of low resolution.
-    pub(super) out: [[&'a mut [u8]; 2]; 2],
+    pub(super) out: [[&'a mut [u8]; 2]; SIDES],
     /// Pixels of low resolution.
     pub(super) width: usize,
 }
 
-impl Job for Pixels<'_> {
+impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
     type Output = ();
 
     #[inline(always)]
@@ -140,7 +141,7 @@ impl Job for Pixels<'_> {
         let (odd_luma, odd_chroma) = (luma[0].len() / 2, chroma[0][0].len() / 2);
         let luma = luma.map(|row| &row[..odd_luma + all]);
         let chroma = chroma.map(|rows| rows.map(|row| &row[..odd_chroma + all]));
-        let detail = detail.map(|row| &row[..all]);
+        let detail = if SIDES > 1 { detail.map(|row| &row[..all]) } else { detail };
         let out = out.map(|rows| rows.map(|row| row[..8 * width].as_mut_ptr()));
         // R takes nothing of Cb, B nothing of Cr.
         let mut k = [[s.splat(0.0); 4]; 3];
@@ -151,7 +152,7 @@ impl Job for Pixels<'_> {
         }
         for x in (0..width).step_by(S::LANES) {
             // For each picture and row the even columns' pixels and the odd ones'.
-            let mut pixels = [[[s.splat(0.0); 2]; 2]; 2];
+            let mut pixels = [[[s.splat(0.0); 2]; 2]; SIDES];
             for parity in 0..2 {
                 // SAFETY: x + LANES is at most `all`, which was checked.
                 let (base, u, v) = unsafe {
@@ -163,16 +164,19 @@ impl Job for Pixels<'_> {
                     let r = s.mul_add(k[0][2], cr, k[0][3]);
                     let g = s.mul_add(k[1][1], cb, s.mul_add(k[1][2], cr, k[1][3]));
                     let b = s.mul_add(k[2][1], cb, k[2][3]);
-                    // SAFETY: likewise.
-                    let better = s.add(base[dy], unsafe { s.load(detail[2 * dy + parity].as_ptr().add(x)) });
-                    for (side, y) in [base[dy], better].into_iter().enumerate() {
+                    for (side, pixels) in pixels.iter_mut().enumerate() {
+                        let mut y = base[dy];
+                        if side == 1 {
+                            // SAFETY: likewise.
+                            y = s.add(y, unsafe { s.load(detail[2 * dy + parity].as_ptr().add(x)) });
+                        }
                         let y = held(s, y);
                         let (r, g, b) = (s.mul_add(k[0][0], y, r), s.mul_add(k[1][0], y, g), s.mul_add(k[2][0], y, b));
-                        pixels[side][dy][parity] = s.rgba(r, g, b);
+                        pixels[dy][parity] = s.rgba(r, g, b);
                     }
                 }
             }
-            for side in 0..2 {
+            for side in 0..SIDES {
                 for dy in 0..2 {
                     let [even, odd] = pixels[side][dy];
                     let pair = s.interleave(even, odd);

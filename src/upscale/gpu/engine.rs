@@ -89,6 +89,41 @@ impl GpuEngine {
             None => Ok(()),
         }
     }
+
+    /// Both pictures; without the network the second one is not to be looked at.
+    fn pair(&mut self, lr: &Frame, with_network: bool) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        self.hold_back()?;
+        self.prepare(lr)?;
+        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
+            return Err(unprepared());
+        };
+        let gpu = &*gpu;
+        let gpu_time = timer.as_mut().and_then(Timer::last);
+        let (slot, submitted) = gpu.guarded(|| {
+            surface.upload(gpu, lr);
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("upscale"),
+                timestamp_writes: timer.as_ref().and_then(Timer::writes),
+            });
+            if with_network {
+                surface.run_layers(network, &mut pass);
+            }
+            let slot = surface.run_present(gpu, passes, &mut pass);
+            drop(pass);
+            let timed = timer.as_ref().is_some_and(|t| t.resolve(&mut encoder));
+            let submitted = gpu.queue().submit([encoder.finish()]);
+            if let Some(timer) = timer.as_mut().filter(|_| timed) {
+                timer.collect();
+            }
+            Ok((slot, submitted))
+        })?;
+        let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
+        let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1), gpu_time };
+        self.submitted = Some(submitted);
+        Ok(pair)
+    }
 }
 
 /// [`GpuEngine::prepare`] makes what is missing here.
@@ -107,35 +142,12 @@ impl Upscaler for GpuEngine {
     }
 
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        self.hold_back()?;
-        self.prepare(lr)?;
-        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
-            return Err(unprepared());
-        };
-        let gpu = &*gpu;
-        let gpu_time = timer.as_mut().and_then(Timer::last);
-        let (slot, submitted) = gpu.guarded(|| {
-            surface.upload(gpu, lr);
-            let mut encoder = gpu.device().create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("upscale"),
-                timestamp_writes: timer.as_ref().and_then(Timer::writes),
-            });
-            surface.run_layers(network, &mut pass);
-            let slot = surface.run_present(gpu, passes, &mut pass);
-            drop(pass);
-            let timed = timer.as_ref().is_some_and(|t| t.resolve(&mut encoder));
-            let submitted = gpu.queue().submit([encoder.finish()]);
-            if let Some(timer) = timer.as_mut().filter(|_| timed) {
-                timer.collect();
-            }
-            Ok((slot, submitted))
-        })?;
-        let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
-        let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1), gpu_time };
-        self.submitted = Some(submitted);
-        Ok(pair)
+        self.pair(lr, true)
+    }
+
+    fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let pair = self.pair(lr, false)?;
+        Ok(Pair { cnn: pair.bicubic.clone(), ..pair })
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {

@@ -1,0 +1,284 @@
+//! Which model a machine can afford: decided from how long frames took, and from nothing else.
+//!
+//! A frame may take half the time from one frame to the next, or less where the user limits it. When frames
+//! take longer than that, a smaller model is used within a second; when there has been room for a larger
+//! one for some time, that is tried. A trial that fails makes the next one wait twice as long, so that nothing
+//! flaps. Time is an argument: there is no clock in here.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+/// A model's time is its multiplications and this much for bicubic, chroma and colours, which cost about as
+/// much as so many multiplications for each pixel (CPU engine, AVX2).
+const BASE: f64 = 250.0;
+/// What is looked at to step down.
+const SHORT: Duration = Duration::from_millis(600);
+/// So many frames of it at least.
+const FEW: usize = 5;
+/// What is looked at otherwise.
+const LONG: Duration = Duration::from_secs(5);
+/// A p95 of fewer frames says little.
+const MANY: usize = 60;
+/// After a change frames are not counted for this long: caches and buffers are new.
+const SETTLE: Duration = Duration::from_millis(150);
+/// The first trial of a larger model.
+const FIRST_TRIAL: Duration = Duration::from_secs(2);
+/// Later ones, unless they fail.
+const TRIAL: Duration = Duration::from_secs(10);
+/// The longest wait after trials that failed.
+const LONGEST: Duration = Duration::from_secs(320);
+/// A larger model has to fit with room to spare.
+const ROOM: f64 = 0.8;
+
+/// What may be used of the machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// From one frame to the next.
+    pub interval: Duration,
+    /// The share of it that upscaling may take, 0 to 1: of the whole machine, since all cores work at once.
+    pub share: f64,
+    /// Why it is less than a half, for people.
+    pub limit: Option<&'static str>,
+}
+
+impl Budget {
+    /// The share of the interval that is taken when nobody limits it.
+    pub const HALF: f64 = 0.5;
+    /// What is taken while the machine runs on its battery.
+    pub const ON_BATTERY: f64 = 0.2;
+
+    /// The least of the half, the user's limit, and what a battery allows.
+    pub fn new(fps: f32, cpu_share: Option<f64>, on_battery: bool) -> Self {
+        let interval = Duration::from_secs_f64(1.0 / f64::from(fps.max(1.0)));
+        let mut budget = Self { interval, share: Self::HALF, limit: None };
+        let limits = [(cpu_share, "the CPU share is limited"), (on_battery.then_some(Self::ON_BATTERY), "on battery")];
+        for (share, why) in limits {
+            if let Some(share) = share.filter(|s| *s < budget.share) {
+                budget.share = share.max(0.0);
+                budget.limit = Some(why);
+            }
+        }
+        budget
+    }
+
+    fn time(&self) -> f64 {
+        self.interval.as_secs_f64() * self.share
+    }
+}
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    /// Bicubic only.
+    Off,
+    /// A model by its place among those that are known, the smallest first.
+    Model(usize),
+}
+
+/// What runs from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What.
+    pub to: Rung,
+    /// Why, for people.
+    pub why: Why,
+}
+
+/// Why it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing is known yet.
+    Beginning,
+    /// It is the largest.
+    Largest,
+    /// The next larger one would take too long.
+    Fits(Option<&'static str>),
+    /// A larger one was too slow just now.
+    Busy(Option<&'static str>),
+    /// Not even the smallest is fast enough.
+    NothingFits(Option<&'static str>),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (words, limit) = match self {
+            Self::Beginning => ("the machine is being measured", None),
+            Self::Largest => ("the machine is fast enough for the largest", None),
+            Self::Fits(limit) => ("a larger one would take too long", *limit),
+            Self::Busy(limit) => ("the machine is busy", *limit),
+            Self::NothingFits(limit) => ("no model is fast enough", *limit),
+        };
+        match limit {
+            // Then it is no wonder.
+            Some(limit) => f.write_str(limit),
+            None => f.write_str(words),
+        }
+    }
+}
+
+/// Decides.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    costs: Vec<f64>,
+    budget: Budget,
+    at: Rung,
+    why: Why,
+    /// When frames were done and what they took, in the long window.
+    frames: VecDeque<(Duration, f64)>,
+    changed: Duration,
+    /// When a larger one may be tried.
+    trial: Duration,
+    /// How long to wait for that after the next failure.
+    wait: Duration,
+    /// It went up last, not down.
+    rose: bool,
+}
+
+impl Governor {
+    /// `costs` are the models' multiplications for each pixel, the smallest first. Begins at `now` with the
+    /// smallest.
+    pub fn new(costs: &[usize], budget: Budget, now: Duration) -> Self {
+        let at = if costs.is_empty() { Rung::Off } else { Rung::Model(0) };
+        Self {
+            costs: costs.iter().map(|c| *c as f64 + BASE).collect(),
+            budget,
+            at,
+            why: if costs.len() == 1 { Why::Largest } else { Why::Beginning },
+            frames: VecDeque::new(),
+            changed: now,
+            trial: now + FIRST_TRIAL,
+            wait: TRIAL,
+            rose: false,
+        }
+    }
+
+    /// What runs.
+    pub fn at(&self) -> Rung {
+        self.at
+    }
+
+    /// Why.
+    pub fn why(&self) -> Why {
+        self.why
+    }
+
+    /// Another budget from now on. A larger one is tried at once, a smaller one is held at the next frames.
+    pub fn set_budget(&mut self, budget: Budget, now: Duration) {
+        if budget != self.budget {
+            if budget.time() > self.budget.time() {
+                self.trial = self.trial.min(now + FIRST_TRIAL);
+            }
+            self.budget = budget;
+        }
+    }
+
+    /// A frame was done at `now` and took `took`. Says what changes, if something does.
+    pub fn frame(&mut self, now: Duration, took: Duration) -> Option<Step> {
+        if now.saturating_sub(self.changed) < SETTLE {
+            return None;
+        }
+        self.frames.push_back((now, took.as_secs_f64()));
+        while self.frames.front().is_some_and(|(t, _)| now.saturating_sub(*t) > LONG) {
+            self.frames.pop_front();
+        }
+        if self.too_slow(now) {
+            return self.down(now);
+        }
+        if now >= self.trial {
+            return self.up(now);
+        }
+        None
+    }
+
+    fn too_slow(&self, now: Duration) -> bool {
+        if self.at == Rung::Off {
+            return false;
+        }
+        let budget = self.budget.time();
+        let late = |t: &&f64| **t > budget;
+        let lately = self.lately(now);
+        // A third of the last frames, or one in twenty for some time.
+        let now_slow = lately.len() >= FEW && 3 * lately.iter().filter(late).count() > lately.len();
+        now_slow || self.frames.len() >= MANY && self.p95().iter().any(|t| late(&t))
+    }
+
+    /// The times of the last frames, in order of length.
+    fn lately(&self, now: Duration) -> Vec<f64> {
+        let lately = self.frames.iter().rev().take_while(|(t, _)| now.saturating_sub(*t) <= SHORT);
+        sorted(lately.map(|(_, took)| *took).collect())
+    }
+
+    fn p95(&self) -> Option<f64> {
+        let times = sorted(self.frames.iter().map(|(_, took)| *took).collect());
+        times.get(times.len() * 95 / 100).copied()
+    }
+
+    /// To the largest smaller model that should fit, judged by what frames took lately.
+    fn down(&mut self, now: Duration) -> Option<Step> {
+        let Rung::Model(i) = self.at else { return None };
+        let lately = self.lately(now);
+        // The fast ones among them may be from before the machine slowed down.
+        let took = *lately.get(lately.len() * 4 / 5)?;
+        let fits = |j: &usize| took * self.costs[*j] / self.costs[i] <= self.budget.time();
+        // One is always tried before nothing: the machine may be busy for a moment only.
+        let smaller = (0..i).rev().find(fits).or((i > 0).then_some(0));
+        if self.rose && now.saturating_sub(self.changed) < TRIAL {
+            self.wait = (2 * self.wait).min(LONGEST);
+        } else {
+            self.wait = TRIAL;
+        }
+        let limit = self.budget.limit;
+        let (to, why) = match smaller {
+            Some(j) => (Rung::Model(j), Why::Busy(limit)),
+            None => (Rung::Off, Why::NothingFits(limit)),
+        };
+        self.go(now, to, why, false)
+    }
+
+    /// To the next larger model, if what is known says that it fits.
+    fn up(&mut self, now: Duration) -> Option<Step> {
+        let limit = self.budget.limit;
+        let next = match self.at {
+            // Nothing is known of models while none runs.
+            Rung::Off if self.costs.is_empty() => return None,
+            Rung::Off => return self.go(now, Rung::Model(0), Why::Busy(limit), true),
+            Rung::Model(i) => i + 1,
+        };
+        self.trial = now + FIRST_TRIAL;
+        let Rung::Model(i) = self.at else { return None };
+        let Some(cost) = self.costs.get(next) else {
+            return self.explain(Why::Largest);
+        };
+        if self.frames.len() < MANY / 2 {
+            return None;
+        }
+        if self.p95()? * cost / self.costs[i] > ROOM * self.budget.time() {
+            return self.explain(Why::Fits(limit));
+        }
+        let why = if next + 1 == self.costs.len() { Why::Largest } else { Why::Fits(limit) };
+        self.go(now, Rung::Model(next), why, true)
+    }
+
+    /// Another reason for what runs already.
+    fn explain(&mut self, why: Why) -> Option<Step> {
+        if self.why == why {
+            return None;
+        }
+        self.why = why;
+        Some(Step { to: self.at, why })
+    }
+
+    fn go(&mut self, now: Duration, to: Rung, why: Why, rose: bool) -> Option<Step> {
+        self.frames.clear();
+        (self.at, self.why, self.rose, self.changed) = (to, why, rose, now);
+        self.trial = now + if rose { FIRST_TRIAL } else { self.wait };
+        Some(Step { to, why })
+    }
+}
+
+fn sorted(mut times: Vec<f64>) -> Vec<f64> {
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+
+/// Nano, small, medium and something large.
+const COSTS: [usize; 4] = [936, 2088, 9936, 40_000];
+
+fn seconds(s: f64) -> Duration {
+    Duration::from_secs_f64(s)
+}
+
+/// Milliseconds of each model on a machine that needs 2.4 ms for nano.
+fn usual(rung: Rung) -> f64 {
+    match rung {
+        Rung::Off => 0.5,
+        Rung::Model(i) => [2.4, 4.7, 20.0, 80.0][i],
+    }
+}
+
+/// 30 frames a second for so long; `took` says what the frame at a time takes with a model, in milliseconds.
+fn run(governor: &mut Governor, from: f64, to: f64, took: impl Fn(f64, Rung) -> f64) -> Vec<(f64, Step)> {
+    let mut steps = Vec::new();
+    let frames = ((to - from) * 30.0) as usize;
+    for i in 0..frames {
+        let now = from + i as f64 / 30.0;
+        let frame = took(now, governor.at());
+        steps.extend(governor.frame(seconds(now), seconds(frame / 1e3)).map(|step| (now, step)));
+    }
+    steps
+}
+
+fn governor(share: Option<f64>) -> Governor {
+    Governor::new(&COSTS, Budget::new(30.0, share, false), Duration::ZERO)
+}
+
+#[test]
+fn it_climbs_to_the_largest_that_fits_and_stays() {
+    let mut g = governor(None);
+    assert_eq!((g.at(), g.why()), (Rung::Model(0), Why::Beginning));
+    // 16.7 ms are there: small fits, medium does not.
+    let steps = run(&mut g, 0.0, 600.0, |_, rung| usual(rung));
+    assert_eq!(steps.iter().map(|s| s.1.to).collect::<Vec<_>>(), [Rung::Model(1)], "{steps:?}");
+    assert!(steps[0].0 < 5.0);
+    assert_eq!((g.at(), g.why()), (Rung::Model(1), Why::Fits(None)));
+    // Ten times as fast, everything does.
+    let mut g = governor(None);
+    run(&mut g, 0.0, 30.0, |_, rung| usual(rung) / 10.0);
+    assert_eq!((g.at(), g.why().to_string()), (Rung::Model(3), "the machine is fast enough for the largest".into()));
+}
+
+#[test]
+fn it_steps_down_within_a_second_and_comes_back_slowly() {
+    let mut g = governor(None);
+    run(&mut g, 0.0, 30.0, |_, rung| usual(rung));
+    // The machine slows down to a fifth.
+    let steps = run(&mut g, 30.0, 60.0, |_, rung| 5.0 * usual(rung));
+    assert_eq!(steps[0].1, Step { to: Rung::Model(0), why: Why::Busy(None) });
+    assert!(steps[0].0 < 31.0, "{steps:?}");
+    assert_eq!(g.at(), Rung::Model(0));
+    assert_eq!(format!("nano: {}", steps[0].1.why), "nano: the machine is busy");
+    let steps = run(&mut g, 60.0, 100.0, |_, rung| usual(rung));
+    assert_eq!(steps[0].1.to, Rung::Model(1));
+    assert!((61.0..75.0).contains(&steps[0].0), "{steps:?}");
+}
+
+#[test]
+fn it_goes_several_steps_at_once() {
+    let mut g = governor(None);
+    run(&mut g, 0.0, 60.0, |_, rung| usual(rung) / 10.0);
+    assert_eq!(g.at(), Rung::Model(3));
+    let steps = run(&mut g, 60.0, 61.0, |_, rung| usual(rung));
+    assert_eq!(steps.iter().map(|s| s.1.to).collect::<Vec<_>>(), [Rung::Model(1)]);
+}
+
+#[test]
+fn it_does_not_flap_where_a_model_seems_to_fit_and_does_not() {
+    // Small takes three times of what its cost says.
+    let mut g = governor(None);
+    let steps = run(&mut g, 0.0, 1800.0, |_, rung| if rung == Rung::Model(1) { 18.0 } else { usual(rung) });
+    let trials: Vec<f64> = steps.iter().filter(|s| s.1.to == Rung::Model(1)).map(|s| s.0).collect();
+    assert!((5..=12).contains(&trials.len()), "{trials:?}");
+    let waits: Vec<f64> = trials.windows(2).map(|w| w[1] - w[0]).collect();
+    assert!(waits.windows(2).all(|w| w[1] > w[0] - 3.0) && *waits.last().unwrap() > 300.0, "{waits:?}");
+}
+
+#[test]
+fn single_late_frames_change_nothing_but_one_in_ten_does() {
+    let late = |every: usize| {
+        move |now: f64, rung| if (now * 30.0).round() as usize % every == 0 { 40.0 } else { usual(rung) }
+    };
+    let mut g = governor(None);
+    run(&mut g, 0.0, 30.0, |_, rung| usual(rung));
+    assert!(run(&mut g, 30.0, 300.0, late(40)).is_empty());
+    assert_eq!(g.at(), Rung::Model(1));
+    let steps = run(&mut g, 300.0, 310.0, late(10));
+    assert_eq!(steps[0].1.to, Rung::Model(0));
+}
+
+#[test]
+fn nothing_runs_where_nothing_fits_and_it_is_tried_again() {
+    let mut g = governor(None);
+    let steps = run(&mut g, 0.0, 60.0, |_, rung| 10.0 * usual(rung));
+    assert_eq!(steps[0].1, Step { to: Rung::Off, why: Why::NothingFits(None) });
+    assert!(steps[0].0 < 1.0);
+    assert!(steps.len() <= 8, "{steps:?}");
+    run(&mut g, 60.0, 200.0, |_, rung| usual(rung));
+    assert_eq!(g.at(), Rung::Model(1));
+    let mut none = Governor::new(&[], Budget::new(30.0, None, false), Duration::ZERO);
+    assert!(run(&mut none, 0.0, 60.0, |_, _| 100.0).is_empty());
+    assert_eq!(none.at(), Rung::Off);
+}
+
+#[test]
+fn limits_are_held_and_named() {
+    // A twentieth of 33 ms are 1.7 ms: not even nano.
+    let mut g = governor(Some(0.05));
+    run(&mut g, 0.0, 5.0, |_, rung| usual(rung));
+    assert_eq!((g.at(), g.why().to_string()), (Rung::Off, "the CPU share is limited".into()));
+    let mut g = governor(Some(0.1));
+    run(&mut g, 0.0, 30.0, |_, rung| usual(rung));
+    assert_eq!((g.at(), g.why().to_string()), (Rung::Model(0), "the CPU share is limited".into()));
+    // On battery 6.7 ms are there.
+    g.set_budget(Budget::new(30.0, None, true), seconds(30.0));
+    run(&mut g, 30.0, 60.0, |_, rung| usual(rung));
+    assert_eq!((g.at(), g.why().to_string()), (Rung::Model(1), "on battery".into()));
+    g.set_budget(Budget::new(60.0, Some(0.9), true), seconds(60.0));
+    let steps = run(&mut g, 60.0, 62.0, |_, rung| usual(rung));
+    assert_eq!(steps[0].1.to, Rung::Model(0), "60 frames a second leave half of that");
+    assert!(steps[0].0 < 61.0);
+    assert_eq!(Budget::new(30.0, Some(0.9), false).share, Budget::HALF);
+    assert_eq!(Budget::new(30.0, Some(0.1), true).limit, Some("the CPU share is limited"));
+}
