@@ -7,7 +7,7 @@ use clearcall::{frame::Size, source::SourceSpec};
 
 mod bench;
 
-pub(crate) use bench::{BenchCommand, Peer, QualityArgs};
+pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

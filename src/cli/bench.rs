@@ -17,6 +17,24 @@ pub(crate) enum BenchCommand {
     /// for the same quality. The comparison ends with an error where an output is shifted, late, or of another
     /// range.
     Quality(QualityArgs),
+    /// Measure how long a frame takes with each model, and the machine's peak beside it
+    Speed(SpeedArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpeedArgs {
+    /// Which engine; auto measures the CPU, and a real GPU if there is one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) engine: Engine,
+    /// Sizes of the pictures that are doubled
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "480x360,640x360,1280x720")]
+    pub(crate) size: Vec<Size>,
+    /// Models' names or .safetensors files; all shipped ones without it
+    #[arg(long, value_name = "NAMES|FILES", value_delimiter = ',')]
+    pub(crate) model: Vec<String>,
+    /// Print JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

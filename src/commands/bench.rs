@@ -1,11 +1,13 @@
 //! `clearcall bench`: how good and how fast.
 
 mod quality;
+mod speed;
 
 use crate::cli::BenchCommand;
 
 pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<()> {
     match command {
         BenchCommand::Quality(args) => quality::run(args),
+        BenchCommand::Speed(args) => speed::run(args),
     }
 }

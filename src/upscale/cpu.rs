@@ -225,3 +225,6 @@ impl Upscaler for CpuEngine {
         if self.net.set_weights(model) { Ok(()) } else { Err(UpscaleError::Shape(model.name().to_owned())) }
     }
 }
+
+#[cfg(test)]
+mod tests;

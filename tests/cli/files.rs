@@ -172,3 +172,22 @@ fn frames_are_left_out_for_a_lower_rate() {
     let sum = encoded["frames"]["encoded"].as_u64().unwrap() + encoded["frames"]["skipped"].as_u64().unwrap();
     assert_eq!((encoded["frames"]["read"].as_u64(), sum), (Some(12), 6), "{encoded}");
 }
+
+#[test]
+fn the_speed_is_measured_beside_the_peak() {
+    let ran =
+        clearcall(&["bench", "speed", "--engine", "cpu", "--size", "64x48,31x17", "--threads", "1", "--json"]).ok();
+    let r: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(r["cpu"]["threads"], 1);
+    assert!(r["cpu"]["peak_f32_gflops"].as_f64().is_some_and(|g| g > 0.0), "{r}");
+    let rows = r["rows"].as_array().unwrap();
+    assert!(rows.len() >= 4 && rows.len() % 2 == 0, "{r}");
+    for row in rows {
+        for number in ["complete_ms", "complete_p95_ms", "network_ms", "gflops", "share_of_peak"] {
+            assert!(row[number].as_f64().is_some_and(|v| v > 0.0), "{number} in {row}");
+        }
+        assert_eq!((&row["engine"], &row["precision"]), (&"cpu".into(), &"f32".into()));
+    }
+    assert!(rows.iter().any(|row| row["model"] == "nano" && row["size"] == "31x17"), "{r}");
+    clearcall(&["bench", "speed", "--model", "gigantic"]).fails(3, &["gigantic"]);
+}

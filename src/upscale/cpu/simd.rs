@@ -32,6 +32,12 @@ pub enum Isa {
     Avx2,
     /// 512 bit: F, BW, DQ and VL.
     Avx512,
+    /// Plain loops with the numbers of NEON.
+    #[cfg(test)]
+    Narrow,
+    /// Plain loops with the numbers of AVX-512.
+    #[cfg(test)]
+    Wide,
 }
 
 impl Isa {
@@ -46,6 +52,8 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(test)]
+            Self::Narrow | Self::Wide => true,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => neon::Neon::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
@@ -95,9 +103,13 @@ impl Isa {
                     return simd.run(job);
                 }
             }
+            #[cfg(test)]
+            Self::Narrow => return portable::Portable::<4, 6>.run(job),
+            #[cfg(test)]
+            Self::Wide => return portable::Portable::<16, 6>.run(job),
             _ => {}
         }
-        portable::Portable.run(job)
+        portable::Portable::<8, 1>.run(job)
     }
 }
 
@@ -108,6 +120,10 @@ impl fmt::Display for Isa {
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            #[cfg(test)]
+            Self::Narrow => "narrow",
+            #[cfg(test)]
+            Self::Wide => "wide",
         })
     }
 }

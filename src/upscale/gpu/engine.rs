@@ -9,7 +9,7 @@ use super::{
     timer::Timer,
 };
 use crate::{
-    frame::{Frame, FrameError, Plane, Size},
+    frame::{Frame, FrameError, Plane},
     model::{Model, SCALE, condition},
     upscale::{CpuEngine, EngineKind, Method, Pair, Picture, UpscaleError, Upscaler},
 };

@@ -1,15 +1,14 @@
-//! Plain loops over eight values, in a shape that compilers vectorise.
+//! Plain loops over some values, in a shape that compilers vectorise.
 
 use super::{Job, Simd};
 
-const LANES: usize = 8;
-
-/// Every machine has it.
+/// Every machine has it. With eight values four outputs of one column fill half of the sixteen registers of
+/// SSE2; tests take the numbers of other instruction sets.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Portable;
+pub(super) struct Portable<const LANES: usize = 8, const COLUMNS: usize = 1>;
 
 #[inline(always)]
-fn each(f: impl Fn(usize) -> f32) -> [f32; LANES] {
+fn each<const LANES: usize>(f: impl Fn(usize) -> f32) -> [f32; LANES] {
     std::array::from_fn(f)
 }
 
@@ -22,11 +21,10 @@ fn code(value: f32) -> u32 {
     (v + 8_388_608.0).to_bits() & 0xff
 }
 
-impl Simd for Portable {
+impl<const LANES: usize, const COLUMNS: usize> Simd for Portable<LANES, COLUMNS> {
     type V = [f32; LANES];
     const LANES: usize = LANES;
-    // Four outputs of eight values fill half of the sixteen registers of SSE2.
-    const COLUMNS: usize = 1;
+    const COLUMNS: usize = COLUMNS;
 
     #[inline(always)]
     fn run<J: Job>(self, job: J) -> J::Output {

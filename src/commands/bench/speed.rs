@@ -1,0 +1,207 @@
+//! `clearcall bench speed`: how long a frame takes, on what there is.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clearcall::{
+    frame::{Colour, Frame, Plane, Size, Stamp},
+    model::Model,
+    upscale::{CpuEngine, EngineKind, GpuContext, GpuEngine, Isa, UpscaleError, Upscaler},
+};
+use serde::Serialize;
+
+use crate::{
+    cli::{Engine, SpeedArgs},
+    commands,
+};
+
+/// Each row is measured for about this long, and over [`FRAMES`] at least.
+const LONG_ENOUGH: Duration = Duration::from_millis(700);
+const FRAMES: usize = 12;
+
+/// What `bench speed --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    cpu: Option<Cpu>,
+    gpu: Option<String>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cpu {
+    simd: Isa,
+    threads: usize,
+    /// Billions of operations a second in all threads, a multiply-add being two.
+    peak_f32_gflops: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    engine: EngineKind,
+    model: String,
+    precision: &'static str,
+    size: String,
+    complete_ms: f64,
+    complete_p95_ms: f64,
+    network_ms: Option<f64>,
+    gflops: Option<f64>,
+    share_of_peak: Option<f64>,
+}
+
+pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
+    let names: Vec<&str> = match args.model.is_empty() {
+        true => Model::shipped().collect(),
+        false => args.model.iter().map(String::as_str).collect(),
+    };
+    let mut models = names.into_iter().map(commands::model).collect::<anyhow::Result<Vec<_>>>()?;
+    models.sort_by_key(|m| m.mac_per_pixel());
+    let frames = args.size.iter().map(|size| picture(*size)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut report = Report { cpu: None, gpu: None, rows: Vec::new() };
+    if matches!(args.engine, Engine::Auto | Engine::Cpu) {
+        cpu(&models, &frames, &mut report)?;
+    }
+    match (args.engine, GpuContext::headless()) {
+        (Engine::Cpu, _) => {}
+        (Engine::Auto, Ok(gpu)) if gpu.is_software() => {}
+        (_, Ok(context)) => gpu(&context, &models, &frames, &mut report)?,
+        (Engine::Gpu, Err(error)) => return Err(error.into()),
+        (Engine::Auto, Err(_)) => {}
+    }
+    if args.json {
+        out!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(())
+}
+
+fn cpu(models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::Result<()> {
+    let Some(first) = models.first() else { return Ok(()) };
+    let mut engine = CpuEngine::new(first, None)?;
+    let mut peak = engine.measure_peak();
+    let mut rows = Vec::new();
+    for model in models {
+        engine.set_model(Arc::clone(model));
+        for lr in frames {
+            let complete = times(|| engine.compare(lr).map(drop))?;
+            let mut channels = vec![0.0; 4 * lr.size().pixels()];
+            let network = times(|| {
+                engine.network(lr.y(), &mut channels);
+                Ok(())
+            })?;
+            rows.push(row(EngineKind::Cpu, model, lr, complete, Some(network.middle)));
+        }
+        // The clock changes with heat and load: the best that was seen is the peak.
+        peak = peak.max(engine.measure_peak());
+    }
+    let peak_f32_gflops = 2e-9 * peak;
+    for row in &mut rows {
+        row.share_of_peak = row.gflops.map(|g| g / peak_f32_gflops);
+    }
+    report.rows.append(&mut rows);
+    report.cpu = Some(Cpu { simd: engine.isa(), threads: engine.threads(), peak_f32_gflops });
+    Ok(())
+}
+
+fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::Result<()> {
+    report.gpu = Some(context.adapter().name.clone());
+    for model in models {
+        let mut engine = GpuEngine::new(context.clone(), Arc::clone(model))?;
+        for lr in frames {
+            // Frames follow on each other as in a call: each waits until the one before it is done.
+            let mut own = Vec::new();
+            let complete = times(|| engine.compare(lr).map(|pair| own.extend(pair.gpu_time)))?;
+            let network = (!own.is_empty()).then(|| Times::of(own).middle);
+            report.rows.push(row(EngineKind::Gpu, model, lr, complete, network));
+        }
+    }
+    Ok(())
+}
+
+fn row(engine: EngineKind, model: &Model, lr: &Frame, complete: Times, network: Option<Duration>) -> Row {
+    let operations = 2.0 * model.mac_per_pixel() as f64 * lr.size().pixels() as f64;
+    Row {
+        engine,
+        model: model.name().to_owned(),
+        precision: "f32",
+        size: lr.size().to_string(),
+        complete_ms: ms(complete.middle),
+        complete_p95_ms: ms(complete.p95),
+        network_ms: network.map(ms),
+        gflops: network.map(|t| 1e-9 * operations / t.as_secs_f64()),
+        share_of_peak: None,
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+struct Times {
+    middle: Duration,
+    p95: Duration,
+}
+
+impl Times {
+    /// Of one time at least.
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |share: f64| times.get((share * (times.len() - 1) as f64) as usize).copied().unwrap_or_default();
+        Self { middle: at(0.5), p95: at(0.95) }
+    }
+}
+
+/// How long `f` takes, after two times that are not counted.
+fn times(mut f: impl FnMut() -> Result<(), UpscaleError>) -> Result<Times, UpscaleError> {
+    f()?;
+    f()?;
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    while times.len() < FRAMES || begun.elapsed() < LONG_ENOUGH {
+        let started = Instant::now();
+        f()?;
+        times.push(started.elapsed());
+    }
+    Ok(Times::of(times))
+}
+
+/// A picture with something in it: what it shows does not matter for the time.
+fn picture(size: Size) -> anyhow::Result<Frame> {
+    let plane = |size: Size| {
+        let (width, height) = (size.width() as usize, size.height() as usize);
+        let data = (0..width * height).map(|i| (16 + (i % width * 7 + i / width * 13) % 200) as u8).collect();
+        Plane::from_vec(data, width, height, width)
+    };
+    let (y, u, v) = (plane(size)?, plane(size.chroma())?, plane(size.chroma())?);
+    Ok(Frame::new(y, u, v, Colour::default(), Stamp::now(0))?)
+}
+
+fn print(report: &Report) {
+    if let Some(cpu) = &report.cpu {
+        let (simd, threads, peak) = (cpu.simd, cpu.threads, cpu.peak_f32_gflops);
+        out!("CPU: {simd}, {threads} threads, peak {peak:.0} GFLOPS (f32, measured in between)");
+    }
+    if let Some(gpu) = &report.gpu {
+        out!("GPU: {gpu}");
+    }
+    out!(
+        "{:6} {:12} {:9} {:>9} {:>9} {:>11} {:>7} {:>6}",
+        "engine",
+        "model",
+        "size",
+        "complete",
+        "p95",
+        "network",
+        "GFLOPS",
+        "peak"
+    );
+    for row in &report.rows {
+        let network = row.network_ms.map_or_else(|| "–".into(), |t| format!("{t:.2} ms"));
+        let gflops = row.gflops.map_or_else(|| "–".into(), |g| format!("{g:.0}"));
+        let share = row.share_of_peak.map_or_else(|| "–".into(), |s| format!("{:.0}%", 100.0 * s));
+        let (engine, model, size) = (row.engine.to_string(), &row.model, &row.size);
+        let (complete, p95) = (format!("{:.2} ms", row.complete_ms), format!("{:.2} ms", row.complete_p95_ms));
+        out!("{engine:6} {model:12} {size:9} {complete:>9} {p95:>9} {network:>11} {gflops:>7} {share:>6}");
+    }
+}
