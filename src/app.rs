@@ -5,13 +5,26 @@
 //! to egui as textures, reads the numbers ten times a second, and passes on what the person does. It waits for
 //! nothing: opening a source and hanging up happen on threads of their own.
 
+pub mod blind;
+mod blind_page;
+mod acting;
 mod call;
 pub mod call_page;
 pub mod commands;
 pub mod compare;
+mod darkroom;
 mod ending;
+pub mod graphs;
+pub mod health;
+mod judge;
+mod keeping;
+mod open;
 mod paint;
+mod preview;
 mod read_out;
+mod setting;
+mod source_card;
+pub mod settings;
 pub mod sheets;
 pub mod sides;
 pub mod stage;
@@ -23,13 +36,8 @@ mod toolbar;
 mod waiting;
 
 use std::{
-    ffi::OsString,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -37,13 +45,22 @@ use self::{
     call::{Call, Leave},
     call_page::ModelChoice,
     ending::Endings,
+    preview::Preview,
+    settings::Settings,
     start_page::{Begin, Card, StartPage},
 };
-pub use self::{paint::Pictures, textures::Textures};
+pub use self::{
+    judge::SideScores,
+    open::{run, wgpu_setup},
+    paint::Pictures,
+    textures::Textures,
+};
 use crate::{
+    devices::{self, Camera},
     model::Model,
     pipeline::{Link, Plan, SessionError},
     report::{self, ReportError},
+    source::SourceSpec,
     upscale::GpuContext,
 };
 
@@ -60,6 +77,19 @@ pub struct Start {
     pub report: Option<PathBuf>,
     /// Write the last call's two pictures here.
     pub snapshot: Option<PathBuf>,
+    /// Where settings are remembered; without it they are forgotten.
+    pub settings: Option<PathBuf>,
+    /// The folder for pictures that the person keeps; without it the one of the system, see [`pictures_folder`].
+    pub pictures: Option<PathBuf>,
+}
+
+/// Where pictures are kept unless told otherwise: `clearcall` in the person's folder of pictures if there is
+/// one, else in the folder that the program was started in.
+pub fn pictures_folder() -> PathBuf {
+    let set = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
+    let usual = std::env::home_dir().map(|home| home.join("Pictures"));
+    let found = set.into_iter().chain(usual).find(|folder| folder.is_dir());
+    found.unwrap_or_default().join("clearcall")
 }
 
 /// Why there is no window, or what went wrong with what was asked for beside it.
@@ -82,86 +112,6 @@ pub enum AppError {
     Window(String),
 }
 
-/// Opens the window and returns when it is closed.
-pub fn run(start: Start) -> Result<(), AppError> {
-    if let Some(why) = no_display(|name| std::env::var_os(name)) {
-        return Err(AppError::NoDisplay(why));
-    }
-    let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
-            .with_title("clearcall")
-            .with_app_id("clearcall")
-            .with_icon(style::icon())
-            .with_inner_size([1300.0, 800.0])
-            .with_min_inner_size([900.0, 600.0]),
-        renderer: eframe::Renderer::Wgpu,
-        wgpu_options: egui_wgpu::WgpuConfiguration {
-            wgpu_setup: wgpu_setup().into(),
-            ..eframe::NativeOptions::default().wgpu_options
-        },
-        persist_window: false,
-        // Video is dithered by the camera; noise of our own would differ between the two sides.
-        dithering: false,
-        ..Default::default()
-    };
-    let open = AtomicBool::new(false);
-    let fault = Arc::new(Mutex::new(None));
-    let window = catch_unwind(AssertUnwindSafe(|| {
-        let app = |cc: &eframe::CreationContext<'_>| {
-            open.store(true, Ordering::Relaxed);
-            style::window_is_cleared(&cc.egui_ctx);
-            let mut app = App::new(cc, start);
-            app.fault = Arc::clone(&fault);
-            Ok(Box::new(app) as Box<dyn eframe::App>)
-        };
-        eframe::run_native("clearcall", options, Box::new(app))
-    }));
-    let opened = open.load(Ordering::Relaxed);
-    match window {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) if opened => return Err(AppError::Window(error.to_string())),
-        Ok(Err(error)) => return Err(AppError::NoDisplay(why_not(&error))),
-        // winit panics where a library of the display is missing; that is no reason to end the program.
-        Err(panic) if !opened => return Err(AppError::NoDisplay(panic_text(panic.as_ref()))),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
-    fault.map_or(Ok(()), Err)
-}
-
-/// Says why a window cannot be opened, where that can be known beforehand from the environment.
-fn no_display(variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
-    let unix = cfg!(all(unix, not(target_os = "macos")));
-    let set = |name: &str| variable(name).is_some_and(|v| !v.is_empty());
-    let none = unix && !["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(set);
-    none.then(|| "neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned())
-}
-
-/// What went wrong, without the place in winit's source that its errors begin with.
-fn why_not(error: &eframe::Error) -> String {
-    let text = error.to_string();
-    match error {
-        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
-            text.rsplit_once(": ").map_or(text.as_str(), |(_, last)| last).to_owned()
-        }
-        _ => text,
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("the display's libraries are missing").to_owned()
-}
-
-/// The window's GPU, with all that the engine can use of it.
-///
-/// The default device has neither f16 nor timestamps, and limits of 2015.
-pub fn wgpu_setup() -> egui_wgpu::WgpuSetupCreateNew {
-    let mut setup = egui_wgpu::WgpuSetupCreateNew::without_display_handle();
-    setup.device_descriptor = Arc::new(GpuContext::device_descriptor);
-    setup
-}
-
 enum Page {
     Start(Box<StartPage>),
     Call(Box<Call>),
@@ -182,20 +132,34 @@ pub struct App {
     snapshot: Option<PathBuf>,
     /// A call that the command line asked for must not fail in silence.
     asked_for: bool,
+    /// A call to be made once the last one has ended entirely.
+    again: Option<Link>,
+    pictures: PathBuf,
     fault: Arc<Mutex<Option<AppError>>>,
-    stats_shown: bool,
+    preview: Option<Preview>,
+    /// Previews that are closing; a camera takes its time.
+    closing: Endings,
+    cameras: Arc<Mutex<Option<Vec<Camera>>>>,
+    settings: Settings,
+    settings_path: Option<PathBuf>,
 }
 
 impl App {
     /// Sets the look, takes the window's GPU and begins the call that was asked for.
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
-        let Start { plan, link, seconds, report, snapshot } = start;
+        let Start { mut plan, link, seconds, report, snapshot, pictures, settings: settings_path } = start;
+        let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
+        settings.look.apply(&cc.egui_ctx);
         let gpu = cc
             .wgpu_render_state
             .as_ref()
             .map(|r| GpuContext::from_parts(&r.adapter, r.device.clone(), r.queue.clone()));
         let models = models(&plan);
+        // The call's network is the one in the list, so that it is known to be the same.
+        if let Some(same) = models.iter().find(|m| ***m == *plan.model) {
+            plan.model = Arc::clone(same);
+        }
         let choices = models
             .iter()
             .map(|m| ModelChoice { name: m.name().to_owned(), mac_per_pixel: m.mac_per_pixel() })
@@ -216,11 +180,18 @@ impl App {
             report,
             snapshot,
             asked_for: link.is_some(),
+            again: None,
+            pictures: pictures.unwrap_or_else(pictures_folder),
             fault: Arc::default(),
-            stats_shown: true,
+            preview: None,
+            closing: Endings::default(),
+            cameras: Arc::default(),
+            settings,
+            settings_path,
         };
-        if let Some(link) = link {
-            app.begin(&cc.egui_ctx, link);
+        match link {
+            Some(link) => app.begin(&cc.egui_ctx, link),
+            None => app.page = app.start_page(&cc.egui_ctx),
         }
         app
     }
@@ -228,18 +199,31 @@ impl App {
     fn begin(&mut self, ctx: &egui::Context, link: Link) {
         let repaint = ctx.clone();
         let wake = Arc::new(move || repaint.request_repaint());
-        let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.models);
-        call.controls.stats = self.stats_shown;
+        if let Link::Join { url } = &link {
+            Settings::remember(&mut self.settings.links, url);
+        }
+        if let SourceSpec::Clip(path) = &self.plan.source {
+            Settings::remember(&mut self.settings.clips, &path.display().to_string());
+        }
+        let before = self.preview.take();
+        self.textures.clear();
+        let folder = self.pictures.clone();
+        let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.models, folder, before);
+        self.settings.give(&mut call.controls, &self.choices);
         self.page = Page::Call(Box::new(call));
     }
 
     /// Goes back to the start page; says there what went wrong, if something did.
     fn leave(&mut self, ctx: &egui::Context, leave: Leave) {
-        let page = self.start_page();
+        let page = self.start_page(ctx);
         let Page::Call(call) = std::mem::replace(&mut self.page, page) else { return };
-        self.stats_shown = call.controls.stats;
+        self.remember(&call);
         let error = match leave {
             Leave::HungUp => None,
+            Leave::Again => {
+                self.again = Some(call.link().clone());
+                None
+            }
             Leave::NotStarted(error) if self.asked_for => {
                 self.fail(AppError::Session(error));
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
@@ -260,8 +244,44 @@ impl App {
         self.textures.clear();
     }
 
-    fn start_page(&self) -> Page {
-        Page::Start(Box::new(StartPage::new(&self.plan.source, summary(&self.plan))))
+    fn start_page(&self, ctx: &egui::Context) -> Page {
+        // Cameras are asked for their formats, which takes a moment.
+        let (found, repaint) = (Arc::clone(&self.cameras), ctx.clone());
+        let look = std::thread::Builder::new().name("cameras".to_owned()).spawn(move || {
+            let cameras = devices::cameras().unwrap_or_default();
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(cameras);
+            repaint.request_repaint();
+        });
+        if let Err(error) = look {
+            tracing::error!("{error}");
+        }
+        let mut page = StartPage::new(&self.plan.source, summary(&self.plan));
+        (page.links, page.clips) = (self.settings.links.clone(), self.settings.clips.clone());
+        page.look = self.settings.look.name();
+        Page::Start(Box::new(page))
+    }
+
+    /// Remembers what was set during a call.
+    fn remember(&mut self, call: &Call) {
+        self.settings.take(&call.controls, &self.choices);
+        self.write_settings();
+    }
+
+    fn write_settings(&self) {
+        if let Some(path) = &self.settings_path
+            && let Err(error) = self.settings.write(path)
+        {
+            tracing::warn!("{}: {error}", path.display());
+        }
+    }
+
+    fn next_look(&mut self, ctx: &egui::Context) {
+        self.settings.look = self.settings.look.next();
+        self.settings.look.apply(ctx);
+        if let Page::Start(page) = &mut self.page {
+            page.look = self.settings.look.name();
+        }
+        self.write_settings();
     }
 
     /// Writes what was asked for about a call and hangs up.
@@ -294,11 +314,16 @@ impl App {
 
     /// Ends what runs, writes what was asked for and waits until the threads are gone.
     pub fn finish(&mut self) {
-        let page = self.start_page();
+        if let Some(preview) = self.preview.take() {
+            self.closing.hang_up(preview);
+        }
+        let page = Page::Start(Box::new(StartPage::new(&self.plan.source, summary(&self.plan))));
         if let Page::Call(call) = std::mem::replace(&mut self.page, page) {
+            self.remember(&call);
             self.end(*call);
         }
         self.endings.wait();
+        self.closing.wait();
     }
 }
 
@@ -323,15 +348,29 @@ impl eframe::App for App {
                 if page.busy {
                     ctx.request_repaint_after(Duration::from_millis(50));
                 }
-                if let Some(Begin { source, link }) = page.show(ui) {
+                let again = self.again.take_if(|_| !page.busy);
+                let begin = page.show(ui).or(again.map(|link| Begin { source: self.plan.source.clone(), link }));
+                let look_wanted = std::mem::take(&mut page.look_wanted);
+                if let Some(Begin { source, link }) = begin {
                     self.plan.source = source;
                     self.begin(&ctx, link);
+                } else {
+                    let closing = &mut self.closing;
+                    preview::tend(&ctx, page, &mut self.preview, closing, &self.cameras, &mut self.textures);
+                }
+                if look_wanted {
+                    self.next_look(&ctx);
                 }
             }
             Page::Call(call) => {
-                if let Some(leave) = call.show(ui, &mut self.textures, &self.models, &self.choices) {
+                let leave = call.show(ui, &mut self.textures, &self.models, &self.choices);
+                let look_wanted = std::mem::take(&mut call.look_wanted);
+                if let Some(leave) = leave {
                     self.plan = call.plan(&self.plan, &self.models);
                     self.leave(&ctx, leave);
+                }
+                if look_wanted {
+                    self.next_look(&ctx);
                 }
             }
         }
@@ -377,26 +416,4 @@ fn summary(plan: &Plan) -> String {
         plan.fps,
         style::bitrate(plan.bitrate.into()).trim_end_matches("/s")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(all(unix, not(target_os = "macos")))]
-    fn a_machine_without_a_display_is_known_beforehand() {
-        assert!(no_display(|_| None).is_some());
-        assert!(no_display(|name| (name == "DISPLAY").then(OsString::new)).is_some());
-        assert!(no_display(|name| (name == "DISPLAY").then(|| ":0".into())).is_none());
-        assert!(no_display(|name| (name == "WAYLAND_DISPLAY").then(|| "wayland-0".into())).is_none());
-    }
-
-    #[test]
-    fn a_panic_of_the_display_is_told_in_its_own_words() {
-        let told = |message: &'static str| {
-            catch_unwind(|| std::panic::panic_any(message)).map_err(|panic| panic_text(panic.as_ref()))
-        };
-        assert_eq!(told("no library"), Err::<(), _>("no library".to_owned()));
-    }
 }

@@ -18,6 +18,7 @@ pub mod call;
 pub mod model;
 pub mod upscale;
 pub mod measure;
+pub mod record;
 pub mod pipeline;
 pub mod stats;
 pub mod report;

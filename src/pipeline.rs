@@ -13,6 +13,7 @@ mod history;
 mod link;
 mod notices;
 mod receiver;
+mod recorder;
 mod sender;
 mod shot;
 mod slot;
@@ -20,6 +21,7 @@ mod viewing;
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -36,6 +38,7 @@ use crate::{
     },
     frame::{Frame, Size},
     model::{self, Model},
+    record::{RecordError, Recorded},
     source::{self, SourceError, SourceSpec},
     stats::{Snapshot, Stage, Stats},
     upscale::{EngineChoice, GpuContext, Pair},
@@ -337,6 +340,28 @@ impl Session {
     pub fn set_bitrate(&self, bits_per_second: u32) {
         lock(&self.shared.plan).bitrate = bits_per_second;
         self.shared.with_line(|line| line.set_bitrate(bits_per_second));
+    }
+
+    /// Records what arrives into an MP4 from the next keyframe on, which is asked for.
+    pub fn record(&self, path: PathBuf) {
+        self.shared.viewing.recorder.start(path);
+    }
+
+    /// Ends the recording; none if nothing has been recorded.
+    pub fn stop_recording(&self) -> Result<Option<Recorded>, RecordError> {
+        self.shared.viewing.recorder.stop()
+    }
+
+    /// Sends pictures that fit into another size from the next frame on, as far as the source has so many pixels.
+    pub fn set_size(&self, size: Size) {
+        lock(&self.shared.plan).size = size;
+        self.shared.with_line(|line| line.set_size(size));
+    }
+
+    /// Sends so many frames a second at most, from now on.
+    pub fn set_fps(&self, fps: f32) {
+        lock(&self.shared.plan).fps = fps;
+        self.shared.with_line(|line| line.set_fps(fps));
     }
 
     /// Shows with another network from the next frame on, whatever the machine can do.

@@ -5,13 +5,14 @@
 mod window;
 
 use clearcall::{
-    app::Start,
+    app::{App, Start},
     frame::Size,
     model::Model,
     pipeline::{Link, Plan},
     upscale::EngineChoice,
 };
-use egui_kittest::kittest::Queryable as _;
+use egui::{Key, Modifiers};
+use egui_kittest::{Harness, kittest::Queryable as _};
 use window::{has, open, plan, shows, start, texts, until};
 
 #[test]
@@ -59,6 +60,105 @@ fn a_call_from_the_command_line_leaves_its_report_and_pictures() {
     assert!(json.pointer("/frames/shown").and_then(serde_json::Value::as_u64).unwrap() >= 1, "{json}");
     let picture = image::open(snapshot).unwrap();
     assert_eq!((picture.width(), picture.height()), (640, 240));
+}
+
+/// Presses a key and steps until `what` is true of the window.
+fn press(
+    harness: &mut Harness<'_, App>,
+    modifiers: Modifiers,
+    key: Key,
+    what: &str,
+    mut done: impl FnMut(&mut Harness<'_, App>) -> bool,
+) {
+    harness.key_press_modifiers(modifiers, key);
+    until(what, || {
+        harness.step();
+        done(harness)
+    });
+}
+
+#[test]
+fn freezing_keeping_recording_and_a_bad_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let wanted = Start { pictures: Some(folder.path().to_owned()), ..start(plan(), Some(Link::Loopback)) };
+    let mut harness = open(wanted);
+    until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
+    let files = |ending: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path());
+        files.filter(|f| f.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
+    };
+    let plain = Modifiers::NONE;
+    press(&mut harness, plain, Key::R, "a recording", |_| !files(".mp4").is_empty());
+
+    // A frame is held while the call goes on.
+    press(&mut harness, plain, Key::F, "a held frame", |h| {
+        texts(h, "upscale: ").iter().any(|t| !t.contains(" 0 dropped"))
+    });
+    press(&mut harness, plain, Key::P, "both sides in files", |_| {
+        !files("-bicubic.png").is_empty() && !files(&format!("-{}.png", plan().model.name())).is_empty()
+    });
+    let sides = image::open(&files("-bicubic.png")[0]).unwrap();
+    assert_eq!((sides.width(), sides.height()), (320, 240));
+    press(&mut harness, Modifiers::SHIFT, Key::P, "the crop in a file", |_| files(".png").len() == 3);
+    press(&mut harness, plain, Key::V, "the view in a file", |_| !files("-view.png").is_empty());
+    let view = image::open(&files("-view.png")[0]).unwrap().to_rgb8();
+    let bright = view.pixels().filter(|p| p.0.iter().any(|v| *v > 60)).count();
+    assert!(bright > view.pixels().len() / 8, "the view is dark");
+    press(&mut harness, plain, Key::Comma, "the frame before", |h| has(h, "Picture: bicubic"));
+    press(&mut harness, plain, Key::F, "the call's pictures again", |h| has(h, "Picture: bicubic"));
+
+    // What was received plays.
+    press(&mut harness, plain, Key::R, "the end of the recording", |h| has(h, "Recorded "));
+    let clip = clearcall::source::clip::Clip::open(&files(".mp4")[0]).unwrap();
+    assert_eq!(clearcall::source::Source::size(&clip), Size::new(160, 120).unwrap());
+
+    // The network becomes bad: the light says so, and the call's numbers as well.
+    harness.get_all_by_label("Loss").next().unwrap().focus();
+    harness.step();
+    for _ in 0..40 {
+        harness.key_press(Key::ArrowRight);
+        harness.step();
+    }
+    until("a word about the loss", || shows(&mut harness, "of the packets are lost"));
+}
+
+#[test]
+fn the_truth_of_a_loopback_call_is_scored_and_shown() {
+    let mut harness = open(start(plan(), Some(Link::Loopback)));
+    until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
+    until("scores beside the names", || shows(&mut harness, " dB · "));
+    harness.key_press(Key::Num5);
+    until("the truth", || shows(&mut harness, "Picture: truth") && !has(&harness, "The truth is known in a loopback"));
+    harness.key_press(Key::Num1);
+    until("two sides", || shows(&mut harness, "Picture: bicubic"));
+    harness.step();
+    for name in ["low-res", "bilinear", "Lanczos"] {
+        harness.get_by_label("Side A").click();
+        harness.step();
+        harness.step();
+        harness.get_by_label_contains(name).click();
+        until(name, || shows(&mut harness, &format!("Picture: {name}")));
+    }
+}
+
+#[test]
+fn settings_are_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.json");
+    let begin = || Start { settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let mut harness = open(begin());
+    until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
+    harness.key_press(Key::Num2);
+    harness.key_press(Key::S);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::L);
+    harness.step();
+    harness.state_mut().finish();
+    drop(harness);
+    let mut harness = open(begin());
+    until("a wipe", || shows(&mut harness, "Picture: bicubic | CNN"));
+    assert!(!has(&harness, "Copy as JSON"));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains("\"dark\""), "{text}");
 }
 
 #[test]

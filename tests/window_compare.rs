@@ -5,7 +5,8 @@
 mod page;
 
 use clearcall::app::{
-    call_page::Controls,
+    blind::{Blind, ROUNDS},
+    call_page::{Action, Controls, Keep},
     compare::{Layout, Zoom},
     sheets::Sheet,
     sides::SideChoice,
@@ -118,6 +119,101 @@ fn the_help_sheet_and_the_palette() {
     harness.run();
     assert_eq!(harness.state().controls.compare.layout, Layout::Toggle);
     assert_eq!(harness.state().controls.sheet, Sheet::None);
+}
+
+#[test]
+fn scores_and_graphs_of_the_last_minute() {
+    let mut harness = page(|c| c.graphs = true).open(Theme::Dark);
+    // B over A, and the scores beside the names.
+    assert!(harness.query_all_by_label_contains("+0.70").next().is_some());
+    assert!(harness.query_all_by_label_contains(" dB · ").count() >= 2);
+    harness.snapshot("compare_graphs");
+}
+
+#[test]
+fn graphs_light_without_the_truth() {
+    let mut unknown = page(|c| c.graphs = true);
+    unknown.truth = false;
+    let mut harness = unknown.open_at(Theme::Light, [900.0, 600.0]);
+    harness.get_by_label_contains("The truth is not known");
+    assert!(harness.query_all_by_label_contains(" dB · ").next().is_none());
+    harness.snapshot("compare_graphs_light_unknown");
+}
+
+#[test]
+fn what_is_kept_and_stepped_comes_back_as_actions() {
+    let mut harness = laid_out(Layout::Wipe).open(Theme::Dark);
+    for key in [Key::F, Key::Comma, Key::Period, Key::P, Key::V, Key::C, Key::R] {
+        harness.key_press(key);
+        harness.run();
+    }
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::P);
+    harness.run();
+    harness.get_by_label("Save").click();
+    harness.run();
+    harness.get_by_label_contains("Copy the view").click();
+    harness.run();
+    let wanted = [
+        Action::Freeze,
+        Action::Step(-1),
+        Action::Step(1),
+        Action::Keep(Keep::Sides),
+        Action::Keep(Keep::View { copy: false }),
+        Action::Keep(Keep::Crop { copy: true }),
+        Action::Record,
+        Action::Keep(Keep::Crop { copy: false }),
+        Action::Keep(Keep::View { copy: true }),
+    ];
+    assert_eq!(*harness.state().actions.borrow(), wanted);
+    assert!(harness.state().controls.shown.is_some());
+}
+
+#[test]
+fn a_blind_test_hides_the_names_and_ends_with_an_interval() {
+    let test = page(|c| c.blind = Some(Blind::new(4)));
+    let mut harness = test.open(Theme::Dark);
+    assert!(harness.query_all_by_label_contains("bicubic").next().is_none(), "the name gives it away");
+    let place = |name: &str, harness: &Harness<'_, Page>| harness.get_by_label(name).rect();
+    let left = place("Picture: left", &harness);
+    harness.snapshot("blind_question");
+    for _ in 0..ROUNDS {
+        let blind = harness.state().controls.blind.clone().unwrap();
+        // The network is B: where A is swapped away, it stands on the left.
+        let key = if blind.swapped() { Key::ArrowLeft } else { Key::ArrowRight };
+        assert_eq!(place("Picture: left", &harness), left, "nothing moves between rounds");
+        harness.key_press(key);
+        harness.run();
+    }
+    let outcome = harness.state().controls.outcome.clone().unwrap();
+    assert_eq!((outcome.b_better, outcome.a_better, outcome.rounds.len()), (ROUNDS, 0, ROUNDS));
+    assert_eq!(*harness.state().actions.borrow(), [Action::Outcome]);
+    harness.snapshot("blind_result");
+    harness.get_by_label("Close").click();
+    harness.run();
+    assert!(harness.state().controls.outcome.is_none());
+}
+
+#[test]
+fn shuffled_sides_of_a_blind_test_are_really_shuffled() {
+    let draw = |seed| page(|c| c.blind = Some(Blind::new(seed))).open(Theme::Dark).render().unwrap();
+    let seed = |swapped| (0..100).find(|s| Blind::new(*s).swapped() == swapped).unwrap();
+    let (a, b) = (draw(seed(false)), draw(seed(true)));
+    let differ = a.pixels().zip(b.pixels()).filter(|(a, b)| a != b).count();
+    assert!(differ > 10_000, "only {differ} pixels differ");
+}
+
+#[test]
+fn twice_as_large_text_leaves_room_for_the_pictures() {
+    let mut harness = page(|_| ()).open_at(Theme::Dark, [1300.0, 800.0]);
+    harness.ctx.set_zoom_factor(2.0);
+    harness.run();
+    harness.run();
+    let window = harness.ctx.content_rect();
+    for name in ["Hang up", "Side A", "Side B", "Hide me", "Save"] {
+        let rect = harness.get_by_label(name).rect();
+        assert!(window.contains_rect(rect), "{name} at {rect:?} in {window:?}");
+    }
+    assert!(picture_at(&harness).height() > 60.0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{self, Receiver, TryRecvError},
@@ -13,7 +14,11 @@ use egui::{TextureId, Ui};
 
 use super::{
     call_page::{self, Action, CallView, Controls, ModelChoice},
+    graphs::{Sample, Scored, Trace},
+    judge::{Judge, Verdict},
+    keeping::Keeping,
     paint::Pictures,
+    preview::Preview,
     sheets::Sheet,
     sides::SideChoice,
     stage::Compare,
@@ -26,7 +31,7 @@ use crate::{
     model::Model,
     pipeline::{Link, Plan, Session, SessionError, Shot, Side, State, Wake},
     stats::{Snapshot, Stats},
-    upscale::{GpuContext, Pair},
+    upscale::{GpuContext, Pair, Picture},
 };
 
 /// How often the numbers are read.
@@ -42,6 +47,8 @@ const NOTICES: usize = 3;
 pub(crate) enum Leave {
     /// The person ended it, or has seen that it ended.
     HungUp,
+    /// It is to be made again.
+    Again,
     /// It never began.
     NotStarted(SessionError),
     /// It began, but there was never a connection.
@@ -49,7 +56,7 @@ pub(crate) enum Leave {
 }
 
 /// The session, or the thread that is starting it.
-enum Running {
+pub(super) enum Running {
     Opening(Receiver<Result<Session, SessionError>>),
     Open(Session),
     Gone,
@@ -57,30 +64,47 @@ enum Running {
 
 /// A call and all that the window knows of it.
 pub(crate) struct Call {
-    running: Running,
+    pub(super) running: Running,
     link: Link,
     title: &'static str,
     was_connected: bool,
-    shot: Option<Arc<Shot>>,
+    pub(super) shot: Option<Arc<Shot>>,
     /// The sides that the pictures were made for.
     seen: Vec<SideChoice>,
     pictures: Option<Pictures>,
     own: Option<(TextureId, Size)>,
     own_frame: Option<Arc<Frame>>,
     own_at: Option<Instant>,
-    stats: Snapshot,
+    pub(super) stats: Snapshot,
     stats_at: Option<Instant>,
     shown: VecDeque<Instant>,
-    notices: VecDeque<(Instant, String)>,
-    impairment: Arc<Impairment>,
+    pub(super) notices: VecDeque<(Instant, String)>,
+    pub(super) impairment: Arc<Impairment>,
+    begun: Instant,
+    trace: Trace,
+    age_ms: f64,
+    pub(super) frozen: bool,
+    judge: Option<Judge>,
+    pub(super) keeping: Keeping,
+    /// Another look is wanted.
+    pub(crate) look_wanted: bool,
     /// What was done before the session had begun.
-    pending: Vec<Action>,
+    pub(super) pending: Vec<Action>,
     pub(crate) controls: Controls,
 }
 
 impl Call {
     /// Starts a session on a thread of its own, because opening a camera takes its time.
-    pub(crate) fn begin(plan: Plan, link: Link, gpu: Option<GpuContext>, wake: Wake, models: &[Arc<Model>]) -> Self {
+    /// Pictures that the person keeps go to `folder`; `before` lets the source go first.
+    pub(crate) fn begin(
+        plan: Plan,
+        link: Link,
+        gpu: Option<GpuContext>,
+        wake: Wake,
+        models: &[Arc<Model>],
+        folder: PathBuf,
+        before: Option<Preview>,
+    ) -> Self {
         let model = models.iter().position(|m| **m == *plan.model).unwrap_or(0);
         let controls = Controls {
             bitrate: plan.bitrate,
@@ -88,6 +112,15 @@ impl Call {
             hidden: false,
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
+            jitter_ms: plan.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
+            rate_kbit: plan.impairment.rate().unwrap_or(0) / 1000,
+            size: plan.size,
+            fps: plan.fps.round() as u32,
+            graphs: false,
+            shown: None,
+            recording: false,
+            blind: None,
+            outcome: None,
             stats: true,
             compare: Compare::new(model),
             sheet: Sheet::None,
@@ -101,9 +134,14 @@ impl Call {
             Link::Offer | Link::Answer { .. } => "Copy-and-paste call",
         };
         let impairment = Arc::clone(&plan.impairment);
+        let keeping = Keeping::new(folder, Arc::clone(&wake));
+        // Only a loopback call knows the truth.
+        let judge = matches!(link, Link::Loopback).then(|| Judge::start(Arc::clone(&wake)));
+        let judge = judge.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
         let (tell, told) = mpsc::sync_channel(1);
         let to = link.clone();
         let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
+            drop(before);
             let session = Session::start(plan, to, gpu, Arc::clone(&wake));
             // If nobody waits any more, the session ends here.
             drop(tell.send(session));
@@ -128,6 +166,13 @@ impl Call {
             shown: VecDeque::new(),
             notices: VecDeque::new(),
             impairment,
+            begun: Instant::now(),
+            trace: Trace::default(),
+            age_ms: 0.0,
+            frozen: false,
+            judge,
+            keeping,
+            look_wanted: false,
             pending: Vec::new(),
             controls,
         }
@@ -157,6 +202,8 @@ impl Call {
     pub(crate) fn plan(&self, plan: &Plan, models: &[Arc<Model>]) -> Plan {
         Plan {
             bitrate: self.controls.bitrate,
+            size: self.controls.size,
+            fps: self.controls.fps as f32,
             model: models.get(self.controls.model).unwrap_or(&plan.model).clone(),
             ..plan.clone()
         }
@@ -181,7 +228,7 @@ impl Call {
             _ => {}
         }
         let fresh = self.take_pictures(ui, textures, models, now);
-        self.read_numbers(now);
+        self.read_numbers(ui, models, now);
 
         let fps = self.fps(now);
         let notices: Vec<String> = self.notices.iter().map(|(_, text)| text.clone()).collect();
@@ -195,14 +242,19 @@ impl Call {
             fps,
             models: choices,
             notices: &notices,
+            trace: &self.trace,
+            age_ms: self.age_ms,
+            again: !matches!(self.link, Link::Offer | Link::Answer { .. }),
+            truth: self.shot.as_ref().is_some_and(|shot| shot.truth.is_some()),
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
         if fresh && let (Some(session), Some(shot)) = (self.session(), &self.shot) {
             session.shown(&shot.pair);
             self.shown.push_back(now);
+            self.age_ms = now.saturating_duration_since(shot.pair.stamp.captured).as_secs_f64() * 1e3;
         }
         ui.ctx().request_repaint_after(STATS);
-        self.act(ui, actions, models).then_some(Leave::HungUp)
+        self.act(ui, actions, models, choices)
     }
 
     /// Looks whether the session has begun.
@@ -210,6 +262,7 @@ impl Call {
         let Running::Opening(told) = &self.running else { return None };
         match told.try_recv() {
             Ok(Ok(session)) => {
+                session.want_truth(self.judge.is_some());
                 self.running = Running::Open(session);
                 None
             }
@@ -229,18 +282,31 @@ impl Call {
     /// Takes the newest frame and the self-view, if they are new; true for a frame that was not shown before.
     fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
         let Running::Open(session) = &self.running else { return false };
-        let sides = self.controls.compare.sides(self.controls.model);
+        let sides = self.controls.sides();
         let wanted: Vec<Side> = sides.iter().filter_map(|s| s.side(models)).collect();
         session.look(&wanted);
         let taken = session.take_shot();
         let fresh = taken.as_ref().is_some_and(|shot| !shot.frozen);
         if taken.is_some() || self.seen != sides {
             self.shot = taken.or(self.shot.take());
+            if let (Some(judge), Some(shot)) = (&self.judge, &self.shot) {
+                judge.offer(shot, wanted);
+            }
             self.pictures = self.shot.as_ref().and_then(|shot| {
                 let there = |s: &SideChoice| Some((*s, shot.picture(&s.side(models)?)?));
                 let there: Vec<_> = sides.iter().filter_map(there).collect();
+                if self.controls.compare.read_out {
+                    let far = there.iter().filter(|(_, p)| matches!(p, Picture::Gpu(_)));
+                    let far: Vec<_> = far.map(|(side, p)| (*side, (*p).clone())).collect();
+                    if !far.is_empty() {
+                        self.keeping.read(shot.pair.stamp.id, far);
+                    }
+                }
                 textures.pictures(&there, shot.pair.size, shot.frozen)
             });
+            if let Some(pictures) = &mut self.pictures {
+                pictures.add_bytes(self.keeping.bytes());
+            }
             self.seen = sides;
         }
         let fresh = fresh && self.pictures.is_some();
@@ -255,7 +321,15 @@ impl Call {
         fresh
     }
 
-    fn read_numbers(&mut self, now: Instant) {
+    fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {
+        let at = now.saturating_duration_since(self.begun).as_secs_f64();
+        if let Some(verdict) = self.judge.as_ref().and_then(Judge::verdict) {
+            self.trace.score(scored(&verdict, at, models));
+        }
+        for text in self.keeping.collect(ui.ctx()) {
+            self.notices.push_back((now, text));
+        }
+        let fps = self.fps(now);
         let Running::Open(session) = &self.running else { return };
         for notice in session.notices() {
             self.notices.push_back((now, notice));
@@ -267,6 +341,16 @@ impl Call {
         if self.stats_at.is_none_or(|at| now - at >= STATS) {
             self.stats = session.stats();
             self.stats_at = Some(now);
+            let network = &self.stats.network;
+            self.trace.sample(Sample {
+                at,
+                fps,
+                received: network.in_bps,
+                target: self.stats.bitrate_bps.target.into(),
+                age: self.age_ms,
+                rtt: network.rtt_ms.unwrap_or(0.0),
+                loss: 100.0 * network.loss_in,
+            });
         }
     }
 
@@ -280,41 +364,11 @@ impl Call {
             _ => 0.0,
         }
     }
+}
 
-    /// Passes on what the person did; true when the page is to be left.
-    fn act(&mut self, ui: &Ui, actions: Vec<Action>, models: &[Arc<Model>]) -> bool {
-        self.pending.extend(actions);
-        if self.pending.contains(&Action::HangUp) {
-            return true;
-        }
-        let Running::Open(session) = &self.running else { return false };
-        for action in self.pending.drain(..) {
-            match action {
-                Action::HangUp => {}
-                Action::Bitrate => session.set_bitrate(self.controls.bitrate),
-                Action::Model => {
-                    if let Some(model) = models.get(self.controls.model) {
-                        session.set_model(Arc::clone(model));
-                    }
-                }
-                Action::Hide => session.mute(self.controls.hidden),
-                Action::Impair => {
-                    // The sockets of the call look here for every packet.
-                    let (_, jitter) = self.impairment.delay();
-                    self.impairment.set_loss(f64::from(self.controls.loss) / 100.0);
-                    self.impairment.set_delay(Duration::from_millis(self.controls.delay_ms.into()), jitter);
-                }
-                Action::Answer => {
-                    let answer = session.accept_answer(self.controls.answer.trim());
-                    self.controls.answer_error = answer.err().map(|e| e.to_string());
-                }
-                Action::CopyStats => {
-                    if let Ok(json) = serde_json::to_string_pretty(&self.stats) {
-                        ui.ctx().copy_text(json);
-                    }
-                }
-            }
-        }
-        false
-    }
+/// What was found about a frame, by the sides' choices.
+fn scored(verdict: &Verdict, at: f64, models: &[Arc<Model>]) -> Scored {
+    let choice = |side: &Side| SideChoice::all(models.len()).find(|c| c.side(models).as_ref() == Some(side));
+    let sides = verdict.sides.iter().filter_map(|(side, scores)| Some((choice(side)?, (*scores)?)));
+    Scored { at, sides: sides.collect() }
 }

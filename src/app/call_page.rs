@@ -3,23 +3,25 @@
 //! It is a function of [`CallView`] (what there is to see) and [`Controls`] (what the person has set);
 //! what the person does comes back as [`Action`]s.
 
-use egui::{
-    Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, StrokeKind, TextureId, Ui, Vec2, WidgetInfo,
-    pos2, vec2,
-};
+use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, TextureId, Ui, WidgetInfo, pos2, vec2};
 
 use super::{
+    blind::{Blind, Outcome},
+    blind_page::{self, Said},
     commands::{self, Command},
+    compare,
+    graphs::{self, Trace},
+    health::{self, Light},
     paint::Pictures,
+    setting,
     sheets::{self, Sheet},
     sides::SideChoice,
-    stage::{self, Compare, MAX_GAIN, Seen},
+    stage::{self, Compare, MAX_GAIN, Seen, Shown},
     stats_panel, style, toolbar, waiting,
 };
 use crate::{frame::Size, pipeline::State, stats::Snapshot};
 
 const TOP: f32 = 48.0;
-const CONTROLS: f32 = 82.0;
 const GAP: f32 = 8.0;
 
 /// A network that can be chosen.
@@ -52,6 +54,14 @@ pub struct CallView<'a> {
     pub models: &'a [ModelChoice],
     /// What has happened just now.
     pub notices: &'a [String],
+    /// The last minute.
+    pub trace: &'a Trace,
+    /// How old the newest shown frame was, in milliseconds.
+    pub age_ms: f64,
+    /// Whether what was sent is known here.
+    pub truth: bool,
+    /// Whether the same call can be made again once it has ended.
+    pub again: bool,
 }
 
 /// What the person has set.
@@ -67,6 +77,24 @@ pub struct Controls {
     pub loss: f32,
     /// Milliseconds that each packet is held back.
     pub delay_ms: u32,
+    /// And up to so many more, by chance.
+    pub jitter_ms: u32,
+    /// Kilobits a second that are let through; 0 lets all through.
+    pub rate_kbit: u32,
+    /// What is sent fits into this.
+    pub size: Size,
+    /// Frames a second, at most.
+    pub fps: u32,
+    /// Whether scores and graphs are shown.
+    pub graphs: bool,
+    /// What was seen last.
+    pub shown: Option<Shown>,
+    /// What arrives is recorded.
+    pub recording: bool,
+    /// The blind test that is under way.
+    pub blind: Option<Blind>,
+    /// What came of the last one, until it was read.
+    pub outcome: Option<Outcome>,
     /// Whether the numbers are shown.
     pub stats: bool,
     /// How the sides are compared.
@@ -84,6 +112,8 @@ pub struct Controls {
 pub enum Action {
     /// End the call, or leave the page of one that has ended.
     HangUp,
+    /// Make the call that has ended again.
+    Again,
     /// The bitrate was changed.
     Bitrate,
     /// The model was changed.
@@ -92,15 +122,61 @@ pub enum Action {
     Hide,
     /// Loss or delay were changed.
     Impair,
+    /// The size was changed.
+    Size,
+    /// The frame rate was changed.
+    Fps,
+    /// Hold the frame, or go on.
+    Freeze,
+    /// Go so many frames on from the one that is held.
+    Step(i8),
+    /// A picture of what is seen.
+    Keep(Keep),
+    /// Record, or end it.
+    Record,
+    /// A blind test has come to its end.
+    Outcome,
+    /// Dark, light, or as the system has it: the next of them.
+    Look,
     /// The answer line is complete.
     Answer,
     /// The numbers go to the clipboard.
     CopyStats,
 }
 
+impl Controls {
+    /// The sides that have to be there.
+    pub fn sides(&self) -> Vec<SideChoice> {
+        match self.blind {
+            Some(_) => vec![self.compare.a, self.compare.b],
+            None => self.compare.sides(self.model),
+        }
+    }
+}
+
+/// A picture to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Each side at its full size, into files.
+    Sides,
+    /// The seen part of both sides beside each other: into a file, or to the clipboard.
+    Crop {
+        /// To the clipboard.
+        copy: bool,
+    },
+    /// The comparison as it is seen, likewise.
+    View {
+        /// To the clipboard.
+        copy: bool,
+    },
+}
+
 /// Draws the page.
 pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Action> {
     let mut actions = Vec::new();
+    if let Some(said) = controls.blind.as_ref().and_then(|_| blind_page::keys(ui)) {
+        answered(said, view, controls, &mut actions);
+    }
     let mut todo = commands::pressed(ui);
     todo.extend(sheets::show(ui, &mut controls.sheet));
     todo.iter().for_each(|command| obey(*command, view, controls, &mut actions));
@@ -109,15 +185,21 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
     let bar = style::bar(ui);
     panel(egui::Panel::top("call bar")).exact_size(TOP).frame(bar).show(ui, |ui| top(ui, view, controls, &mut actions));
     let pictures = view.pictures.filter(|_| matches!(view.state, State::Connected { .. }));
-    if let Some(pictures) = pictures {
+    if let Some(blind) = controls.blind.as_ref().filter(|_| pictures.is_some()) {
+        let said = panel(egui::Panel::bottom("blind")).frame(bar).show(ui, |ui| blind_page::question(ui, blind)).inner;
+        said.into_iter().for_each(|said| answered(said, view, controls, &mut actions));
+    } else if let Some(pictures) = pictures {
         let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
         let tools = panel(egui::Panel::top("tools")).frame(thin);
-        todo.extend(tools.show(ui, |ui| toolbar::show(ui, pictures, &mut controls.compare)).inner);
+        let chosen = tools
+            .show(ui, |ui| toolbar::show(ui, pictures, &mut controls.compare, controls.graphs, controls.recording))
+            .inner;
+        chosen.iter().for_each(|command| obey(*command, view, controls, &mut actions));
+        todo.extend(chosen);
     }
     panel(egui::Panel::bottom("call controls"))
-        .exact_size(CONTROLS)
         .frame(bar)
-        .show(ui, |ui| bottom(ui, view, controls, &mut actions));
+        .show(ui, |ui| setting::show(ui, view, controls, &mut actions));
     // There is nothing to count while the other side is waited for.
     let counting = matches!(view.state, State::Starting | State::Connected { .. } | State::Ended { .. });
     if controls.stats && counting {
@@ -127,46 +209,94 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
             }
         });
     }
+    if controls.graphs && pictures.is_some() && controls.blind.is_none() {
+        let two = controls.compare.two(controls.model);
+        panel(egui::Panel::right("graphs")).exact_size(graphs::WIDTH).frame(bar).show(ui, |ui| {
+            graphs::show(ui, view.trace, two, view.models, view.truth);
+        });
+    }
     let ground = egui::Frame::new().inner_margin(GAP);
     egui::CentralPanel::default().frame(ground).show(ui, |ui| match pictures {
         Some(pictures) => {
             let (models, model) = (view.models, controls.model);
-            let seen = Seen { pictures, models, engine: view.stats.engine, model };
-            stage::show(ui, &seen, &mut controls.compare, &todo);
+            let scores = |side| if view.truth { view.trace.newest(side) } else { None };
+            let seen = Seen { pictures, models, engine: view.stats.engine, model, masked: false, scores: &scores };
+            match &controls.blind {
+                None => controls.shown = stage::show(ui, &seen, &mut controls.compare, &todo),
+                Some(blind) => {
+                    let mut compare = Compare { layout: compare::Layout::SideBySide, ..controls.compare.clone() };
+                    if blind.swapped() {
+                        compare.swap();
+                    }
+                    (compare.loupe, compare.read_out) = (false, false);
+                    let seen = Seen { masked: true, ..seen };
+                    stage::show(ui, &seen, &mut compare, &todo);
+                    controls.compare.view = compare.view;
+                }
+            }
         }
         None => {
             let area = ui.available_rect_before_wrap().expand(GAP);
             ui.painter().rect_filled(area, 0.0, style::palette(ui).ground);
-            waiting::show(ui, view.state, controls, &mut actions);
+            waiting::show(ui, view.state, view.again, controls, &mut actions);
         }
     });
     settle(controls, &mut actions);
+    if controls.outcome.as_ref().is_some_and(|outcome| blind_page::result(ui, outcome)) {
+        controls.outcome = None;
+    }
     notices(ui, view.notices);
     actions
 }
 
 /// Does what a key or the palette asks for; what concerns the view is done where the pictures are placed.
 fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let during_test = matches!(
+        command,
+        Command::Freeze
+            | Command::Nearest
+            | Command::Stats
+            | Command::Hide
+            | Command::HangUp
+            | Command::Help
+            | Command::Look
+    );
+    if controls.blind.is_some() && !during_test {
+        return; // sides and layout stay as they are
+    }
     let networks = view.models.len();
-    let compare = &mut controls.compare;
+    let now = &mut controls.compare;
     match command {
-        Command::Layout(layout) => compare.layout = layout,
-        Command::Flip if compare.layout == super::compare::Layout::Toggle => compare.flipped = !compare.flipped,
-        Command::Flip | Command::Swap => compare.swap(),
-        Command::NextA => compare.a = compare.a.next(networks, false),
-        Command::NextB => compare.b = compare.b.next(networks, false),
+        Command::Layout(layout) => now.layout = layout,
+        Command::Flip if now.layout == compare::Layout::Toggle => now.flipped = !now.flipped,
+        Command::Flip | Command::Swap => now.swap(),
+        Command::NextA => now.a = now.a.next(networks, false),
+        Command::NextB => now.b = now.b.next(networks, false),
         Command::NextModel => {
             controls.model = (controls.model + 1) % networks.max(1);
             adopt(controls);
             actions.push(Action::Model);
         }
-        Command::Nearest => compare.nearest = !compare.nearest,
-        Command::Loupe => compare.loupe = !compare.loupe,
-        Command::ReadOut => compare.read_out = !compare.read_out,
-        Command::Signed => compare.signed = !compare.signed,
-        Command::GainUp => compare.gain = (compare.gain * 2).min(MAX_GAIN),
-        Command::GainDown => compare.gain = (compare.gain / 2).max(1),
-        Command::Luma => compare.luma = !compare.luma,
+        Command::Nearest => now.nearest = !now.nearest,
+        Command::Loupe => now.loupe = !now.loupe,
+        Command::ReadOut => now.read_out = !now.read_out,
+        Command::Signed => now.signed = !now.signed,
+        Command::GainUp => now.gain = (now.gain * 2).min(MAX_GAIN),
+        Command::GainDown => now.gain = (now.gain / 2).max(1),
+        Command::Luma => now.luma = !now.luma,
+        Command::Freeze => actions.push(Action::Freeze),
+        Command::Step(by) => actions.push(Action::Step(by)),
+        Command::SaveSides => actions.push(Action::Keep(Keep::Sides)),
+        Command::SaveCrop => actions.push(Action::Keep(Keep::Crop { copy: false })),
+        Command::SaveView => actions.push(Action::Keep(Keep::View { copy: false })),
+        Command::CopyCrop => actions.push(Action::Keep(Keep::Crop { copy: true })),
+        Command::CopyView => actions.push(Action::Keep(Keep::View { copy: true })),
+        Command::Record => actions.push(Action::Record),
+        Command::Blind => {
+            (controls.blind, controls.outcome) = (Some(Blind::new(rand::random())), None);
+        }
+        Command::Look => actions.push(Action::Look),
+        Command::Graphs => controls.graphs = !controls.graphs,
         Command::Stats => controls.stats = !controls.stats,
         Command::Hide => {
             controls.hidden = !controls.hidden;
@@ -181,8 +311,26 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
     }
 }
 
+/// Takes an answer of the blind test; after the last one, or when it is stopped, says what was found.
+fn answered(said: Said, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let Some(blind) = &mut controls.blind else { return };
+    if let Said::Answer(answer) = said {
+        blind.answer(answer);
+        if blind.round().is_some() {
+            return;
+        }
+    }
+    let [a, b] = [controls.compare.a, controls.compare.b].map(|side| side.name(view.models));
+    let outcome = blind.outcome(&a, &b);
+    controls.blind = None;
+    if !outcome.rounds.is_empty() {
+        controls.outcome = Some(outcome);
+        actions.push(Action::Outcome);
+    }
+}
+
 /// The side that shows a network shows the one that was chosen for the call.
-fn adopt(controls: &mut Controls) {
+pub(super) fn adopt(controls: &mut Controls) {
     let compare = &mut controls.compare;
     let network = SideChoice::Network(controls.model);
     let side = if matches!(compare.b, SideChoice::Network(_)) { &mut compare.b } else { &mut compare.a };
@@ -206,12 +354,17 @@ fn settle(controls: &mut Controls, actions: &mut Vec<Action>) {
 
 fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
     let p = style::palette(ui);
+    let (light, why) = health::light(view.stats, controls.bitrate, view.age_ms);
     let (colour, text) = match view.state {
         State::Starting => (p.warning, "starting".to_owned()),
         State::Waiting { .. } | State::Offered { .. } | State::Answered { .. } => {
             (p.warning, "waiting for the other side".to_owned())
         }
-        State::Connected { with } => (p.good, format!("connected with {with}")),
+        State::Connected { with } => match light {
+            Light::Green => (p.good, format!("connected with {with}")),
+            Light::Amber => (p.warning, format!("connected with {with} · {why}")),
+            Light::Red => (p.danger, format!("connected with {with} · {why}")),
+        },
         State::Ended { .. } => (p.danger, "ended".to_owned()),
     };
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -230,125 +383,15 @@ fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut 
         }
         ui.add_space(8.0);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-            ui.painter().circle_filled(dot.center(), 5.0, colour);
+            let (dot, response) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+            ui.painter().circle_filled(dot.center(), 6.0, colour);
+            let spoken = format!("Network: {why}");
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+            response.on_hover_text(&spoken);
             ui.label(RichText::new(view.title).strong().size(16.0));
             ui.add(Label::new(RichText::new(text).color(p.quiet)).truncate());
         });
     });
-}
-
-fn bottom(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        self_view(ui, view, controls.hidden);
-        ui.with_layout(Layout::top_down(Align::Min), |ui| {
-            ui.spacing_mut().slider_width = 150.0;
-            ui.add_space(if view.loopback { 2.0 } else { 19.0 });
-            ui.horizontal(|ui| {
-                cell(ui, 306.0, |ui| bitrate(ui, controls, actions));
-                cell(ui, 196.0, |ui| model(ui, view, controls, actions));
-                let text = if controls.hidden { "Show my picture" } else { "Hide my picture" };
-                let button = egui::Button::new(text).selected(controls.hidden).min_size(vec2(128.0, 28.0));
-                if ui.add(button).on_hover_text("Send black instead (H)").clicked() {
-                    controls.hidden = !controls.hidden;
-                    actions.push(Action::Hide);
-                }
-            });
-            if view.loopback {
-                ui.horizontal(|ui| {
-                    cell(ui, 306.0, |ui| {
-                        let slider = egui::Slider::new(&mut controls.loss, 0.0..=30.0).step_by(0.5).suffix(" %");
-                        if named(ui, "Loss", slider).on_hover_text("Packets that are lost on purpose").changed() {
-                            actions.push(Action::Impair);
-                        }
-                    });
-                    cell(ui, 306.0, |ui| {
-                        let slider = egui::Slider::new(&mut controls.delay_ms, 0..=500).suffix(" ms");
-                        if named(ui, "Delay", slider).on_hover_text("How long each packet is held back").changed() {
-                            actions.push(Action::Impair);
-                        }
-                    });
-                });
-            }
-        });
-    });
-}
-
-/// A place of fixed width, so that what stands beside it does not move when a number grows.
-fn cell(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
-    ui.allocate_ui_with_layout(vec2(width, 28.0), Layout::left_to_right(Align::Center), |ui| {
-        ui.set_min_width(width);
-        add(ui);
-    });
-}
-
-/// A slider with its name to the left of it, at the same place in each row.
-fn named(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {
-    let label = text_in(ui, vec2(50.0, 28.0), name.into());
-    ui.add(slider).labelled_by(label.id)
-}
-
-/// Text at the left of a place of fixed size; what does not fit is cut off.
-fn text_in(ui: &mut Ui, size: Vec2, text: RichText) -> egui::Response {
-    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-        ui.set_min_size(size);
-        ui.add(Label::new(text).truncate())
-    })
-    .inner
-}
-
-fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
-    let mut kbit = controls.bitrate / 1000;
-    let slider = egui::Slider::new(&mut kbit, 50..=4000)
-        .logarithmic(true)
-        .clamping(egui::SliderClamping::Edits)
-        .suffix(" kbit/s");
-    if named(ui, "Bitrate", slider).changed() && kbit != controls.bitrate / 1000 {
-        controls.bitrate = kbit * 1000;
-        actions.push(Action::Bitrate);
-    }
-}
-
-fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
-    let label = text_in(ui, vec2(50.0, 28.0), "Model".into());
-    let chosen = view.models.get(controls.model).map_or("", |m| m.name.as_str());
-    let before = controls.model;
-    egui::ComboBox::from_id_salt("model")
-        .selected_text(chosen)
-        .width(130.0)
-        .truncate()
-        .show_ui(ui, |ui| {
-            for (i, m) in view.models.iter().enumerate() {
-                let text = format!("{} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
-                ui.selectable_value(&mut controls.model, i, text);
-            }
-        })
-        .response
-        .labelled_by(label.id);
-    if controls.model != before {
-        adopt(controls);
-        actions.push(Action::Model);
-    }
-}
-
-fn self_view(ui: &mut Ui, view: &CallView<'_>, hidden: bool) {
-    let height = ui.available_height();
-    let aspect = view.self_view.map_or(4.0 / 3.0, |(_, s)| s.width() as f32 / s.height() as f32).clamp(0.5, 1.8);
-    let (rect, response) = ui.allocate_exact_size(vec2((height * aspect).round(), height), Sense::hover());
-    let p = style::palette(ui);
-    ui.painter().rect_filled(rect, 4.0, p.ground);
-    match view.self_view {
-        Some((texture, _)) if !hidden => {
-            egui::Image::from_texture((texture, rect.size())).corner_radius(4.0).alt_text("You").paint_at(ui, rect);
-        }
-        _ => {
-            let text = if hidden { "hidden" } else { "you" };
-            ui.painter().text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(13.0), p.quiet);
-        }
-    }
-    ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, p.line), StrokeKind::Outside);
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Your picture, as it is sent"));
-    response.on_hover_text("Your picture, as it is sent");
 }
 
 fn notices(ui: &Ui, notices: &[String]) {

@@ -42,6 +42,28 @@ pub enum Command {
     GainDown,
     /// The difference of luma only.
     Luma,
+    /// Hold the frame that is shown, or go on.
+    Freeze,
+    /// One frame back or on from the one that is held.
+    Step(i8),
+    /// Both sides as PNG.
+    SaveSides,
+    /// The seen part of both sides beside each other as PNG.
+    SaveCrop,
+    /// The comparison as it is seen as PNG.
+    SaveView,
+    /// The seen part of both sides to the clipboard.
+    CopyCrop,
+    /// The comparison as it is seen to the clipboard.
+    CopyView,
+    /// Record what arrives, or end the recording.
+    Record,
+    /// Begin the blind test.
+    Blind,
+    /// Dark, light, or as the system has it.
+    Look,
+    /// Scores and graphs of the last minute.
+    Graphs,
     /// Show the numbers.
     Stats,
     /// Hide the own picture.
@@ -80,13 +102,15 @@ pub enum Group {
     Look,
     /// The difference.
     Difference,
+    /// Hold, step, save.
+    Keep,
     /// The call and the window.
     Call,
 }
 
 impl Group {
     /// All, in order.
-    pub const ALL: [Self; 4] = [Self::Compare, Self::Look, Self::Difference, Self::Call];
+    pub const ALL: [Self; 5] = [Self::Compare, Self::Look, Self::Difference, Self::Keep, Self::Call];
 
     /// Its title.
     pub const fn title(self) -> &'static str {
@@ -94,6 +118,7 @@ impl Group {
             Self::Compare => "Compare",
             Self::Look => "Look closer",
             Self::Difference => "Difference",
+            Self::Keep => "Freeze and save",
             Self::Call => "Call and window",
         }
     }
@@ -139,6 +164,18 @@ pub const TABLE: &[Entry] = {
         plain(C::GainUp, G::Difference, Key::G, "G", "Twice as strong"),
         with(Modifiers::SHIFT, plain(C::GainDown, G::Difference, Key::G, "Shift+G", "Half as strong")),
         plain(C::Luma, G::Difference, Key::Y, "Y", "Luma only"),
+        plain(C::Freeze, G::Keep, Key::F, "F", "Freeze the frame; the call goes on"),
+        plain(C::Step(-1), G::Keep, Key::Comma, ",", "One frame back"),
+        plain(C::Step(1), G::Keep, Key::Period, ".", "One frame on"),
+        plain(C::SaveSides, G::Keep, Key::P, "P", "Save both sides as PNG"),
+        with(Modifiers::SHIFT, plain(C::SaveCrop, G::Keep, Key::P, "Shift+P", "Save the seen part of both")),
+        plain(C::SaveView, G::Keep, Key::V, "V", "Save the view"),
+        plain(C::CopyCrop, G::Keep, Key::C, "C", "Copy the seen part of both"),
+        with(Modifiers::SHIFT, plain(C::CopyView, G::Keep, Key::C, "Shift+C", "Copy the view")),
+        plain(C::Record, G::Keep, Key::R, "R", "Record what arrives as MP4, or end it"),
+        plain(C::Blind, G::Compare, Key::T, "T", "Blind test of A against B"),
+        with(Modifiers::SHIFT, plain(C::Look, G::Call, Key::L, "Shift+L", "Dark, light, or as the system")),
+        plain(C::Graphs, G::Call, Key::Q, "Q", "Scores and graphs of the last minute"),
         plain(C::Stats, G::Call, Key::S, "S", "Numbers of each stage"),
         plain(C::Hide, G::Call, Key::H, "H", "Hide my picture"),
         with(Modifiers::CTRL, plain(C::HangUp, G::Call, Key::E, "Ctrl+E", "Hang up")),

@@ -57,6 +57,13 @@ impl Pictures {
         self.size
     }
 
+    /// Adds bytes that were read from the GPU.
+    pub(crate) fn add_bytes(&mut self, bytes: &[(SideChoice, Arc<Rgba>)]) {
+        let new = bytes.iter().filter(|(side, _)| !self.bytes.iter().any(|(s, _)| s == side));
+        let new: Vec<_> = new.cloned().collect();
+        self.bytes.extend(new);
+    }
+
     /// R′G′B′ of a side at a pixel of the upscaled size, if the side is in memory.
     pub(crate) fn pixel(&self, side: SideChoice, (x, y): (u32, u32)) -> Option<[u8; 3]> {
         let (_, rgba) = self.bytes.iter().find(|(s, _)| *s == side)?;

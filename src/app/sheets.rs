@@ -51,9 +51,11 @@ fn help(ui: &Ui, sheet: &mut Sheet) {
         ScrollArea::vertical().max_height(room.y - 140.0).show(ui, |ui| {
             let columns = if room.x > 700.0 { 2 } else { 1 };
             ui.columns(columns, |uis| {
-                for (i, group) in Group::ALL.into_iter().enumerate() {
-                    let Some(ui) = uis.get_mut(if i == 0 || i == 2 { 0 } else { columns - 1 }) else { continue };
-                    group_of_keys(ui, group);
+                for group in Group::ALL {
+                    let left = matches!(group, Group::Compare | Group::Difference | Group::Call);
+                    if let Some(ui) = uis.get_mut(if left { 0 } else { columns - 1 }) {
+                        group_of_keys(ui, group);
+                    }
                 }
             });
             ui.add_space(6.0);

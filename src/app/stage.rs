@@ -1,14 +1,18 @@
 //! The middle of the window: the sides of one frame, laid out, zoomed, and told apart.
 
+mod marks;
+
 use egui::{
-    Align, Align2, Color32, CursorIcon, FontId, Id, Label, Layout as Flow, Pos2, Rect, Response, RichText, Role, Sense,
-    Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align, CursorIcon, Id, Label, Layout as Flow, Pos2, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::{
     call_page::ModelChoice,
     commands::{Command, key_of},
     compare::{Layout, Pane, Placed, Room, View, Zoom, around, panes},
+    graphs,
+    judge::SideScores,
     paint::{Brush, Difference, Magnify, Pictures},
     read_out,
     sides::SideChoice,
@@ -21,8 +25,6 @@ const LABEL: f32 = 30.0;
 const GAP: f32 = 8.0;
 /// Height of the line of pixel values.
 const READ_OUT: f32 = 24.0;
-/// Side of a loupe's square, and how much larger than the picture it shows.
-const LOUPE: (f32, f32) = (132.0, 4.0);
 /// The strongest amplification of a difference.
 pub const MAX_GAIN: u32 = 16;
 
@@ -105,10 +107,23 @@ pub(crate) struct Seen<'a> {
     pub(crate) engine: Option<EngineKind>,
     /// The call's network.
     pub(crate) model: usize,
+    /// Sides have no names: a blind test is under way.
+    pub(crate) masked: bool,
+    /// The newest scores of a side, where the truth is known.
+    pub(crate) scores: &'a dyn Fn(SideChoice) -> Option<SideScores>,
+}
+
+/// What was seen, for pictures of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// The place of all of it in the window, in points.
+    pub area: Rect,
+    /// The part of the pictures, in shares of them.
+    pub part: Rect,
 }
 
 /// Draws the sides and takes what the pointer does to them.
-pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) {
+pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Option<Shown> {
     let area = ui.available_rect_before_wrap();
     let strip = if compare.read_out { READ_OUT } else { 0.0 };
     let (desk, foot) = area.split_top_bottom_at_y(area.bottom() - strip);
@@ -139,13 +154,16 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
     for (i, (pane, place)) in panes.iter().zip(&placed).enumerate() {
         let heads = heads(compare, &sides, i);
         labels(ui, seen, compare, pane, place, i);
-        let name = heads.iter().map(|s| s.label(seen.models, seen.engine)).collect::<Vec<_>>().join(" | ");
+        let name = match seen.masked {
+            true => ["left", "right"][i.min(1)].to_owned(),
+            false => heads.iter().map(|s| s.label(seen.models, seen.engine)).collect::<Vec<_>>().join(" | "),
+        };
         let response = ui.interact(place.rect, Id::unique(("picture", i)), Sense::click_and_drag());
         let spoken = format!("Picture: {name}");
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &spoken));
         paint(ui, &mut brush, compare, &sides, i, place);
         if heads.iter().any(|s| !seen.pictures.has(*s)) {
-            missing(ui, &heads, seen, place.rect);
+            marks::missing(ui, &heads, seen, place.rect);
         }
         if let Some(at) = response.hover_pos() {
             under = Some((at, *place));
@@ -155,16 +173,22 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
     if compare.layout == Layout::Wipe
         && let Some(place) = placed.first()
     {
-        divider(ui, place, compare);
+        marks::divider(ui, place, compare);
+    }
+    if seen.pictures.frozen
+        && let Some(place) = placed.first()
+    {
+        marks::frozen_mark(ui, place.rect);
     }
     let two = compare.two(seen.model);
     if let (true, Some((at, place))) = (compare.loupe, under) {
-        loupe(ui, &mut brush, two, at, &place, area);
+        marks::loupe(ui, &mut brush, two, at, &place, area);
     }
     if compare.read_out {
         read_out::show(ui, foot, seen, two, under);
     }
     ui.advance_cursor_after_rect(area);
+    placed.first().map(|p| Shown { area, part: p.uv })
 }
 
 /// What a key does to the view.
@@ -244,12 +268,24 @@ fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, plac
     ui.scope_builder(egui::UiBuilder::new().max_rect(rect).layout(Flow::left_to_right(Align::Center)), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         match compare.layout {
-            Layout::SideBySide if i == 0 => choose(ui, seen, "Side A", &mut compare.a, rect.width()),
-            Layout::SideBySide => choose(ui, seen, "Side B", &mut compare.b, rect.width()),
+            _ if seen.masked => {
+                ui.label(RichText::new(["Left", "Right"][i.min(1)]).strong());
+            }
+            Layout::SideBySide => {
+                let (name, side) = if i == 0 { ("Side A", &mut compare.a) } else { ("Side B", &mut compare.b) };
+                choose(ui, seen, name, side, rect.width());
+                scored(ui, seen, *side);
+            }
             Layout::Wipe => {
                 choose(ui, seen, "Side A", &mut compare.a, rect.width() / 2.0);
+                if rect.width() > 700.0 {
+                    scored(ui, seen, compare.a);
+                }
                 ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
                     choose(ui, seen, "Side B", &mut compare.b, rect.width() / 2.0);
+                    if rect.width() > 700.0 {
+                        scored(ui, seen, compare.b);
+                    }
                 });
             }
             Layout::Toggle => {
@@ -268,7 +304,13 @@ fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, plac
                 let p = style::palette(ui);
                 let colour = if matches!(side, SideChoice::Network(_)) { p.accent } else { p.text };
                 let text = side.label(seen.models, seen.engine);
-                ui.add(Label::new(RichText::new(text).color(colour).strong()).truncate());
+                let scores = (seen.scores)(side).map(|s| graphs::in_words(&s)).unwrap_or_default();
+                ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
+                    ui.label(RichText::new(scores).color(p.quiet));
+                    ui.with_layout(Flow::left_to_right(Align::Center), |ui| {
+                        ui.add(Label::new(RichText::new(text).color(colour).strong()).truncate());
+                    });
+                });
             }
         }
     });
@@ -293,6 +335,15 @@ fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f
     let luma = egui::Button::new("Luma").selected(compare.luma);
     if ui.add(luma).on_hover_text("Brightness only (Y)").clicked() {
         compare.luma = !compare.luma;
+    }
+}
+
+/// A side's scores beside its name, as far as there is room.
+fn scored(ui: &mut Ui, seen: &Seen<'_>, side: SideChoice) {
+    if let Some(scores) = (seen.scores)(side) {
+        let colour = style::palette(ui).quiet;
+        let text = Label::new(RichText::new(graphs::in_words(&scores)).color(colour)).truncate();
+        ui.add(text).on_hover_text("PSNR-Y · SSIM · SSIMULACRA2, against the truth");
     }
 }
 
@@ -349,71 +400,4 @@ fn pointer(ui: &Ui, response: &Response, room: &Room, place: &Placed, compare: &
     if zoomed_in && response.hovered() {
         ui.ctx().set_cursor_icon(if response.dragged() { CursorIcon::Grabbing } else { CursorIcon::Grab });
     }
-}
-
-/// The line between A and B, which can be dragged.
-fn divider(ui: &Ui, place: &Placed, compare: &mut Compare) {
-    let x = place.divider(compare.split);
-    let rect = Rect::from_x_y_ranges(x - 7.0..=x + 7.0, place.rect.y_range());
-    let response = ui.interact(rect, Id::unique("divider"), Sense::drag());
-    if let (true, Some(at)) = (response.dragged(), response.interact_pointer_pos()) {
-        compare.split = place.split(at.x);
-    }
-    if response.hovered() || response.dragged() {
-        ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
-    }
-    response.widget_info(|| WidgetInfo::slider(true, f64::from(compare.split), "Divider"));
-    let painter = ui.painter().with_clip_rect(place.rect.expand(1.0));
-    let middle = pos2(x, place.rect.center().y);
-    let line = [pos2(x, place.rect.top()), pos2(x, place.rect.bottom())];
-    painter.line_segment(line, Stroke::new(4.0, Color32::from_black_alpha(110)));
-    painter.line_segment(line, Stroke::new(2.0, Color32::WHITE));
-    painter.circle(middle, 9.0, Color32::WHITE, Stroke::new(1.5, Color32::from_black_alpha(140)));
-    for way in [-1.0, 1.0] {
-        let tip = middle + vec2(6.5 * way, 0.0);
-        let back = middle.x + 2.0 * way;
-        let points = vec![tip, pos2(back, middle.y - 4.0), pos2(back, middle.y + 4.0)];
-        painter.add(egui::Shape::convex_polygon(points, Color32::from_gray(60), Stroke::NONE));
-    }
-}
-
-/// Two squares beside the pointer that show what is under it on both sides.
-fn loupe(ui: &Ui, brush: &mut Brush<'_>, two: [SideChoice; 2], at: Pos2, place: &Placed, area: Rect) {
-    let (side, times) = LOUPE;
-    let size = vec2(2.0 * side + 4.0, side);
-    let below = at + vec2(-size.x / 2.0, 22.0);
-    let min = if below.y + size.y > area.bottom() { at - vec2(size.x / 2.0, size.y + 22.0) } else { below };
-    let min = pos2(min.x.clamp(area.left(), (area.right() - size.x).max(area.left())), min.y.max(area.top())).round();
-    let uv = place.loupe(place.share(at), side, times);
-    brush.magnify(Magnify::Nearest);
-    for (i, of) in two.into_iter().enumerate() {
-        let rect = Rect::from_min_size(min + vec2(i as f32 * (side + 4.0), 0.0), Vec2::splat(side));
-        ui.painter().rect_filled(rect.expand(2.0), 3.0, Color32::WHITE);
-        brush.side(ui, of, rect, uv);
-        let pixel = Rect::from_center_size(rect.center(), Vec2::splat(6.0));
-        ui.painter().rect_stroke(pixel, 0.0, Stroke::new(1.0, Color32::WHITE), StrokeKind::Outside);
-        let letter = ["A", "B"][i];
-        let corner = rect.left_top() + vec2(5.0, 3.0);
-        ui.painter().text(
-            corner + Vec2::splat(1.0),
-            Align2::LEFT_TOP,
-            letter,
-            FontId::proportional(13.0),
-            Color32::BLACK,
-        );
-        ui.painter().text(corner, Align2::LEFT_TOP, letter, FontId::proportional(13.0), Color32::WHITE);
-    }
-}
-
-/// Said in the place of a picture that is not there.
-fn missing(ui: &Ui, heads: &[SideChoice], seen: &Seen<'_>, rect: Rect) {
-    let p = style::palette(ui);
-    ui.painter().rect_filled(rect, 0.0, p.raised);
-    let truth = heads.iter().any(|s| *s == SideChoice::Truth && !seen.pictures.has(*s));
-    let text = if truth {
-        "The truth is known in a loopback call only,\nfrom a source with more pixels than are sent."
-    } else {
-        "The next frame has it."
-    };
-    ui.painter().text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(14.0), p.quiet);
 }

@@ -1,11 +1,11 @@
 //! The start page: which picture to send, and to whom.
 
-use std::{net::SocketAddr, path::Path};
+use std::net::SocketAddr;
 
-use egui::{RichText, Ui, vec2};
+use egui::{RichText, TextureId, Ui, vec2};
 
-use super::style;
-use crate::{pipeline::Link, source::SourceSpec};
+use super::{settings::Look, style};
+use crate::{devices::Camera, frame::Size, pipeline::Link, source::SourceSpec};
 
 /// The width of the buttons at the right end of a row.
 const SIDE_BUTTON: f32 = 80.0;
@@ -69,6 +69,20 @@ pub struct StartPage {
     pub busy: bool,
     /// What the rest of the plan says, in one line.
     pub summary: String,
+    /// The cameras, once they are known.
+    pub cameras: Option<Vec<Camera>>,
+    /// The chosen source, small.
+    pub preview: Option<(TextureId, Size)>,
+    /// Why it is not seen.
+    pub preview_problem: Option<String>,
+    /// Links that were joined lately.
+    pub links: Vec<String>,
+    /// Clips that were sent lately.
+    pub clips: Vec<String>,
+    /// Light or dark, by name.
+    pub look: &'static str,
+    /// Another look is wanted.
+    pub look_wanted: bool,
 }
 
 /// What the person asked for.
@@ -93,6 +107,13 @@ impl StartPage {
             error: None,
             busy: false,
             summary,
+            cameras: None,
+            preview: None,
+            preview_problem: None,
+            links: Vec::new(),
+            clips: Vec::new(),
+            look: Look::System.name(),
+            look_wanted: false,
         };
         match source {
             SourceSpec::Scene => {}
@@ -158,51 +179,18 @@ impl StartPage {
         }
     }
 
-    fn heading(&self, ui: &mut Ui) {
-        ui.label(RichText::new("clearcall").size(32.0).strong());
+    fn heading(&mut self, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("clearcall").size(32.0).strong());
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                self.look_wanted |= ui.button(self.look).on_hover_text("Dark, light, or as the system").clicked();
+            });
+        });
         style::quiet(
             ui,
             "A video call that is sent small and made sharp where it is watched: \
              bicubic and a neural network, side by side, from the same frame.",
         );
-    }
-
-    fn source_card(&mut self, ui: &mut Ui) {
-        style::card(ui).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal(|ui| {
-                ui.label(RichText::new("Your picture").strong());
-                ui.add_space(8.0);
-                for (kind, name) in
-                    [(SourceKind::Camera, "Camera"), (SourceKind::Scene, "Scene"), (SourceKind::Clip, "Clip")]
-                {
-                    if ui.add(egui::Button::new(name).selected(self.source == kind)).clicked() {
-                        self.source = kind;
-                    }
-                }
-                ui.add_space(8.0);
-                match self.source {
-                    SourceKind::Scene => {
-                        style::quiet(ui, "a moving picture drawn by the program");
-                    }
-                    SourceKind::Camera => {
-                        let label = ui.label("number");
-                        ui.add(egui::DragValue::new(&mut self.camera).range(0..=63)).labelled_by(label.id);
-                    }
-                    SourceKind::Clip => {
-                        ui.add(
-                            egui::TextEdit::singleline(&mut self.clip)
-                                .hint_text("an .mp4, .264 or .y4m file; or drop it here")
-                                .desired_width(ui.available_width()),
-                        )
-                        .accessible_name("Clip file");
-                    }
-                }
-            });
-            // In place of a line that is there anyway, so that nothing moves.
-            style::quiet(ui, if self.busy { "The last call is hanging up…" } else { self.summary.as_str() });
-            self.error_at(ui, Card::Source);
-        });
     }
 
     fn call_cards(&mut self, ui: &mut Ui) -> Option<(Card, Result<Link, String>)> {
@@ -233,7 +221,7 @@ impl StartPage {
         wanted
     }
 
-    fn error_at(&self, ui: &mut Ui, card: Card) {
+    pub(super) fn error_at(&self, ui: &mut Ui, card: Card) {
         if let Some((_, text)) = self.error.as_ref().filter(|(at, _)| *at == card) {
             style::error(ui, text);
         }
@@ -255,6 +243,10 @@ impl StartPage {
 
     fn join(&mut self, ui: &mut Ui) -> Option<Result<Link, String>> {
         title(ui, "Join a call", "Paste the link that the host was given.");
+        let recent = if self.links.is_empty() { None } else { recent(ui, "Recent links", &self.links) };
+        if let Some(link) = recent {
+            self.join = link;
+        }
         ui.horizontal(|ui| {
             let field = ui
                 .add(
@@ -286,24 +278,6 @@ impl StartPage {
         });
         wanted
     }
-
-    /// The chosen source, or what is wrong with it.
-    fn chosen(&self) -> Result<SourceSpec, String> {
-        match self.source {
-            SourceKind::Scene => Ok(SourceSpec::Scene),
-            SourceKind::Camera => Ok(SourceSpec::Camera(self.camera)),
-            SourceKind::Clip => {
-                let path = self.clip.trim();
-                if path.is_empty() {
-                    Err("No clip is chosen: type the path of a file or drop it on the window.".to_owned())
-                } else if Path::new(path).is_file() {
-                    Ok(SourceSpec::Clip(path.into()))
-                } else {
-                    Err(format!("There is no file {path}: check the path, or drop the file on the window."))
-                }
-            }
-        }
-    }
 }
 
 fn title(ui: &mut Ui, name: &str, what: &str) {
@@ -316,6 +290,16 @@ fn loopback(ui: &mut Ui) -> Option<Result<Link, String>> {
     title(ui, "Loopback", "Both ends on this machine, over real packets. Nothing leaves it.");
     let button = style::primary(ui, "Loopback call").min_size(vec2(140.0, 32.0));
     ui.horizontal(|ui| ui.add(button).clicked().then_some(Ok(Link::Loopback))).inner
+}
+
+/// A menu of what was used lately.
+pub(super) fn recent(ui: &mut Ui, name: &str, list: &[String]) -> Option<String> {
+    let choose = |ui: &mut Ui| {
+        ui.set_max_width(460.0);
+        let chosen = list.iter().find(|what| ui.add(egui::Button::new(what.as_str()).truncate()).clicked());
+        chosen.cloned()
+    };
+    ui.menu_button(name, choose).inner.flatten()
 }
 
 /// The button at the right end of a row.

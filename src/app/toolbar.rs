@@ -11,7 +11,13 @@ use super::{
 };
 
 /// Draws the row. What concerns the view is done where the pictures are placed, so it comes back as commands.
-pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, compare: &mut Compare) -> Vec<Command> {
+pub(crate) fn show(
+    ui: &mut Ui,
+    pictures: &Pictures,
+    compare: &mut Compare,
+    graphs: bool,
+    recording: bool,
+) -> Vec<Command> {
     let mut todo = Vec::new();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
@@ -34,30 +40,83 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, compare: &mut Compare) -> V
         view(ui, "Fit", zoom == Zoom::Fit, "Fit", Command::Fit, "As large as fits");
         let hint = "A picture's pixel is a screen's pixel; drag to look around";
         view(ui, "1:1", zoom == Zoom::Times(1.0), "Zoom 1:1", Command::OneToOne, hint);
-        view(ui, "−", false, "Zoom out", Command::ZoomOut, "Smaller");
-        view(ui, "+", false, "Zoom in", Command::ZoomIn, "Larger; the wheel zooms at the pointer");
         let text = match zoom {
             Zoom::Fit => pictures.size().to_string(),
             Zoom::Times(times) => format!("{:.0} %", 100.0 * times),
         };
         let quiet = RichText::new(text).color(style::palette(ui).quiet);
         ui.add_sized(vec2(66.0, 28.0), Label::new(quiet).truncate());
+        ui.menu_button("Look", |ui| {
+            for (text, on, command) in [
+                ("Pixels as squares", &mut compare.nearest, Command::Nearest),
+                ("Loupe at the pointer", &mut compare.loupe, Command::Loupe),
+                ("Pixel values", &mut compare.read_out, Command::ReadOut),
+            ] {
+                if item(ui, text, *on, command) {
+                    *on = !*on;
+                }
+            }
+            for (text, command) in [("Zoom in", Command::ZoomIn), ("Zoom out", Command::ZoomOut)] {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+            if item(ui, "Swap A and B", false, Command::Swap) {
+                compare.swap();
+            }
+        });
         gap(ui);
-        for (text, on, command, hint) in [
-            ("Pixels", &mut compare.nearest, Command::Nearest, "Pixels as squares, or smooth"),
-            ("Loupe", &mut compare.loupe, Command::Loupe, "A magnifying glass at the pointer"),
-            ("Values", &mut compare.read_out, Command::ReadOut, "Numbers of the pixel under the pointer"),
-        ] {
-            let hint = format!("{hint} ({})", key_of(command));
-            if ui.add(Button::new(text).selected(*on)).on_hover_text(hint).clicked() {
-                *on = !*on;
+        let frozen = pictures.frozen;
+        let freeze = Button::new("Freeze").selected(frozen);
+        let hint = format!("Hold this frame while the call goes on ({})", key_of(Command::Freeze));
+        if ui.add(freeze).on_hover_text(hint).clicked() {
+            todo.push(Command::Freeze);
+        }
+        for (text, name, by) in [("<", "One frame back", -1), (">", "One frame on", 1)] {
+            let hint = format!("{name} ({})", key_of(Command::Step(by)));
+            let button = ui.add_enabled(frozen, Button::new(text)).on_hover_text(hint).accessible_name(name);
+            if button.clicked() {
+                todo.push(Command::Step(by));
             }
         }
-        if ui.button("Swap").on_hover_text(format!("A becomes B ({})", key_of(Command::Swap))).clicked() {
-            compare.swap();
+        ui.menu_button("Save", |ui| {
+            for (text, command) in [
+                ("Both sides as PNG", Command::SaveSides),
+                ("The seen part of both as PNG", Command::SaveCrop),
+                ("The view as PNG", Command::SaveView),
+                ("Copy the seen part of both", Command::CopyCrop),
+                ("Copy the view", Command::CopyView),
+            ] {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+        });
+        let graphs = Button::new("Graphs").selected(graphs);
+        let hint = format!("Scores and graphs of the last minute ({})", key_of(Command::Graphs));
+        if ui.add(graphs).on_hover_text(hint).clicked() {
+            todo.push(Command::Graphs);
         }
+        let p = style::palette(ui);
+        let text = if recording { RichText::new("Recording").color(p.danger) } else { RichText::new("More") };
+        ui.menu_button(text, |ui| {
+            let record = if recording { "End the recording" } else { "Record what arrives as MP4" };
+            for (text, command) in
+                [(record, Command::Record), ("Blind test", Command::Blind), ("Colours", Command::Look)]
+            {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+        });
     });
     todo
+}
+
+/// A line of a menu with its key.
+fn item(ui: &mut Ui, text: &str, on: bool, command: Command) -> bool {
+    let key = RichText::new(key_of(command)).monospace().color(style::palette(ui).quiet);
+    ui.add(Button::new(text).right_text(key).selected(on).min_size(vec2(220.0, 24.0))).clicked()
 }
 
 fn gap(ui: &mut Ui) {

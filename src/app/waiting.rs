@@ -9,7 +9,7 @@ use super::{
 use crate::pipeline::State;
 
 /// What stands in the place of the pictures until there are some.
-pub(crate) fn show(ui: &mut Ui, state: &State, controls: &mut Controls, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, again: bool, controls: &mut Controls, actions: &mut Vec<Action>) {
     let area = ui.available_rect_before_wrap();
     let width = area.width().min(680.0);
     let rect = Rect::from_center_size(area.center(), vec2(width, area.height()));
@@ -21,9 +21,14 @@ pub(crate) fn show(ui: &mut Ui, state: &State, controls: &mut Controls, actions:
             State::Connected { .. } => headline(ui, "Connected", "The first picture is on its way."),
             State::Ended { why, .. } => {
                 headline(ui, "The call has ended", why);
-                if ui.add(style::primary(ui, "Back to the start")).clicked() {
-                    actions.push(Action::HangUp);
-                }
+                ui.horizontal(|ui| {
+                    if ui.add(style::primary(ui, "Back to the start")).clicked() {
+                        actions.push(Action::HangUp);
+                    }
+                    if again && ui.button("Call again").clicked() {
+                        actions.push(Action::Again);
+                    }
+                });
             }
             State::Waiting { link } => {
                 let what = "On the other machine, paste this link under 'Join a call':";

@@ -130,6 +130,8 @@ fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
         seconds: outcome.seconds,
         report: outcome.report.clone(),
         snapshot: outcome.snapshot.clone(),
+        settings: app::settings::Settings::usual_path(),
+        pictures: None,
     };
     match app::run(start) {
         Err(AppError::NoDisplay(why)) => {

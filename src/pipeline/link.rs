@@ -22,7 +22,7 @@ use crate::{
         self, CallError, CaptureLog, Media, NetStats, Peer, PeerConfig, PeerEvent,
         signal::{self, Callee, Host, Kind},
     },
-    frame::{Frame, Stamp},
+    frame::{Frame, Size, Stamp},
     source::{self, Source, Wish},
     stats::{Network, NetworkSide},
 };
@@ -47,6 +47,18 @@ impl Line {
             send.control.set_bitrate(bits_per_second);
         }
         self.peers.iter().for_each(|peer| peer.set_bitrate(bits_per_second));
+    }
+
+    pub(super) fn set_size(&self, size: Size) {
+        if let Some(send) = &self.send {
+            send.control.set_size(size);
+        }
+    }
+
+    pub(super) fn set_fps(&self, fps: f32) {
+        if let Some(send) = &self.send {
+            send.control.set_fps(fps);
+        }
     }
 
     pub(super) fn want(&self, engine: Engine) {

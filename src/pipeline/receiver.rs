@@ -14,6 +14,7 @@ use super::{
     Wake,
     governed::{Auto, Governed},
     notices::Notices,
+    recorder::Recorder,
     shot::Shot,
     slot::{Slot, Taken},
     viewing::Gallery,
@@ -81,6 +82,7 @@ impl ReceiveHalf {
             out: half.pictures.clone(),
             stop: Arc::clone(&half.stop),
             ask,
+            recorder: gallery.recorder(),
             stats: stats.clone(),
             notices: notices.clone(),
         };
@@ -145,6 +147,7 @@ struct Decoding {
     out: Slot<Frame>,
     stop: Arc<AtomicBool>,
     ask: AskKeyframe,
+    recorder: Arc<Recorder>,
     stats: Stats,
     notices: Notices,
 }
@@ -158,8 +161,14 @@ impl Decoding {
         while !self.stop.load(Ordering::Relaxed) {
             let next = self.queue.recv_timeout(TICK);
             let mut broken = self.gap.swap(false, Ordering::Relaxed);
+            if broken {
+                self.recorder.gap();
+            }
             match next {
-                Ok((unit, stamp)) => broken |= !self.decode(&mut decoder, &unit, stamp),
+                Ok((unit, stamp)) => {
+                    broken |= self.record(&unit);
+                    broken |= !self.decode(&mut decoder, &unit, stamp);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -169,6 +178,14 @@ impl Decoding {
             }
         }
         self.out.close();
+    }
+
+    /// True when the recording needs a keyframe to go on.
+    fn record(&self, unit: &ReceivedUnit) -> bool {
+        self.recorder.unit(unit).unwrap_or_else(|error| {
+            self.notices.say(error.to_string());
+            false
+        })
     }
 
     /// False when the picture is broken and stays so until a keyframe.

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     history::Truths,
+    lock,
     notices::Notices,
     slot::{Slot, Taken},
 };
@@ -40,6 +41,10 @@ pub(super) struct Control {
     bitrate: AtomicU32,
     /// What the network carries; no more is sent.
     allowed: AtomicU32,
+    /// What is sent fits into this.
+    bound: Mutex<Size>,
+    /// Frames a second, as the bits of an f32.
+    fps: AtomicU32,
 }
 
 impl Control {
@@ -62,6 +67,18 @@ impl Control {
 
     pub(super) fn set_bitrate(&self, bits_per_second: u32) {
         self.bitrate.store(bits_per_second, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_size(&self, bound: Size) {
+        *lock(&self.bound) = bound;
+    }
+
+    pub(super) fn set_fps(&self, fps: f32) {
+        self.fps.store(fps.to_bits(), Ordering::Relaxed);
+    }
+
+    fn fps(&self) -> f32 {
+        f32::from_bits(self.fps.load(Ordering::Relaxed))
     }
 
     pub(super) fn allow(&self, bits_per_second: u32) {
@@ -108,6 +125,8 @@ impl SendHalf {
             keyframe: AtomicBool::new(false),
             bitrate: AtomicU32::new(plan.bitrate),
             allowed: AtomicU32::new(u32::MAX),
+            bound: Mutex::new(plan.bound),
+            fps: AtomicU32::new(plan.fps.to_bits()),
         });
         let pictures = Slot::default();
         let self_view = Arc::new(Mutex::new(None));
@@ -116,7 +135,6 @@ impl SendHalf {
         let mut half = Self { control, self_view, pictures, threads: Vec::new() };
         let reader = Reader {
             source,
-            fps: plan.fps,
             control: Arc::clone(&half.control),
             out: half.pictures.clone(),
             stats: stats.clone(),
@@ -124,7 +142,7 @@ impl SendHalf {
         };
         half.threads.push(std::thread::Builder::new().name("source".into()).spawn(move || reader.run())?);
         let coder = Coder {
-            plan,
+            truths: plan.truths,
             control: Arc::clone(&half.control),
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
@@ -157,7 +175,6 @@ impl Drop for SendHalf {
 /// Takes pictures from the source at the call's pace.
 struct Reader {
     source: Box<dyn Source>,
-    fps: f32,
     control: Arc<Control>,
     out: Slot<Frame>,
     stats: Stats,
@@ -166,10 +183,15 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
-        let mut pace = Pace::new(self.source.fps(), self.fps);
+        let mut fps = self.control.fps();
+        let mut pace = Pace::new(self.source.fps(), fps);
         let mut last: Option<Frame> = None;
         let mut id = 0;
         while !self.control.stopped() {
+            if fps != self.control.fps() {
+                fps = self.control.fps();
+                pace = Pace::new(self.source.fps(), fps);
+            }
             if !self.source.live() {
                 // A file is read as if it were a camera: one picture at each tick of its clock.
                 let wait = pace.wait(Instant::now());
@@ -259,7 +281,7 @@ impl Pace {
 
 /// Scales and encodes, and hands units to the peer.
 struct Coder {
-    plan: SendPlan,
+    truths: Option<Arc<Truths>>,
     control: Arc<Control>,
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
@@ -292,7 +314,7 @@ impl Coder {
                 self.stats.dropped(Stage::Encode, "nobody is connected");
                 continue;
             }
-            if let Some(truths) = self.plan.truths.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed)) {
+            if let Some(truths) = self.truths.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed)) {
                 truths.keep(frame);
             }
             if let Err(error) = self.encode(&low, &mut encoder, &mut last_keyframe) {
@@ -307,7 +329,7 @@ impl Coder {
     fn scale(&self, frame: &Frame, scaler: &mut Option<(Size, Scaler)>) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
         // A source that is smaller than asked for is not blown up.
-        let bound = self.plan.bound;
+        let bound = *lock(&self.control.bound);
         let fits = frame.size().width() <= bound.width() && frame.size().height() <= bound.height();
         let target = frame.size().fit_even(if fits { frame.size() } else { bound });
         let scaler = match scaler {
@@ -333,11 +355,12 @@ impl Coder {
         self.stats.input(Stage::Encode);
         let started = Instant::now();
         let target = self.control.target();
+        let fps = self.control.fps();
         let encoder = match encoder {
-            Some(encoder) => encoder,
+            Some(encoder) if encoder.config().fps == fps => encoder,
             none => none.insert(Encoder::new(EncoderConfig {
                 size: low.size(),
-                fps: self.plan.fps,
+                fps,
                 bitrate: target,
                 keyframe_interval: None,
                 skip_frames: true,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::{
     history::{Held, History, Truths},
     lock,
+    recorder::Recorder,
     shot::{Shot, Side},
 };
 use crate::{
@@ -20,6 +21,7 @@ pub(super) struct Viewing {
     wish: Mutex<Wish>,
     /// What the source gave; kept in a loopback call only.
     pub(super) truths: Arc<Truths>,
+    pub(super) recorder: Arc<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,10 @@ impl Gallery {
         self.history.frozen()
     }
 
+    pub(super) fn recorder(&self) -> Arc<Recorder> {
+        Arc::clone(&self.viewing.recorder)
+    }
+
     /// The window's device, or a headless one.
     pub(super) fn gpu(&self) -> Option<GpuContext> {
         self.gpu.clone()
@@ -132,14 +138,7 @@ impl Gallery {
         engine: &mut dyn Upscaler,
     ) -> Result<Shot, UpscaleError> {
         let Held { low, truth } = held;
-        let mut shot = Shot {
-            pair: Arc::new(pair),
-            model: Arc::clone(model),
-            low,
-            truth,
-            frozen: self.history.frozen(),
-            extra: Vec::new(),
-        };
+        let mut shot = Shot { frozen: self.history.frozen(), ..Shot::new(pair, Arc::clone(model), low, truth) };
         for side in self.sides.clone() {
             if shot.picture(&side).is_some() {
                 continue;

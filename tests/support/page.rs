@@ -4,8 +4,9 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use clearcall::{
     app::{
-        Pictures, Textures,
+        Pictures, SideScores, Textures,
         call_page::{self, Action, CallView, Controls, ModelChoice},
+        graphs::{Sample, Scored, Trace},
         sheets::Sheet,
         sides::SideChoice,
         stage::Compare,
@@ -76,6 +77,15 @@ pub(crate) fn controls() -> Controls {
         hidden: false,
         loss: 2.0,
         delay_ms: 40,
+        jitter_ms: 0,
+        rate_kbit: 0,
+        size: "480x360".parse().unwrap(),
+        fps: 30,
+        graphs: false,
+        shown: None,
+        recording: false,
+        blind: None,
+        outcome: None,
         stats: true,
         compare: Compare::new(1),
         sheet: Sheet::None,
@@ -113,10 +123,41 @@ pub(crate) fn picture_size() -> Size {
     Size::new(160, 120).unwrap()
 }
 
+/// A minute as a call has it: one side better than the other, and a dip in the middle.
+fn trace() -> Trace {
+    let mut trace = Trace::default();
+    for i in 0..600 {
+        let at = f64::from(i) / 10.0;
+        let dip = if (250..300).contains(&i) { 0.4 } else { 1.0 };
+        let wave = (at / 5.0).sin();
+        trace.sample(Sample {
+            at,
+            fps: 30.0 * dip,
+            received: 3e5 * dip,
+            target: 3e5,
+            age: 90.0 / dip,
+            rtt: 12.0,
+            loss: 2.0 - 2.0 * dip,
+        });
+        if i % 5 == 0 {
+            let scores = |more: f64| SideScores {
+                psnr_y: 31.0 + more + wave,
+                ssim: 0.9 + more / 50.0,
+                ssimulacra2: Some(55.0 + 4.0 * more),
+            };
+            let sides = [(SideChoice::Bicubic, 0.0), (SideChoice::Network(0), 0.4), (SideChoice::Network(1), 0.7)];
+            trace.score(Scored { at, sides: sides.map(|(side, more)| (side, scores(more))).into() });
+        }
+    }
+    trace
+}
+
 pub(crate) struct Page {
     pub(crate) state: State,
     pub(crate) notices: Vec<String>,
     pub(crate) controls: Controls,
+    pub(crate) trace: Trace,
+    pub(crate) truth: bool,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
     pictures: Option<Pictures>,
     own: Option<TextureHandle>,
@@ -130,6 +171,8 @@ impl Page {
             sides: if matches!(state, State::Connected { .. }) { all.collect() } else { Vec::new() },
             state,
             notices: Vec::new(),
+            trace: trace(),
+            truth: true,
             controls: controls(),
             pictures: None,
             own: None,
@@ -159,6 +202,10 @@ impl Page {
             fps: 29.7,
             models: &models(),
             notices: &self.notices,
+            trace: &self.trace,
+            age_ms: 84.0,
+            again: true,
+            truth: loopback && self.truth,
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
         self.actions.borrow_mut().extend(actions);

@@ -1,0 +1,30 @@
+#!/bin/bash
+# Takes a picture of every layout of the window without a screen: scripts/layouts.sh FOLDER [clearcall's arguments]
+# Needs Xvfb and ImageMagick. assets/screenshot.png and assets/layouts.png are made with it:
+#   scripts/layouts.sh /tmp/layouts && cp /tmp/layouts/{side-by-side,layouts}.png assets/   (the first as screenshot.png)
+set -euo pipefail
+
+folder=${1:?give the folder to write to}
+shift
+[ $# -gt 0 ] || set -- call --source scene
+command -v montage >/dev/null || { echo "montage is missing (Debian: apt-get install imagemagick)" >&2; exit 1; }
+mkdir -p "$folder"
+
+# The window begins with the layout that it remembers, so each picture has settings of its own.
+settings=$(mktemp -d)
+trap 'rm -rf "$settings"' EXIT
+mkdir -p "$settings/clearcall"
+take() {
+    printf '%s\n' "$2" >"$settings/clearcall/settings.json"
+    XDG_CONFIG_HOME=$settings SCREEN=1300x800 "$(dirname "$0")/screenshot.sh" "$folder/$1.png" "${@:3}"
+}
+take side-by-side '{"layout": "side-by-side", "stats": true}' "$@"
+for layout in wipe toggle difference four-up; do
+    take "$layout" "{\"layout\": \"$layout\", \"stats\": false}" "$@"
+done
+take graphs '{"layout": "wipe", "stats": false, "graphs": true, "look": "light"}' "$@"
+
+cd "$folder"
+montage wipe.png difference.png four-up.png graphs.png -tile 2x2 -geometry 800x492+4+4 -background '#0d0f13' \
+    -depth 8 -colors 256 layouts.png
+echo "$folder/layouts.png"

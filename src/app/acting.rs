@@ -1,0 +1,140 @@
+//! Does what the person asked for during a call.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use egui::Ui;
+
+use super::{
+    call::{Call, Leave, Running},
+    call_page::{Action, Keep, ModelChoice},
+    keeping::{Keeping, Kept},
+    sides::SideChoice,
+};
+use crate::{model::Model, pipeline::Session};
+
+impl Call {
+    /// Has a picture made of what is seen.
+    fn keep(&self, ui: &Ui, what: Keep, models: &[Arc<Model>], choices: &[ModelChoice]) -> Result<(), String> {
+        let shot = self.shot.as_ref().ok_or("There is no picture yet.")?;
+        let sides = match what {
+            Keep::Sides => self.controls.compare.sides(self.controls.model),
+            _ => self.controls.compare.two(self.controls.model).to_vec(),
+        };
+        let kept = |side: SideChoice| {
+            let picture = shot.picture(&side.side(models)?)?.clone();
+            Some(Kept { side, word: side.word(choices), picture })
+        };
+        let mut sides: Vec<Kept> = sides.into_iter().filter_map(kept).collect();
+        // Low-res is the smaller one, and a crop takes its size from the first.
+        if what != Keep::Sides && sides.first().is_some_and(|k| k.side == SideChoice::Low) && sides.len() > 1 {
+            sides.rotate_left(1);
+        }
+        self.keeping.keep(ui.ctx(), what, shot.pair.stamp.id, sides, self.controls.shown)
+    }
+
+    /// Keeps what came of a blind test, and of which call.
+    fn write_outcome(&self) -> Result<(), String> {
+        let Some(outcome) = &self.controls.outcome else { return Ok(()) };
+        let mut json = serde_json::to_value(outcome).map_err(|e| e.to_string())?;
+        if let Some(map) = json.as_object_mut() {
+            map.insert("source".to_owned(), self.stats.source.clone().into());
+            map.insert("size".to_owned(), self.stats.size.clone().into());
+            map.insert("bitrate_bps".to_owned(), self.stats.bitrate_bps.target.into());
+        }
+        let text = serde_json::to_string_pretty(&json).map_err(|e| e.to_string())? + "\n";
+        self.keeping.text("blind-test", "json", text)
+    }
+
+    /// Passes on what the person did; says how the page is to be left, if it is.
+    pub(super) fn act(
+        &mut self,
+        ui: &Ui,
+        actions: Vec<Action>,
+        models: &[Arc<Model>],
+        choices: &[ModelChoice],
+    ) -> Option<Leave> {
+        self.pending.extend(actions);
+        if self.pending.contains(&Action::HangUp) {
+            return Some(Leave::HungUp);
+        }
+        if self.pending.contains(&Action::Again) {
+            return Some(Leave::Again);
+        }
+        if !matches!(self.running, Running::Open(_)) {
+            return None;
+        }
+        for action in std::mem::take(&mut self.pending) {
+            if let Action::Keep(what) = action {
+                if let Err(why) = self.keep(ui, what, models, choices) {
+                    self.notices.push_back((Instant::now(), why));
+                }
+                continue;
+            }
+            let Running::Open(session) = &self.running else { return None };
+            match action {
+                Action::HangUp | Action::Again | Action::Keep(_) => {}
+                Action::Size => session.set_size(self.controls.size),
+                Action::Fps => session.set_fps(self.controls.fps as f32),
+                Action::Freeze => {
+                    let id = self.shot.as_ref().map(|shot| shot.pair.stamp.id).filter(|_| !self.frozen);
+                    self.frozen = id.is_some();
+                    session.freeze(id);
+                }
+                Action::Step(by) => session.step(by.into()),
+                Action::Look => self.look_wanted = true,
+                Action::Record => {
+                    let said = record(session, &self.keeping, self.controls.recording);
+                    self.controls.recording = !self.controls.recording && said.is_ok();
+                    let said = said.unwrap_or_else(Some);
+                    self.notices.extend(said.map(|text| (Instant::now(), text)));
+                }
+                Action::Outcome => {
+                    if let Err(why) = self.write_outcome() {
+                        self.notices.push_back((Instant::now(), why));
+                    }
+                }
+                Action::Bitrate => session.set_bitrate(self.controls.bitrate),
+                Action::Model => {
+                    if let Some(model) = models.get(self.controls.model) {
+                        session.set_model(Arc::clone(model));
+                    }
+                }
+                Action::Hide => session.mute(self.controls.hidden),
+                Action::Impair => {
+                    // The sockets of the call look here for every packet.
+                    let ms = |n: u32| Duration::from_millis(n.into());
+                    self.impairment.set_loss(f64::from(self.controls.loss) / 100.0);
+                    self.impairment.set_delay(ms(self.controls.delay_ms), ms(self.controls.jitter_ms));
+                    let limit = Some(1000 * self.controls.rate_kbit).filter(|bits| *bits > 0);
+                    self.impairment.set_rate(limit);
+                }
+                Action::Answer => {
+                    let answer = session.accept_answer(self.controls.answer.trim());
+                    self.controls.answer_error = answer.err().map(|e| e.to_string());
+                }
+                Action::CopyStats => {
+                    if let Ok(json) = serde_json::to_string_pretty(&self.stats) {
+                        ui.ctx().copy_text(json);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Begins a recording, or ends it and says where it is; an error says what to say.
+fn record(session: &Session, keeping: &Keeping, running: bool) -> Result<Option<String>, String> {
+    if !running {
+        session.record(keeping.recording()?);
+        return Ok(None);
+    }
+    match session.stop_recording() {
+        Ok(Some(done)) => Ok(Some(format!("Recorded {:.1} s into {}", done.seconds, done.path.display()))),
+        Ok(None) => Ok(Some("Nothing was recorded: no whole picture came.".to_owned())),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,199 @@
+//! The controls of a running call, each of which acts at once.
+
+use egui::{
+    Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
+};
+
+use super::{
+    call_page::{Action, CallView, Controls, adopt},
+    style,
+};
+use crate::frame::Size;
+
+/// Height of a row.
+const ROW: f32 = 28.0;
+const SELF_VIEW: f32 = 62.0;
+/// Sizes that can be chosen, besides the one that the call began with.
+const SIZES: [(u32, u32); 5] = [(240, 180), (320, 240), (480, 360), (640, 480), (960, 720)];
+const RATES: [u32; 6] = [5, 10, 15, 24, 30, 60];
+
+/// Draws the controls and the own picture.
+pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    ui.horizontal_top(|ui| {
+        let width = (ui.available_width() - 1.5 * SELF_VIEW).max(200.0);
+        ui.vertical(|ui| {
+            ui.set_width(width);
+            ui.spacing_mut().slider_width = 88.0;
+            ui.horizontal_wrapped(|ui| {
+                bitrate(ui, controls, actions);
+                model(ui, view, controls, actions);
+                size(ui, controls, actions);
+                rate(ui, controls, actions);
+                let button = egui::Button::new("Hide me").selected(controls.hidden).min_size(vec2(76.0, ROW));
+                if ui.add(button).on_hover_text("Send black instead of your picture (H)").clicked() {
+                    controls.hidden = !controls.hidden;
+                    actions.push(Action::Hide);
+                }
+            });
+            if view.loopback {
+                ui.horizontal_wrapped(|ui| network(ui, controls, actions));
+            }
+        });
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| self_view(ui, view, controls.hidden));
+    });
+}
+
+/// The bad network on purpose.
+fn network(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let mut changed = false;
+    cell(ui, 228.0, |ui| {
+        let slider = egui::Slider::new(&mut controls.loss, 0.0..=30.0).step_by(0.5).suffix(" %");
+        changed |= named(ui, "Loss", slider).on_hover_text("Packets that are lost on purpose").changed();
+    });
+    cell(ui, 228.0, |ui| {
+        let slider = egui::Slider::new(&mut controls.delay_ms, 0..=500).suffix(" ms");
+        changed |= named(ui, "Delay", slider).on_hover_text("How long each packet is held back").changed();
+    });
+    cell(ui, 122.0, |ui| {
+        let label = text_in(ui, vec2(42.0, ROW), "Jitter");
+        let value = egui::DragValue::new(&mut controls.jitter_ms).range(0..=500).suffix(" ms");
+        let value = ui.add_sized(vec2(68.0, ROW), value).labelled_by(label.id);
+        changed |= value.on_hover_text("And up to so much longer, by chance").changed();
+    });
+    cell(ui, 156.0, |ui| {
+        let label = text_in(ui, vec2(42.0, ROW), "Limit");
+        let value = egui::DragValue::new(&mut controls.rate_kbit)
+            .range(0..=5000)
+            .speed(10.0)
+            .custom_formatter(|v, _| if v < 1.0 { "none".to_owned() } else { format!("{v:.0} kbit/s") })
+            .custom_parser(|text| {
+                let digits: String = text.chars().take_while(|c| c.is_ascii_digit()).collect();
+                if text.trim() == "none" { Some(0.0) } else { digits.parse().ok() }
+            });
+        let value = ui.add_sized(vec2(102.0, ROW), value).labelled_by(label.id);
+        changed |= value.on_hover_text("Bits a second that the network carries").changed();
+    });
+    if changed {
+        actions.push(Action::Impair);
+    }
+}
+
+/// A place of fixed width, so that what stands beside it does not move when a number grows.
+fn cell(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
+    ui.allocate_ui_with_layout(vec2(width, ROW), Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_width(width);
+        add(ui);
+    });
+}
+
+/// A slider with its name to the left of it, at the same place in each row.
+fn named(ui: &mut Ui, name: &str, slider: egui::Slider<'_>) -> egui::Response {
+    let label = text_in(ui, vec2(46.0, ROW), name);
+    ui.add(slider).labelled_by(label.id)
+}
+
+/// Text at the left of a place of fixed size; what does not fit is cut off.
+fn text_in(ui: &mut Ui, size: Vec2, text: &str) -> egui::Response {
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_size(size);
+        ui.add(Label::new(text).truncate())
+    })
+    .inner
+}
+
+fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
+    cell(ui, 244.0, |ui| {
+        let mut kbit = controls.bitrate / 1000;
+        let slider = egui::Slider::new(&mut kbit, 50..=4000)
+            .logarithmic(true)
+            .clamping(egui::SliderClamping::Edits)
+            .suffix(" kbit/s");
+        if named(ui, "Bitrate", slider).changed() && kbit != controls.bitrate / 1000 {
+            controls.bitrate = kbit * 1000;
+            actions.push(Action::Bitrate);
+        }
+    });
+}
+
+fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let before = controls.model;
+    cell(ui, 158.0, |ui| {
+        let label = text_in(ui, vec2(42.0, ROW), "Model");
+        let chosen = view.models.get(controls.model).map_or("", |m| m.name.as_str());
+        egui::ComboBox::from_id_salt("model")
+            .selected_text(chosen)
+            .width(104.0)
+            .truncate()
+            .show_ui(ui, |ui| {
+                for (i, m) in view.models.iter().enumerate() {
+                    let text = format!("{} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
+                    ui.selectable_value(&mut controls.model, i, text);
+                }
+            })
+            .response
+            .labelled_by(label.id);
+    });
+    if controls.model != before {
+        adopt(controls);
+        actions.push(Action::Model);
+    }
+}
+
+fn size(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let before = controls.size;
+    let mut sizes: Vec<Size> = SIZES.iter().filter_map(|&(w, h)| Size::new(w, h).ok()).collect();
+    if !sizes.contains(&before) {
+        sizes.push(before);
+    }
+    egui::ComboBox::from_id_salt("size")
+        .selected_text(before.to_string())
+        .width(88.0)
+        .show_ui(ui, |ui| {
+            for size in sizes {
+                ui.selectable_value(&mut controls.size, size, size.to_string());
+            }
+        })
+        .response
+        .on_hover_text("What is sent fits into this size")
+        .accessible_name("Size");
+    if controls.size != before {
+        actions.push(Action::Size);
+    }
+}
+
+fn rate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let before = controls.fps;
+    egui::ComboBox::from_id_salt("fps")
+        .selected_text(format!("{before} fps"))
+        .width(68.0)
+        .show_ui(ui, |ui| {
+            for fps in RATES {
+                ui.selectable_value(&mut controls.fps, fps, format!("{fps} fps"));
+            }
+        })
+        .response
+        .on_hover_text("Frames a second that are sent at most")
+        .accessible_name("Frame rate");
+    if controls.fps != before {
+        actions.push(Action::Fps);
+    }
+}
+
+fn self_view(ui: &mut Ui, view: &CallView<'_>, hidden: bool) {
+    let aspect = view.self_view.map_or(4.0 / 3.0, |(_, s)| s.width() as f32 / s.height() as f32).clamp(0.5, 1.8);
+    let (rect, response) = ui.allocate_exact_size(vec2((SELF_VIEW * aspect).round(), SELF_VIEW), Sense::hover());
+    let p = style::palette(ui);
+    ui.painter().rect_filled(rect, 4.0, p.ground);
+    match view.self_view {
+        Some((texture, _)) if !hidden => {
+            egui::Image::from_texture((texture, rect.size())).corner_radius(4.0).alt_text("You").paint_at(ui, rect);
+        }
+        _ => {
+            let text = if hidden { "hidden" } else { "you" };
+            ui.painter().text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(13.0), p.quiet);
+        }
+    }
+    ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, p.line), StrokeKind::Outside);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Your picture, as it is sent"));
+    response.on_hover_text(RichText::new("Your picture, as it is sent"));
+}

@@ -1,0 +1,201 @@
+//! What the window remembers from one time to the next, in a small JSON file.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    call_page::{Controls, ModelChoice},
+    compare::{Layout, View},
+    sides::SideChoice,
+};
+
+/// Links, clips and addresses that are remembered, of each kind.
+const RECENT: usize = 6;
+/// A file that is longer is not ours.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Look {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+}
+
+impl Look {
+    /// The next one in turn.
+    pub const fn next(self) -> Self {
+        match self {
+            Self::System => Self::Dark,
+            Self::Dark => Self::Light,
+            Self::Light => Self::System,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "System colours",
+            Self::Dark => "Dark",
+            Self::Light => "Light",
+        }
+    }
+
+    pub(crate) fn apply(self, ctx: &egui::Context) {
+        ctx.set_theme(match self {
+            Self::System => egui::ThemePreference::System,
+            Self::Dark => egui::ThemePreference::Dark,
+            Self::Light => egui::ThemePreference::Light,
+        });
+    }
+}
+
+/// Everything that is remembered. What is missing in a file has its usual value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Light or dark.
+    pub look: Look,
+    /// The numbers of each stage are shown.
+    pub stats: bool,
+    /// The graphs are shown.
+    pub graphs: bool,
+    /// How the sides are laid out.
+    pub layout: Layout,
+    /// Sides A and B, by their words.
+    pub sides: Option<[String; 2]>,
+    /// Pixels are squares.
+    pub nearest: bool,
+    /// The difference has a sign.
+    pub signed: bool,
+    /// What the difference is multiplied with.
+    pub gain: u32,
+    /// The difference of luma only.
+    pub luma: bool,
+    /// Links that were joined, newest first.
+    pub links: Vec<String>,
+    /// Clips that were sent, newest first.
+    pub clips: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            look: Look::System,
+            stats: true,
+            graphs: false,
+            layout: Layout::SideBySide,
+            sides: None,
+            nearest: false,
+            signed: true,
+            gain: 4,
+            luma: false,
+            links: Vec::new(),
+            clips: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Where the file is: `clearcall/settings.json` in the system's folder for such files.
+    pub fn usual_path() -> Option<PathBuf> {
+        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let folder = if cfg!(windows) {
+            set("APPDATA")
+        } else if cfg!(target_os = "macos") {
+            std::env::home_dir().map(|home| home.join("Library/Application Support"))
+        } else {
+            set("XDG_CONFIG_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".config")))
+        };
+        Some(folder?.join("clearcall").join("settings.json"))
+    }
+
+    /// Reads the file. One that is missing or damaged gives the usual values.
+    pub fn read(path: &Path) -> Self {
+        let small = std::fs::metadata(path).is_ok_and(|m| m.len() <= MAX_BYTES);
+        let text = if small { std::fs::read(path).ok() } else { None };
+        let read = text
+            .and_then(|text| serde_json::from_slice(&text).map_err(|e| tracing::warn!("{}: {e}", path.display())).ok());
+        let mut settings: Self = read.unwrap_or_default();
+        settings.gain = settings.gain.clamp(1, super::stage::MAX_GAIN);
+        settings.links.truncate(RECENT);
+        settings.clips.truncate(RECENT);
+        settings
+    }
+
+    /// Writes the file, whole or not at all.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(&beside, path)
+    }
+
+    /// Puts a link or a clip in front.
+    pub fn remember(list: &mut Vec<String>, what: &str) {
+        list.retain(|old| old != what);
+        list.insert(0, what.to_owned());
+        list.truncate(RECENT);
+    }
+
+    /// What a call begins with.
+    pub(crate) fn give(&self, controls: &mut Controls, models: &[ModelChoice]) {
+        (controls.stats, controls.graphs) = (self.stats, self.graphs);
+        let compare = &mut controls.compare;
+        (compare.layout, compare.nearest) = (self.layout, self.nearest);
+        (compare.signed, compare.gain, compare.luma) = (self.signed, self.gain, self.luma);
+        compare.view = View::default();
+        if let Some([a, b]) = &self.sides {
+            // The network that was asked for stands where a network stood.
+            let side = |word: &str| match SideChoice::of_word(word, models) {
+                Some(SideChoice::Network(_)) | None => SideChoice::Network(controls.model),
+                Some(other) => other,
+            };
+            let (a, b) = (side(a), side(b));
+            if a != b {
+                (compare.a, compare.b) = (a, b);
+            }
+        }
+    }
+
+    /// Takes over what the person has set during a call.
+    pub(crate) fn take(&mut self, controls: &Controls, models: &[ModelChoice]) {
+        (self.stats, self.graphs) = (controls.stats, controls.graphs);
+        let compare = &controls.compare;
+        (self.layout, self.nearest) = (compare.layout, compare.nearest);
+        (self.signed, self.gain, self.luma) = (compare.signed, compare.gain, compare.luma);
+        self.sides = Some([compare.a, compare.b].map(|side| side.word(models)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_damage_is_no_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/settings.json");
+        assert_eq!(Settings::read(&path), Settings::default());
+        let mut settings = Settings { look: Look::Light, layout: Layout::Wipe, gain: 8, ..Settings::default() };
+        for i in 0..9 {
+            Settings::remember(&mut settings.links, &format!("http://{i}"));
+        }
+        Settings::remember(&mut settings.links, "http://5");
+        assert_eq!((settings.links[0].as_str(), settings.links.len()), ("http://5", RECENT));
+        settings.write(&path).unwrap();
+        assert_eq!(Settings::read(&path), settings);
+        std::fs::write(&path, "{\"look\": 7").unwrap();
+        assert_eq!(Settings::read(&path), Settings::default());
+        std::fs::write(&path, "{\"gain\": 4000, \"unknown\": 1}").unwrap();
+        assert_eq!(Settings::read(&path).gain, 16);
+    }
+}
