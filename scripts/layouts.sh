@@ -25,6 +25,6 @@ done
 take graphs '{"layout": "wipe", "stats": false, "graphs": true, "look": "light"}' "$@"
 
 cd "$folder"
-montage wipe.png difference.png four-up.png graphs.png -tile 2x2 -geometry 800x492+4+4 -background '#0d0f13' \
-    -depth 8 -colors 256 layouts.png
+montage wipe.png difference.png four-up.png graphs.png -tile 2x2 -geometry 700x431+4+4 -background '#0d0f13' \
+    PNG8:layouts.png
 echo "$folder/layouts.png"

@@ -261,7 +261,10 @@ mod tests {
     fn sides_and_crops_become_files_and_a_bad_folder_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let (tell, told) = sync_channel(8);
-        let room = Darkroom::start(Arc::new(move || drop(tell.try_send(())))).unwrap();
+        let room = Darkroom::start(Arc::new(move || {
+            let _ = tell.try_send(());
+        }))
+        .unwrap();
         let sides = || vec![("bicubic".to_owned(), Picture::Cpu(Arc::new(numbered(4, 3))))];
         let deep = folder.path().join("a/b");
         assert!(room.give(Job::Sides { id: 7, sides: sides(), folder: deep.clone() }));

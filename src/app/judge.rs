@@ -2,7 +2,7 @@
 //!
 //! The frames that are scored are made anew by the CPU engine in I420, by the same code as `clearcall upscale`,
 //! so that the numbers are the ones that `clearcall measure` gives. After each frame the thread rests, so that
-//! it takes a third of one core at most.
+//! it takes a quarter of one core at most.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What the thread rests after a frame, as a multiple of the time that the frame took.
-const REST: u32 = 2;
+const REST: u32 = 3;
 const TICK: Duration = Duration::from_millis(100);
 
 /// The scores of one side of one frame.
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn without_the_truth_there_is_no_verdict() {
         let model = Arc::new(Model::untrained(4, 0, 1).unwrap());
-        let known = shot(&model);
-        let unknown = Shot { truth: None, ..known };
+        let mut unknown = shot(&model);
+        unknown.truth = None;
         assert!(Bench::default().score(&unknown, &[Side::Bicubic], false).is_none());
     }
 
@@ -223,7 +223,10 @@ mod tests {
     fn the_thread_answers_and_ends() {
         let model = Arc::new(Model::untrained(4, 0, 1).unwrap());
         let (tell, told) = sync_channel(1);
-        let judge = Judge::start(Arc::new(move || drop(tell.try_send(())))).unwrap();
+        let judge = Judge::start(Arc::new(move || {
+            let _ = tell.try_send(());
+        }))
+        .unwrap();
         judge.offer(&Arc::new(shot(&model)), vec![Side::Bicubic]);
         told.recv().unwrap();
         assert_eq!(judge.verdict().map(|v| v.sides.len()), Some(1));

@@ -160,7 +160,9 @@ mod tests {
     #[test]
     fn the_scene_is_seen_small_and_a_missing_file_is_said() {
         let (tell, told) = sync_channel(1);
-        let wake: Wake = Arc::new(move || drop(tell.try_send(())));
+        let wake: Wake = Arc::new(move || {
+            let _ = tell.try_send(());
+        });
         let preview = Preview::start(SourceSpec::Scene, Arc::clone(&wake));
         told.recv().unwrap();
         let frame = preview.frame().unwrap();

@@ -297,6 +297,7 @@ fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, plac
                 if ui.button("Flip").on_hover_text(key_of(Command::Flip)).clicked() {
                     compare.flipped = !compare.flipped;
                 }
+                scored(ui, seen, if compare.flipped { compare.b } else { compare.a });
             }
             Layout::Difference => difference_line(ui, seen, compare, rect.width()),
             Layout::FourUp => {
@@ -327,7 +328,9 @@ fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f
         compare.signed = !compare.signed;
     }
     for gain in [1, 2, 4, 8, MAX_GAIN] {
-        let button = egui::Button::new(format!("×{gain}")).selected(compare.gain == gain).frame_when_inactive(false);
+        let button = egui::Button::new(format!("×{gain}"))
+            .selected(compare.gain == gain)
+            .frame_when_inactive(compare.gain == gain);
         if ui.add(button).on_hover_text("How strongly it is shown (G)").clicked() {
             compare.gain = gain;
         }
@@ -342,8 +345,16 @@ fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f
 fn scored(ui: &mut Ui, seen: &Seen<'_>, side: SideChoice) {
     if let Some(scores) = (seen.scores)(side) {
         let colour = style::palette(ui).quiet;
-        let text = Label::new(RichText::new(graphs::in_words(&scores)).color(colour)).truncate();
-        ui.add(text).on_hover_text("PSNR-Y · SSIM · SSIMULACRA2, against the truth");
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let fits = |text: &str| {
+            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x < ui.available_width()
+        };
+        // All of it, or the first score, or nothing: half a number is none.
+        let all = graphs::in_words(&scores);
+        let first = all.split(" · ").next().unwrap_or_default().to_owned();
+        let Some(text) = [all, first].into_iter().find(|text| fits(text)) else { return };
+        let hint = "PSNR-Y · SSIM · SSIMULACRA2, against the truth";
+        ui.add(Label::new(RichText::new(text).color(colour))).on_hover_text(hint);
     }
 }
 
