@@ -4,4 +4,5 @@
 pub(super) const MODELS: &[(&str, &[u8])] = &[
     ("small", include_bytes!("../../models/small.safetensors")),
     ("nano", include_bytes!("../../models/nano.safetensors")),
+    ("medium", include_bytes!("../../models/medium.safetensors")),
 ];

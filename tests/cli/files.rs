@@ -52,10 +52,10 @@ fn devices_always_lists_the_cpu() {
 }
 
 #[test]
-fn models_lists_the_two_that_are_shipped() {
+fn models_lists_all_that_are_shipped() {
     let models = clearcall(&["models", "--json"]).ok().json();
     let text = clearcall(&["models"]).ok().out;
-    for name in ["nano", "small"] {
+    for name in ["nano", "small", "medium"] {
         let model = models.as_array().unwrap().iter().find(|m| m["name"] == name);
         let model = model.unwrap_or_else(|| panic!("{name} is missing in {models}"));
         assert_eq!(model["scale"], 2);

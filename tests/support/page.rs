@@ -42,6 +42,7 @@ pub(crate) fn numbers() -> Snapshot {
         engine: Some(EngineKind::Cpu),
         engine_reason: "CPU: the only adapter is a software one".to_owned(),
         model: "small".to_owned(),
+        model_reason: "as asked".to_owned(),
         upscaler: Method::Cnn,
         source: "scene".to_owned(),
         size: "480x360".to_owned(),

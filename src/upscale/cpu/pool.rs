@@ -143,7 +143,9 @@ mod tests {
             let mut pool = Pool::new(threads).unwrap();
             let counts: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
             for _ in 0..100 {
-                pool.run(&|i| drop(counts[i].fetch_add(1, Ordering::Relaxed)));
+                pool.run(&|i| {
+                    counts[i].fetch_add(1, Ordering::Relaxed);
+                });
             }
             assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 100));
         }
@@ -157,7 +159,9 @@ mod tests {
             assert!(catch_unwind(AssertUnwindSafe(|| pool.run(&work))).is_err());
         }
         let sum = AtomicUsize::new(0);
-        pool.run(&|i| drop(sum.fetch_add(i, Ordering::Relaxed)));
+        pool.run(&|i| {
+            sum.fetch_add(i, Ordering::Relaxed);
+        });
         assert_eq!(sum.into_inner(), 3);
     }
 }
