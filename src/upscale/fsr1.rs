@@ -8,7 +8,7 @@
 //!   two lobes on edges, something softer elsewhere. The result is held between the least and the greatest of the
 //!   four nearest.
 //! * **RCAS**: a cross of five pixels sharpens by the strongest negative lobe that leaves no value outside what the
-//!   cross allows, at most [`LOBE_LIMIT`], less [`STOPS`].
+//!   cross allows, at most 3/16, less a fifth of a stop.
 //!
 //! The shader works on R′G′B′ and takes its direction from a rough luma; here luma is all there is.
 

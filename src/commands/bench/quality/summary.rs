@@ -51,7 +51,7 @@ pub(super) struct Mean {
 }
 
 /// Clips and upscalers in the order in which they come.
-fn names<'a>(rows: &'a [Row], of: fn(&Row) -> &String) -> Vec<&'a String> {
+fn names(rows: &[Row], of: fn(&Row) -> &String) -> Vec<&String> {
     let mut names = Vec::new();
     for name in rows.iter().map(of) {
         if !names.contains(&name) {
