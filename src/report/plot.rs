@@ -230,10 +230,9 @@ mod tests {
     fn ticks_are_round_and_few() {
         let ticks = Axis::new([150.0, 600.0].into_iter(), true, 0.0, 1.0).ticks();
         assert_eq!(ticks, [150.0, 200.0, 300.0, 400.0, 500.0, 600.0]);
-        assert_eq!(
-            Axis::new([60.0, 3000.0].into_iter(), true, 0.0, 1.0).ticks(),
-            [100.0, 200.0, 500.0, 1000.0, 2000.0]
-        );
+        // The axis begins a little below its first value.
+        let ticks = Axis::new([60.0, 3000.0].into_iter(), true, 0.0, 1.0).ticks();
+        assert_eq!(ticks, [50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]);
         let ticks = Axis::new([33.1, 38.9].into_iter(), false, 0.0, 1.0).ticks();
         assert_eq!(ticks.iter().map(|t| number(*t)).collect::<Vec<_>>(), ["34", "36", "38"]);
         let flat = Axis::new([5.0].into_iter(), false, 0.0, 1.0);
