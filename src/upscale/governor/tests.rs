@@ -84,7 +84,7 @@ fn it_does_not_flap_where_a_model_seems_to_fit_and_does_not() {
 #[test]
 fn single_late_frames_change_nothing_but_one_in_ten_does() {
     let late = |every: usize| {
-        move |now: f64, rung| if (now * 30.0).round() as usize % every == 0 { 40.0 } else { usual(rung) }
+        move |now: f64, rung| if ((now * 30.0).round() as usize).is_multiple_of(every) { 40.0 } else { usual(rung) }
     };
     let mut g = governor(None);
     run(&mut g, 0.0, 30.0, |_, rung| usual(rung));
