@@ -1,6 +1,6 @@
-//! A frame at its own size in R′G′B′, for looking at and for scores.
+//! A frame at its own size from and in R′G′B′, for pictures that come as such, for looking at and for scores.
 
-use super::{Frame, Plane, Rgba};
+use super::{Colour, Frame, FrameError, Plane, Rgba, Stamp};
 
 impl Frame {
     /// R′G′B′ in 0..1, row after row, without padding.
@@ -14,6 +14,44 @@ impl Frame {
         let data = self.to_rgb().into_iter().flat_map(|[r, g, b]| [byte(r), byte(g), byte(b), 255]).collect();
         Rgba { size: self.size(), data }
     }
+
+    /// A BT.601 limited range frame of `width · height` pixels of three bytes, rows without padding; an odd last
+    /// row or column is left out. What is missing in `rgb` stays black.
+    ///
+    /// Luma is rounded for each pixel, chroma is that of the mean of the four pixels that it lies between
+    /// (BT.601-7 §2.5.1: C′b = (B′ − Y′) / 1.772, C′r = (R′ − Y′) / 1.402, in 224 steps about 128).
+    pub fn from_rgb8(rgb: &[u8], width: usize, height: usize, stamp: Stamp) -> Result<Self, FrameError> {
+        let stride = 3 * width;
+        let (width, height) = (width & !1, height & !1);
+        let chroma = || Plane::filled(width / 2, height / 2, 128);
+        let mut frame = Self::new(Plane::filled(width, height, 16), chroma(), chroma(), Colour::default(), stamp)?;
+        let [luma, cb, cr] = frame.planes_mut();
+        for (cy, rows) in rgb.chunks_exact(2 * stride).take(height / 2).enumerate() {
+            for cx in 0..width / 2 {
+                let mut mean = [0.0_f32; 3];
+                for (dy, row) in rows.chunks_exact(stride).enumerate() {
+                    for dx in 0..2 {
+                        let x = 2 * cx + dx;
+                        let rgb: [f32; 3] = std::array::from_fn(|c| f32::from(row[3 * x + c]));
+                        luma.row_mut(2 * cy + dy)[x] = (16.0 + 219.0 / 255.0 * grey(rgb)).round() as u8;
+                        for (mean, v) in mean.iter_mut().zip(rgb) {
+                            *mean += 0.25 * v;
+                        }
+                    }
+                }
+                let y = grey(mean);
+                let code = |v: f32| (128.0 + 224.0 / 255.0 * v).round().clamp(16.0, 240.0) as u8;
+                cb.row_mut(cy)[cx] = code((mean[2] - y) / 1.772);
+                cr.row_mut(cy)[cx] = code((mean[0] - y) / 1.402);
+            }
+        }
+        Ok(frame)
+    }
+}
+
+/// Luma of R′G′B′ by BT.601.
+fn grey([r, g, b]: [f32; 3]) -> f32 {
+    0.299 * r + 0.587 * g + 0.114 * b
 }
 
 /// R′G′B′ in 0..1, with chroma between its samples interpolated linearly (they lie in the middle of four pixels).
@@ -52,6 +90,17 @@ fn chroma_row(plane: &Plane, y: usize, out: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::frame::{Colour, Matrix, Range, Size, Stamp};
+
+    #[test]
+    fn rgb_and_back() {
+        // Red, by hand: Y = 16 + 219 · 0.299 = 81, Cb = 128 − 224 · 0.299 / 1.772 = 90, Cr = 128 + 224 · 0.5 = 240.
+        let red = Frame::from_rgb8(&[255, 0, 0].repeat(5 * 3), 5, 3, Stamp::now(0)).unwrap();
+        assert_eq!(red.size(), Size::new(4, 2).unwrap(), "odd ends are left out");
+        assert_eq!([red.y().row(1)[3], red.u().row(0)[1], red.v().row(0)[1]], [81, 90, 240]);
+        let back = red.to_rgba().data[..3].to_vec();
+        assert!(back[0] >= 253 && back[1] <= 2 && back[2] <= 2, "{back:?}");
+        assert!(Frame::from_rgb8(&[], 1, 9, Stamp::now(0)).is_err());
+    }
 
     #[test]
     fn known_colours_become_rgb() {

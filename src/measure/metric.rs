@@ -21,7 +21,7 @@ pub enum Metric {
     Ssim,
     /// [`ms_ssim`] of luma.
     MsSsim,
-    /// [`ssimulacra2`].
+    /// [`ssimulacra2()`].
     Ssimulacra2,
 }
 

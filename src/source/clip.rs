@@ -1,8 +1,9 @@
-//! Video files: H.264 in MP4 or as a byte stream, and raw pictures in Y4M.
+//! Video files: H.264 in MP4 or as a byte stream, raw pictures in Y4M, and a still picture as a clip of one frame.
 
 mod annexb;
 mod error;
 mod mp4;
+mod still;
 mod y4m;
 
 use std::fs::File;
@@ -16,6 +17,9 @@ pub use y4m::Y4mWriter;
 use super::{Event, Source, SourceError};
 use crate::codec::{DecodeError, Decoder};
 use crate::frame::{Frame, Size, Stamp};
+
+/// Frames a second of a still picture that is repeated.
+const STILL_FPS: f32 = 30.0;
 
 /// One picture of a file.
 #[derive(Debug, Clone)]
@@ -47,6 +51,7 @@ pub struct ClipReader {
 #[derive(Debug)]
 enum Kind {
     Y4m(y4m::Y4mReader<BufReader<File>>),
+    Still(Box<Frame>),
     H264 { units: Units, decoder: Box<Decoder>, flushing: bool },
 }
 
@@ -86,6 +91,10 @@ impl ClipReader {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
             kind = Kind::h264(Units::Mp4(mp4), &path)?;
+        } else if still::looks_like(&head) {
+            let frame = still::read(reader, &path)?;
+            (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));
+            kind = Kind::Still(Box::new(frame));
         } else if annexb::looks_like(&head) {
             let stream = annexb::AnnexBReader::open(reader, &path)?;
             (size, fps, frames) = (stream.size(), stream.fps(), None);
@@ -142,6 +151,7 @@ impl ClipReader {
     pub fn rewind(&mut self) -> Result<(), ClipError> {
         match &mut self.kind {
             Kind::Y4m(y4m) => y4m.rewind(&self.path)?,
+            Kind::Still(_) => {}
             Kind::H264 { units, decoder, flushing } => {
                 match units {
                     Units::Mp4(mp4) => mp4.rewind(),
@@ -161,6 +171,11 @@ impl ClipReader {
             Kind::Y4m(y4m) => {
                 let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
                 let frame = y4m.next(stamp, &self.path)?;
+                Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
+            }
+            Kind::Still(frame) => {
+                let stamp = Stamp { id, captured: opened };
+                let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
                 Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
             }
             Kind::H264 { units, decoder, flushing } => {

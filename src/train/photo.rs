@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    frame::{Colour, Frame, MAX_SIDE, Plane, Stamp},
+    frame::{Frame, MAX_SIDE, Plane, Stamp},
     train::TrainError,
 };
 
@@ -42,43 +42,8 @@ pub(super) fn read(path: &Path, stamp: Stamp) -> Result<Frame, TrainError> {
         let is = format!("it is {}x{}", picture.width(), picture.height());
         return Err(failed(format!("{is}, and a training picture needs {MIN_SIDE} pixels on each side")));
     }
-    let stride = picture.width() as usize * 3;
-    let (width, height) = (picture.width() as usize & !1, picture.height() as usize & !1);
-    let rgb = picture.into_raw();
-    let mut frame = Frame::new(
-        Plane::filled(width, height, 0),
-        Plane::filled(width / 2, height / 2, 0),
-        Plane::filled(width / 2, height / 2, 0),
-        Colour::default(),
-        stamp,
-    )
-    .map_err(|e| failed(e.to_string()))?;
-    let [luma, cb, cr] = frame.planes_mut();
-    for (cy, rows) in rgb.chunks_exact(2 * stride).take(height / 2).enumerate() {
-        for cx in 0..width / 2 {
-            let mut mean = [0.0_f32; 3];
-            for (dy, row) in rows.chunks_exact(stride).enumerate() {
-                for dx in 0..2 {
-                    let x = 2 * cx + dx;
-                    let rgb: [f32; 3] = std::array::from_fn(|c| f32::from(row[3 * x + c]));
-                    luma.row_mut(2 * cy + dy)[x] = (16.0 + 219.0 / 255.0 * grey(rgb)).round() as u8;
-                    for (mean, v) in mean.iter_mut().zip(rgb) {
-                        *mean += 0.25 * v;
-                    }
-                }
-            }
-            // BT.601-7 §2.5.1: Cb = (B − Y) / 1.772, Cr = (R − Y) / 1.402, in 224 steps about 128.
-            let y = grey(mean);
-            let code = |v: f32| (128.0 + 224.0 / 255.0 * v).round().clamp(16.0, 240.0) as u8;
-            cb.row_mut(cy)[cx] = code((mean[2] - y) / 1.772);
-            cr.row_mut(cy)[cx] = code((mean[0] - y) / 1.402);
-        }
-    }
-    Ok(frame)
-}
-
-fn grey([r, g, b]: [f32; 3]) -> f32 {
-    0.299 * r + 0.587 * g + 0.114 * b
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Frame::from_rgb8(picture.as_raw(), width, height, stamp).map_err(|e| failed(e.to_string()))
 }
 
 /// Where a pixel of the window lies in the picture: a turn, a zoom and a shift.
@@ -190,6 +155,7 @@ fn weights(t: f32) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Colour;
 
     fn ramp(width: usize, height: usize) -> Frame {
         let mut frame = Frame::filled(
