@@ -93,6 +93,7 @@ impl fmt::Debug for Conv3x3 {
 
 impl Conv3x3 {
     /// The same shape, all numbers zero.
+    #[cfg(feature = "train")]
     pub(crate) fn zeroed(&self) -> Self {
         Self { weights: vec![0.0; self.weights.len()], bias: vec![0.0; self.bias.len()], ..*self }
     }

@@ -7,6 +7,7 @@ use clearcall::{
     frame::{Frame, Size},
     measure::Summary,
     report,
+    scale::{Kernel, Scaler},
     source::clip::{ClipReader, Y4mWriter},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Method},
 };
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let mut sink: Option<Sink> = None;
     let mut scoring = Scoring::default();
     let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
-    let mut size: Option<Size> = None;
+    let (mut size, mut scaled): (Option<Size>, Option<Size>) = (None, None);
     let bar = super::bar(clip.frames_hint(), "upscaling");
     while let Some(picture) = clip.next().input()? {
         let high = upscaler.upscale(&picture.frame, method).with_context(|| format!("frame {frames}"))?;
@@ -59,7 +60,8 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
             ))
             .into());
         }
-        size = Some(high.size());
+        let size_now = high.size();
+        size = Some(size_now);
         if let Some(path) = &args.output {
             let sink = match &mut sink {
                 Some(sink) => sink,
@@ -74,7 +76,13 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
                     args.input.display()
                 ))
             })?;
-            scoring.push(truth.frame, high)?;
+            let truth = if nearly(truth.frame.size(), size_now) {
+                scaled = Some(truth.frame.size());
+                Scaler::new(size_now, Kernel::default()).scale(&truth.frame)?
+            } else {
+                truth.frame
+            };
+            scoring.push(truth, high)?;
         }
         damaged += u64::from(picture.damaged);
         qps.extend(picture.qp.map(f64::from));
@@ -90,6 +98,9 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     }
     if reference.as_mut().map(ClipReader::next).transpose().input()?.flatten().is_some() {
         eprintln!("note: the reference has more frames than {}; the rest was not compared", args.input.display());
+    }
+    if let Some(from) = scaled {
+        eprintln!("note: the reference was scaled from {from} to {size}");
     }
     let scores = scoring.finish()?;
     let report = Report {
@@ -121,6 +132,12 @@ pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
         cli::Engine::Gpu => EngineChoice::Gpu,
         cli::Engine::Cpu => EngineChoice::Cpu,
     }
+}
+
+/// Whether two sizes differ, but by no more than a sender's rounding to even sides makes of them: one in a hundred.
+fn nearly(a: Size, b: Size) -> bool {
+    let near = |a: u32, b: u32| a.abs_diff(b) * 100 <= a;
+    a != b && near(a.width(), b.width()) && near(a.height(), b.height())
 }
 
 fn method(method: cli::Method) -> Method {

@@ -77,6 +77,12 @@ fn a_still_picture_is_a_clip_of_one_frame() {
         assert_eq!(scores["frames"], 1);
         assert!(scores["psnr_y"].as_f64().is_some_and(|psnr| psnr > 20.0), "{scores}");
     }
+    // A size whose half is odd is sent a little smaller, and the truth is scaled to what comes back.
+    let odd = room.at("odd.png");
+    image::RgbImage::from_fn(402, 200, |x, y| image::Rgb([x as u8, y as u8, 9])).save(&odd).unwrap();
+    clearcall(&["encode", &odd, "-o", &room.at("odd.264"), "--size", "200x100"]).ok();
+    let scored = clearcall(&["upscale", &room.at("odd.264"), "--reference", &odd, "--engine", "cpu"]).ok();
+    assert!(scored.err.contains("scaled from 402x200 to 400x"), "{}", scored.err);
     // Cut in the middle it is an error that names the file.
     let bytes = fs::read(room.at("still.png")).unwrap();
     let cut = room.holds("cut.png", &bytes[..bytes.len() / 3]);
