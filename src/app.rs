@@ -122,6 +122,9 @@ pub struct App {
     plan: Plan,
     models: Vec<Arc<Model>>,
     choices: Vec<ModelChoice>,
+    twins: Vec<Option<Twin>>,
+    /// How far the models are blended to their vivid weights.
+    vivid: f32,
     gpu: Option<GpuContext>,
     textures: Textures,
     page: Page,
@@ -160,15 +163,20 @@ impl App {
         if let Some(same) = models.iter().find(|m| ***m == *plan.model) {
             plan.model = Arc::clone(same);
         }
-        let choices = models
-            .iter()
-            .map(|m| ModelChoice { name: m.name().to_owned(), mac_per_pixel: m.mac_per_pixel() })
-            .collect();
+        let twins: Vec<Option<Twin>> = models.iter().map(Twin::of).collect();
+        let choice = |(model, twin): (&Arc<Model>, &Option<Twin>)| ModelChoice {
+            name: model.name().to_owned(),
+            mac_per_pixel: model.mac_per_pixel(),
+            vivid: twin.is_some(),
+        };
+        let choices = models.iter().zip(&twins).map(choice).collect();
         let page = Page::Start(Box::new(StartPage::new(&plan.source, summary(&plan))));
         let mut app = Self {
             plan,
             models,
             choices,
+            twins,
+            vivid: 0.0,
             gpu,
             textures: Textures::new(cc.wgpu_render_state.clone()),
             page,
@@ -210,6 +218,7 @@ impl App {
         let folder = self.pictures.clone();
         let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.models, folder, before);
         self.settings.give(&mut call.controls, &self.choices);
+        call.controls.vivid = self.vivid;
         self.page = Page::Call(Box::new(call));
     }
 
@@ -364,6 +373,11 @@ impl eframe::App for App {
             }
             Page::Call(call) => {
                 let leave = call.show(ui, &mut self.textures, &self.models, &self.choices);
+                if call.controls.vivid != self.vivid {
+                    self.vivid = call.controls.vivid;
+                    blend(&mut self.models, &mut self.choices, &self.twins, self.vivid);
+                    call.follow(&self.models);
+                }
                 let look_wanted = std::mem::take(&mut call.look_wanted);
                 if let Some(leave) = leave {
                     self.plan = call.plan(&self.plan, &self.models);
@@ -388,6 +402,36 @@ impl eframe::App for App {
 impl Drop for App {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// A model as it was trained for the right values, and its vivid weights.
+struct Twin {
+    faithful: Arc<Model>,
+    vivid: Model,
+}
+
+impl Twin {
+    /// Of a shipped model; none of others.
+    fn of(model: &Arc<Model>) -> Option<Self> {
+        if Model::find(model.name()).ok()? != **model {
+            return None;
+        }
+        let vivid = Model::find_vivid(model.name()).map_err(|error| tracing::warn!("{error}")).ok()??;
+        Some(Self { faithful: Arc::clone(model), vivid })
+    }
+}
+
+/// Puts models that are so vivid in the place of those that there are.
+fn blend(models: &mut [Arc<Model>], choices: &mut [ModelChoice], twins: &[Option<Twin>], vivid: f32) {
+    for ((model, choice), twin) in models.iter_mut().zip(choices).zip(twins) {
+        let Some(Twin { faithful, vivid: weights }) = twin else { continue };
+        if vivid <= 0.0 {
+            *model = Arc::clone(faithful);
+        } else if let Ok(blended) = faithful.blended(weights, vivid) {
+            *model = Arc::new(blended);
+        }
+        choice.name = model.name().to_owned();
     }
 }
 

@@ -110,6 +110,9 @@ pub(crate) struct ReceiveArgs {
     /// it is the smallest, until another is chosen.
     #[arg(long, value_name = "auto|NAME|FILE", default_value = "auto")]
     pub(crate) model: String,
+    /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both
+    #[arg(long, value_name = "0..1", default_value = "0")]
+    pub(crate) vivid: Amount,
     /// With --model auto: upscaling takes at most this share of all cores
     #[arg(long, value_name = "PERCENT")]
     pub(crate) cpu_share: Option<Percent>,
@@ -214,6 +217,9 @@ pub(crate) struct UpscaleArgs {
     /// A model's name (see `clearcall models`) or a .safetensors file
     #[arg(long, value_name = "NAME|FILE", default_value = "small")]
     pub(crate) model: String,
+    /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both
+    #[arg(long, value_name = "0..1", default_value = "0")]
+    pub(crate) vivid: Amount,
     /// Where the CNN runs; auto takes the GPU if there is a real one
     #[arg(long, value_enum, default_value_t)]
     pub(crate) engine: Engine,
@@ -300,6 +306,10 @@ number!(
     Fps(f32), |t| bounded(t, 1.0, 60.0, "the frame rate").map(|v| v as f32)
 );
 number!(
+    /// How much of something, 0 to 1.
+    Amount(f32), |t| bounded(t, 0.0, 1.0, "the amount").map(|v| v as f32)
+);
+number!(
     /// A share in percent, kept as 0 to 1.
     Percent(f32), |t| bounded(t.trim_end_matches('%'), 0.0, 100.0, "the share").map(|v| (v / 100.0) as f32)
 );
@@ -341,7 +351,7 @@ pub(crate) struct TrainArgs {
     /// Steps of the optimiser; small networks still gain after 100,000
     #[arg(long, default_value_t = 20_000)]
     pub(crate) steps: u32,
-    /// Start from this model, which has the same shape, instead of from chance
+    /// Start from what this model computes instead of from chance; it has no more channels or layers
     #[arg(long, value_name = "M.safetensors")]
     pub(crate) from: Option<PathBuf>,
     /// Patches in a step
@@ -362,6 +372,25 @@ pub(crate) struct TrainArgs {
     /// The weight of the loss of neighbouring differences, which asks for edges
     #[arg(long, value_name = "W", default_value_t = 0.0)]
     pub(crate) edges: f32,
+    /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
+    /// five weights below
+    #[arg(long)]
+    pub(crate) vivid: bool,
+    /// With --vivid: the weight of pictures that the critic takes for true ones
+    #[arg(long, value_name = "W", default_value_t = 0.003, requires = "vivid")]
+    pub(crate) adversarial: f32,
+    /// With --vivid: the weight of the right values
+    #[arg(long, value_name = "W", default_value_t = 1.0, requires = "vivid")]
+    pub(crate) supervised: f32,
+    /// With --vivid: the weight of the right values from a noisy input
+    #[arg(long, value_name = "W", default_value_t = 0.5, requires = "vivid")]
+    pub(crate) locality: f32,
+    /// With --vivid: the weight of a tangent space of full rank
+    #[arg(long, value_name = "W", default_value_t = 0.0002, requires = "vivid")]
+    pub(crate) tangent: f32,
+    /// With --vivid: the weight of the critic's features of the true picture
+    #[arg(long, value_name = "W", default_value_t = 0.01, requires = "vivid")]
+    pub(crate) feature: f32,
     /// Train the convolutions as they are, without the extra numbers that fold away
     #[arg(long)]
     pub(crate) plain_blocks: bool,

@@ -17,11 +17,12 @@ pub(crate) mod measure;
 pub(crate) mod train;
 pub(crate) mod upscale;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use clearcall::{
     frame::Frame,
     measure::{Scores, Summary},
+    model::Model,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -90,9 +91,16 @@ impl Scoring {
     }
 }
 
-/// The model that `name` means, by name or by file.
-pub(crate) fn model(name: &str) -> anyhow::Result<std::sync::Arc<clearcall::model::Model>> {
-    clearcall::model::Model::find(name).map(std::sync::Arc::new).input()
+/// The model that `name` means, by name or by file, `vivid` (0 to 1) of the way to its vivid weights.
+pub(crate) fn model(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
+    let model = Model::find(name).input()?;
+    if vivid <= 0.0 {
+        return Ok(Arc::new(model));
+    }
+    match Model::find_vivid(name).input()? {
+        Some(weights) => model.blended(&weights, vivid).map(Arc::new).input(),
+        None => Err(InputFault(format!("there are no vivid weights for the model {name}: leave --vivid out")).into()),
+    }
 }
 
 /// Whether `path` ends in `.extension`, in any case.

@@ -299,6 +299,41 @@ impl Model {
         Err(ModelError::Unknown { name: name_or_path.to_owned(), known: Self::shipped().collect() })
     }
 
+    /// Between two models of one shape: this one's weights, and `amount` (0 to 1) of the way to the other's. It is
+    /// called after this one and the amount, `small@0.6`.
+    pub fn blended(&self, with: &Self, amount: f32) -> Result<Self, ModelError> {
+        let shape = |m: &Self| (m.info.channels, m.info.depth, m.by_qp.len());
+        if shape(self) != shape(with) {
+            let why = format!("it cannot be blended with {}, whose layers have another shape", with.name);
+            return Err(ModelError::Invalid { name: self.name.clone(), why });
+        }
+        let mut blended = self.clone();
+        if amount.is_nan() || amount <= 0.0 {
+            return Ok(blended);
+        }
+        let amount = amount.min(1.0);
+        blended.name = format!("{}@{}", self.name, (amount * 100.0).round() / 100.0);
+        let ours = blended.layers.iter_mut().chain(&mut blended.by_qp);
+        for (ours, theirs) in ours.zip(with.layers.iter().chain(&with.by_qp)) {
+            let numbers = ours.weights.iter_mut().chain(&mut ours.bias);
+            for (ours, theirs) in numbers.zip(theirs.weights.iter().chain(&theirs.bias)) {
+                *ours += amount * (theirs - *ours);
+            }
+        }
+        Ok(blended)
+    }
+
+    /// The vivid weights of the model that [`Model::find`] finds: of a shipped one those that are built in, of a file
+    /// `NAME.safetensors` the file `NAME.vivid.safetensors` beside it. [`None`]: there are none.
+    pub fn find_vivid(name_or_path: &str) -> Result<Option<Self>, ModelError> {
+        if shipped::MODELS.iter().any(|(name, _)| *name == name_or_path) {
+            let vivid = shipped::VIVID.iter().find(|(name, _)| *name == name_or_path);
+            return vivid.map(|(name, bytes)| Self::from_bytes(bytes, &format!("{name}.vivid"))).transpose();
+        }
+        let beside = Path::new(name_or_path).with_extension("vivid.safetensors");
+        if beside.is_file() { Self::read(beside).map(Some) } else { Ok(None) }
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
@@ -427,6 +462,48 @@ mod tests {
         let why = |by_qp| Model::with_qp("m", neutral.clone(), by_qp, Training::default()).unwrap_err().to_string();
         assert!(why(change[..2].to_vec()).contains("2 that follow the QP"));
         assert!(why(Model::untrained(4, 1, 1).unwrap().layers).contains("other channels"));
+    }
+
+    #[test]
+    fn models_blend_by_their_weights() {
+        let model = |seed, depth| {
+            let layers = |seed| Model::untrained(3, depth, seed).unwrap().layers;
+            Model::with_qp("m", layers(seed), layers(seed + 9), Training::default()).unwrap()
+        };
+        let (a, b) = (model(1, 1), model(2, 1));
+        assert_eq!(a.blended(&b, 0.0).unwrap(), a);
+        assert_eq!(a.blended(&b, f32::NAN).unwrap(), a);
+        assert_eq!(a.blended(&b, -1.0).unwrap(), a);
+        let close = |x: &[Conv3x3], y: &[Conv3x3]| {
+            x.iter().zip(y).all(|(x, y)| x.weights.iter().zip(&y.weights).all(|(x, y)| (x - y).abs() < 1e-6))
+        };
+        let whole = a.blended(&b, 7.0).unwrap();
+        assert!(close(&whole.layers, &b.layers) && close(&whole.by_qp, &b.by_qp));
+        let quarter = a.blended(&b, 0.25).unwrap();
+        assert_eq!([quarter.name(), whole.name()], ["m@0.25", "m@1"]);
+        let by_hand = 0.75 * a.layers[1].weights[4] + 0.25 * b.layers[1].weights[4];
+        assert!((quarter.layers[1].weights[4] - by_hand).abs() < 1e-6);
+        let by_hand = 0.75 * a.by_qp[0].bias[2] + 0.25 * b.by_qp[0].bias[2];
+        assert!((quarter.by_qp[0].bias[2] - by_hand).abs() < 1e-6);
+        assert!(a.blended(&model(2, 0), 0.5).unwrap_err().to_string().contains("another shape"));
+        assert!(a.blended(&Model::untrained(3, 1, 1).unwrap(), 0.5).is_err(), "one follows the QP, the other does not");
+    }
+
+    #[test]
+    fn vivid_weights_lie_beside_the_faithful_ones() {
+        for (name, _) in shipped::VIVID {
+            let (faithful, vivid) = (Model::find(name).unwrap(), Model::find_vivid(name).unwrap().unwrap());
+            assert!(faithful.blended(&vivid, 1.0).is_ok() && faithful.layers != vivid.layers, "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.safetensors");
+        let find = || Model::find_vivid(path.to_str().unwrap());
+        assert!(find().unwrap().is_none());
+        let vivid = Model::untrained(2, 0, 3).unwrap();
+        std::fs::write(folder.path().join("mine.vivid.safetensors"), vivid.to_bytes().unwrap()).unwrap();
+        assert_eq!(find().unwrap().unwrap().layers, vivid.layers);
+        std::fs::write(folder.path().join("mine.vivid.safetensors"), b"junk").unwrap();
+        assert!(find().is_err());
     }
 
     #[test]

@@ -26,23 +26,34 @@ use rayon::prelude::*;
 
 use crate::model::{Model, ModelError, Training};
 
+mod adversarial;
 mod block;
 mod clip;
 mod conv;
+mod critic;
 mod fit;
+mod grow;
+mod health;
 mod loss;
 mod net;
 mod op;
 mod pairs;
 mod photo;
 mod synthesis;
+mod terms;
 
+use adversarial::Wanted;
 use block::Kind;
+use critic::Critic;
 use fit::Progressed;
+pub use health::Health;
 pub use loss::Loss;
 use net::{Folded, Net};
-use pairs::{Draw, Pair, Pairs};
+use pairs::{Cut, Draw, Pair, Pairs};
+pub use terms::Terms;
 
+/// The critic learns so much faster than the generator (two time scales: Heusel et al., arXiv 1706.08500).
+const CRITIC_RATE: f32 = 2.0;
 /// Pairs that a validation during training looks at; the last one looks at all.
 const GLANCE: usize = 24;
 
@@ -59,7 +70,7 @@ pub struct TrainConfig {
     pub layers: usize,
     /// Steps of the optimiser.
     pub steps: u64,
-    /// Start from this model instead of from chance; it has the same channels and layers.
+    /// Start from what this model computes instead of from chance; it has no more channels or layers.
     pub from: Option<PathBuf>,
     /// Decides everything that is left to chance.
     pub seed: u64,
@@ -69,8 +80,10 @@ pub struct TrainConfig {
     pub patch: usize,
     /// The highest learning rate of the run.
     pub learning_rate: f32,
-    /// What is minimised.
+    /// What is minimised; in vivid training, what its supervised terms are.
     pub loss: Loss,
+    /// Vivid training: also against a critic, with these weights.
+    pub vivid: Option<Terms>,
     /// Give each convolution more numbers than it needs while it learns; they fold together at the end.
     pub wide: bool,
     /// Let the weights follow the decoder's quantiser.
@@ -103,6 +116,7 @@ impl Default for TrainConfig {
             patch: 56,
             learning_rate: 2e-3,
             loss: Loss { epsilon: 0.02, gradient: 0.0 },
+            vivid: None,
             wide: true,
             by_qp: true,
             clips: 8,
@@ -145,6 +159,8 @@ pub enum Progress {
         /// Seconds spent in steps, over all parts of the run.
         seconds: f64,
     },
+    /// The trained network was looked at for signs of collapse: its health, bicubic's and the truth's.
+    Examined([Health; 3]),
     /// The network was judged on pictures that it does not learn from.
     Validated {
         /// Steps done.
@@ -256,6 +272,13 @@ impl TrainConfig {
                 "this loss: its epsilon lies between 0.000001 and 1, the weight of its edges between 0 and 100",
             );
         }
+        let sane = |weight: f32| (0.0..=1000.0).contains(&weight);
+        if self.vivid.is_some_and(|terms| !terms.named().iter().all(|(_, weight)| sane(*weight))) {
+            return wrong("these terms: the weight of each lies between 0 and 1000");
+        }
+        if self.vivid.is_some() && self.patch <= 2 * critic::RADIUS {
+            return wrong("such small patches: the critic needs more than 8 pixels on a side");
+        }
         if self.steps == 0 || self.validate_every == 0 {
             return wrong("zero steps");
         }
@@ -276,7 +299,7 @@ impl TrainConfig {
     fn key(&self, pairs: &Pairs) -> String {
         format!(
             "{} channels, {} layers{}{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
-             {} clips of {} frames, {} pairs",
+             {} clips of {} frames, {} pairs{}",
             self.channels,
             self.layers,
             if self.wide { ", wide" } else { "" },
@@ -292,8 +315,15 @@ impl TrainConfig {
             self.clips,
             self.frames,
             pairs.train.len(),
+            self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms))),
         )
     }
+}
+
+/// Terms and their weights.
+fn in_words(terms: Terms) -> String {
+    let counts = terms.named().map(|(name, weight)| format!("{name} {weight}"));
+    format!("vivid: {}", counts.join(", "))
 }
 
 /// Trains a model and writes its file. `progress` is called now and then, from this thread.
@@ -304,11 +334,11 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         Some(path) => {
             let model = Model::read(path)?;
             let (channels, layers) = (model.info().channels, model.info().depth);
-            if (channels, layers) != (config.channels, config.layers) {
+            if channels > config.channels || layers > config.layers {
                 let why = format!("{}: it has {channels} channels and {layers} layers", path.display());
-                return Err(TrainError::Config(format!("a model of another shape, {why}")));
+                return Err(TrainError::Config(format!("a start that is larger than what is to be trained, {why}")));
             }
-            Net::from_model(&model, kind, config.seed)
+            Net::from_model(&grow::grown(&model, config.channels, config.layers, config.seed)?, kind, config.seed)
         }
         None => Net::untrained(config.channels, config.layers, kind, config.seed)?,
     };
@@ -325,21 +355,28 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
     if let Some(scores) = scores {
         progress(Progress::Validated { step: run.step, scores });
     }
+    let health = health::measure(&folded, &pairs.validation, config.seed);
+    if let Some(health) = health {
+        progress(Progress::Examined(health));
+    }
+    let mut named = scores.map(Scores::named).unwrap_or_default();
+    named.extend(health.map(named_health).unwrap_or_default());
     let training = Training {
         trained_on: format!(
             "{pictures} pictures as {} frames of moving clips through the project's scaler and H.264 encoder at \
-             80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}), {} patches of {} a step, Adam, seed {}, \
+             80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}){}, {} patches of {} a step, Adam, seed {}, \
              {:.0} s",
             pairs.train.len(),
             config.loss.epsilon,
             config.loss.gradient,
+            config.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms))),
             config.batch,
             config.patch,
             config.seed,
             run.seconds
         ),
         steps: run.step,
-        scores: scores.map(Scores::named).unwrap_or_default(),
+        scores: named,
     };
     let model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;
     write_whole(&config.out, &model.to_bytes()?)?;
@@ -361,6 +398,22 @@ impl Scores {
     }
 }
 
+/// As they stand in a model file: the network's, and what they are without one.
+fn named_health([model, bicubic, truth]: [Health; 3]) -> std::collections::BTreeMap<String, f64> {
+    let round = |v: f64| (v * 1000.0).round() / 1000.0;
+    let mut named = std::collections::BTreeMap::new();
+    for (who, health) in [("", model), ("_bicubic", bicubic), ("_truth", truth)] {
+        named.insert(format!("validation_rank{who}"), round(health.rank));
+        named.insert(format!("validation_condition{who}"), round(health.condition));
+    }
+    named.insert("validation_spread".to_owned(), round(model.spread));
+    for (band, (model, bicubic)) in model.sharpness.into_iter().zip(bicubic.sharpness).enumerate() {
+        named.insert(format!("validation_sharpness_{band}_db"), round(model));
+        named.insert(format!("validation_sharpness_{band}_db_bicubic"), round(bicubic));
+    }
+    named
+}
+
 /// All steps, with validations and checkpoints between them.
 fn fit_all(
     config: &TrainConfig,
@@ -371,11 +424,18 @@ fn fit_all(
     let key = config.key(pairs);
     let files = config.checkpoint.as_ref().map(|folder| {
         let name = config.name();
-        (folder.join(format!("{name}.checkpoint.safetensors")), folder.join(format!("{name}.csv")))
+        let of = |what: &str| folder.join(format!("{name}.{what}"));
+        Files { net: of("checkpoint.safetensors"), critic: of("critic.safetensors"), log: of("csv") }
     });
-    let mut run = match &files {
-        Some((path, _)) if config.resume && path.exists() => Progressed::load(path, &key, net.numbers.len())?,
-        _ => Progressed::start(net.numbers.clone()),
+    let resumed = files.as_ref().filter(|files| config.resume && files.net.exists());
+    let resume = |path: &dyn Fn(&Files) -> &Path, fresh: Vec<f32>| match resumed {
+        Some(files) => Progressed::load(path(files), &key, fresh.len()),
+        None => Ok(Progressed::start(fresh)),
+    };
+    let mut run = resume(&|files| &files.net, net.numbers.clone())?;
+    let mut critic = match config.vivid {
+        Some(weights) => Some((weights, resume(&|files| &files.critic, critic::untrained(config.seed))?)),
+        None => None,
     };
     progress(Progress::Ready { training: pairs.train.len(), validation: pairs.validation.len(), step: run.step });
     let (first, radius) = (run.step, net.radius());
@@ -388,20 +448,39 @@ fn fit_all(
             for step in first..config.steps {
                 let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
                 rng.set_stream(step);
-                let batch = pairs::batch(&draw, config.batch, config.patch, radius, &mut rng);
+                let way = health::MOVES[step as usize % health::MOVES.len()];
+                let (noise, moves) = (config.vivid.map(|_| terms::NOISE), [way]);
+                let moves = if config.vivid.is_some() { &moves[..] } else { &[] };
+                let cut = Cut { side: config.patch, radius, noise, moves };
+                let batch = pairs::batch(&draw, config.batch, cut, &mut rng);
                 if send.send(batch).is_err() {
                     break;
                 }
             }
         });
         let (mut sum, mut count, mut clock) = (0.0, 0, Instant::now());
+        let (mut detail, mut of_critic) = (Terms::ZERO, 0.0);
         for batch in receive {
             net.numbers.clone_from(&run.numbers);
-            let (loss, gradient) = net.learn(&batch, config.patch, config.loss)?;
+            let rate = fit::learning_rate(config.learning_rate, run.step, config.steps);
+            let (loss, gradient) = match &mut critic {
+                None => net.learn(&batch, config.patch, config.loss)?,
+                Some((weights, critic)) => {
+                    let wanted = Wanted { loss: config.loss, weights: *weights };
+                    let learnt = adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, wanted)?;
+                    if learnt.by_critic.iter().any(|g| !g.is_finite()) {
+                        return Err(TrainError::Diverged(run.step));
+                    }
+                    critic.descend(&learnt.by_critic, CRITIC_RATE * rate);
+                    detail.add(1.0, learnt.terms);
+                    of_critic += learnt.critic;
+                    (learnt.terms.sum(*weights), learnt.by_net)
+                }
+            };
             if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
                 return Err(TrainError::Diverged(run.step));
             }
-            run.descend(&gradient, fit::learning_rate(config.learning_rate, run.step, config.steps));
+            run.descend(&gradient, rate);
             sum += loss;
             count += 1;
             let done = run.step == config.steps;
@@ -410,17 +489,23 @@ fn fit_all(
             }
             run.seconds += clock.elapsed().as_secs_f64();
             let loss = sum / count as f32;
-            (sum, count) = (0.0, 0);
+            let mut terms = Terms::ZERO;
+            terms.add(1.0 / count as f32, std::mem::replace(&mut detail, Terms::ZERO));
+            let paid = of_critic / count as f32;
+            (sum, count, of_critic) = (0.0, 0, 0.0);
             progress(Progress::Step { step: run.step, steps: config.steps, loss, seconds: run.seconds });
             if run.step.is_multiple_of(config.validate_every) || done {
                 let scores = judge(&net.fold(&run.average), glance(&pairs.validation));
                 if let Some(scores) = scores {
                     progress(Progress::Validated { step: run.step, scores });
                 }
-                if let Some((checkpoint, log)) = &files {
-                    make_folder(checkpoint)?;
-                    run.save(checkpoint, &key)?;
-                    append(log, run.step, run.seconds, loss, scores)?;
+                if let Some(files) = &files {
+                    make_folder(&files.net)?;
+                    if let Some((_, critic)) = &critic {
+                        critic.save(&files.critic, &key)?;
+                    }
+                    run.save(&files.net, &key)?;
+                    append(&files.log, run.step, run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
                 }
             }
             clock = Instant::now();
@@ -428,6 +513,13 @@ fn fit_all(
         Ok(())
     })?;
     Ok((run, net))
+}
+
+/// Where a run is kept.
+struct Files {
+    net: PathBuf,
+    critic: PathBuf,
+    log: PathBuf,
 }
 
 /// A few pairs, spread over all.
@@ -452,21 +544,33 @@ fn judge<'a>(net: &Folded, pairs: impl Iterator<Item = &'a Pair>) -> Option<Scor
     (scores.frames > 0).then(|| Scores { bicubic: mean(scores.bicubic), model: mean(scores.model), ..scores })
 }
 
-/// A line of the log: step, seconds, loss, PSNR of bicubic and of the model.
-fn append(path: &Path, step: u64, seconds: f64, loss: f32, scores: Option<Scores>) -> Result<(), TrainError> {
+/// A line of the log: step, seconds, loss, PSNR of bicubic and of the model; in vivid training also each term and
+/// what the critic pays.
+fn append(
+    path: &Path,
+    step: u64,
+    seconds: f64,
+    loss: f32,
+    scores: Option<Scores>,
+    terms: Option<(Terms, f32)>,
+) -> Result<(), TrainError> {
     let write = || -> std::io::Result<()> {
         let new = !path.exists();
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
         if new {
-            writeln!(file, "step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db")?;
+            let names = terms
+                .map_or_else(String::new, |(t, _)| t.named().map(|(name, _)| format!(",{name}")).concat() + ",critic");
+            writeln!(file, "step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db{names}")?;
         }
-        match scores {
-            Some(Scores { bicubic, model, .. }) => {
-                let gain = model - bicubic;
-                writeln!(file, "{step},{seconds:.1},{loss:.6},{bicubic:.4},{model:.4},{gain:.4}")
-            }
-            None => writeln!(file, "{step},{seconds:.1},{loss:.6},,,"),
-        }
+        let scores = match scores {
+            Some(Scores { bicubic, model, .. }) => format!("{bicubic:.4},{model:.4},{:.4}", model - bicubic),
+            None => ",,".to_owned(),
+        };
+        let each = |(terms, critic): (Terms, f32)| {
+            terms.named().map(|(_, value)| format!(",{value:.6}")).concat() + &format!(",{critic:.6}")
+        };
+        let terms = terms.map_or_else(String::new, each);
+        writeln!(file, "{step},{seconds:.1},{loss:.6},{scores}{terms}")
     };
     write().map_err(|source| TrainError::Write { path: path.to_owned(), source })
 }

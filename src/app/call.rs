@@ -113,6 +113,7 @@ impl Call {
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             jitter_ms: plan.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
+            vivid: 0.0,
             rate_kbit: plan.impairment.rate().unwrap_or(0) / 1000,
             size: plan.size,
             fps: plan.fps.round() as u32,
@@ -196,6 +197,13 @@ impl Call {
     /// The part of the start page that this call was begun from.
     pub(crate) fn card(&self) -> Card {
         Card::of(&self.link)
+    }
+
+    /// Upscales with the chosen one of models that have changed.
+    pub(crate) fn follow(&self, models: &[Arc<Model>]) {
+        if let (Some(session), Some(model)) = (self.session(), models.get(self.controls.model)) {
+            session.set_model(Arc::clone(model));
+        }
     }
 
     /// `plan` with what the person has set during the call.

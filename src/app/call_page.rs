@@ -27,6 +27,8 @@ const GAP: f32 = 8.0;
 /// A network that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelChoice {
+    /// Whether it has vivid weights to be blended with.
+    pub vivid: bool,
     /// Its name.
     pub name: String,
     /// Multiplications for a low-resolution pixel.
@@ -71,6 +73,8 @@ pub struct Controls {
     pub bitrate: u32,
     /// Which of the models.
     pub model: usize,
+    /// How far models that have vivid weights go to them, 0 to 1.
+    pub vivid: f32,
     /// Black is sent.
     pub hidden: bool,
     /// Packets lost on purpose, in per cent.

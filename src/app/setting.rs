@@ -27,6 +27,7 @@ pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, ac
             ui.horizontal_wrapped(|ui| {
                 bitrate(ui, controls, actions);
                 model(ui, view, controls, actions);
+                vivid(ui, view, controls);
                 size(ui, controls, actions);
                 rate(ui, controls, actions);
                 let button = egui::Button::new("Hide me").selected(controls.hidden).min_size(vec2(76.0, ROW));
@@ -136,6 +137,17 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
     if controls.model != before {
         adopt(controls);
         actions.push(Action::Model);
+    }
+}
+
+/// From the faithful picture to the vivid one; the window itself blends the networks.
+fn vivid(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) {
+    if view.models.get(controls.model).is_some_and(|m| m.vivid) {
+        cell(ui, 196.0, |ui| {
+            let slider = egui::Slider::new(&mut controls.vivid, 0.0..=1.0).step_by(0.05).fixed_decimals(2);
+            let slider = named(ui, "Vivid", slider);
+            slider.on_hover_text("From the most faithful picture to one that looks sharper and invents detail");
+        });
     }
 }
 

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn models() -> Vec<ModelChoice> {
-        ["nano", "small"].map(|name| ModelChoice { name: name.to_owned(), mac_per_pixel: 1234 }).into()
+        ["nano", "small"].map(|name| ModelChoice { name: name.to_owned(), mac_per_pixel: 1234, vivid: false }).into()
     }
 
     #[test]

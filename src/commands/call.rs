@@ -96,13 +96,16 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index),
         _ => SourceSpec::Scene,
     });
+    if receive.model == AUTO && receive.vivid.0 > 0.0 {
+        return Err(InputFault("--vivid is for one model: name it with --model".into()).into());
+    }
     let (model, auto) = if receive.model == AUTO {
         let limits = Auto { cpu_share: receive.cpu_share.map(|p| p.0.into()), spare_battery: !receive.ignore_battery };
-        (super::model("nano")?, Some(limits))
+        (super::model("nano", 0.0)?, Some(limits))
     } else if receive.cpu_share.is_some() {
         return Err(InputFault(format!("--cpu-share is for --model {AUTO}: {} is used as it is", receive.model)).into());
     } else {
-        (super::model(&receive.model)?, None)
+        (super::model(&receive.model, receive.vivid.0)?, None)
     };
     Ok(Plan {
         source,

@@ -1,6 +1,6 @@
 //! `clearcall train`: a model from a folder of pictures.
 
-use clearcall::train::{self, Loss, Progress, TrainConfig, TrainError};
+use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainError};
 
 use super::{Input as _, InputFault};
 use crate::cli::TrainArgs;
@@ -22,6 +22,13 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         learning_rate: args.learning_rate,
         clips: args.clips,
         loss: Loss { epsilon: args.epsilon, gradient: args.edges },
+        vivid: args.vivid.then_some(Terms {
+            adversarial: args.adversarial,
+            supervised: args.supervised,
+            locality: args.locality,
+            tangent: args.tangent,
+            feature: args.feature,
+        }),
         wide: !args.plain_blocks,
         by_qp: !args.ignore_qp,
         cache: args.cache.clone(),
@@ -45,6 +52,15 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             say(format!("{training} frames to learn from, {validation} to judge by; from step {step}"));
         }
         Progress::Step { step, .. } => bar.set_position(step),
+        Progress::Examined(health) => {
+            for (who, health) in ["model", "bicubic", "truth"].into_iter().zip(health) {
+                let [a, b, c, d] = health.sharpness;
+                say(format!(
+                    "{who}: rank {:.2} of 8, condition {:.1}, spread {:.3}, sharpness {a:+.2} {b:+.2} {c:+.2} {d:+.2} dB",
+                    health.rank, health.condition, health.spread
+                ));
+            }
+        }
         Progress::Validated { step, scores } => {
             say(format!(
                 "step {step}: PSNR-Y {:.3} dB, bicubic {:.3} dB, gain {:+.3} dB",

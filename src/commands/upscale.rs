@@ -42,7 +42,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let mut clip = ClipReader::open(&args.input).input()?;
     let mut reference = args.reference.as_deref().map(ClipReader::open).transpose().input()?;
     let method = method(args.upscaler);
-    let model = super::model(&args.model)?;
+    let model = super::model(&args.model, args.vivid.0)?;
     let choice = engine(args.engine);
     let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
     let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;

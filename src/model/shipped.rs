@@ -6,3 +6,6 @@ pub(super) const MODELS: &[(&str, &[u8])] = &[
     ("nano", include_bytes!("../../models/nano.safetensors")),
     ("medium", include_bytes!("../../models/medium.safetensors")),
 ];
+
+/// The vivid weights of those that have some.
+pub(super) const VIVID: &[(&str, &[u8])] = &[];

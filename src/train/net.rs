@@ -77,56 +77,84 @@ impl Net {
             .par_iter()
             .map(|patch| learn_patch(&folded.at(patch.qp), patch, side, loss))
             .collect::<Result<_, _>>()?;
-        let zero = || folded.layers.iter().map(Conv3x3::zeroed).collect::<Vec<_>>();
-        let (mut value, mut plain, mut by_qp) = (0.0, zero(), zero());
         let share = 1.0 / batch.len().max(1) as f32;
-        for (patch, (loss, gradient)) in batch.iter().zip(learnt) {
-            value += share * loss;
-            let t = condition(Some(patch.qp));
+        let value = learnt.iter().map(|(value, _)| share * value).sum();
+        let gradients = batch.iter().zip(learnt).map(|(patch, (_, by))| (condition(Some(patch.qp)), by));
+        Ok((value, self.unfold(&folded, gradients, share)))
+    }
+
+    /// The gradient by every number, from those of the folded convolutions, each at its condition; their sum
+    /// counts `share`.
+    pub(super) fn unfold(
+        &self,
+        folded: &Folded,
+        gradients: impl Iterator<Item = (f32, Vec<Conv3x3>)>,
+        share: f32,
+    ) -> Vec<f32> {
+        let zero = || folded.layers.iter().map(Conv3x3::zeroed).collect::<Vec<_>>();
+        let (mut plain, mut by_qp) = (zero(), zero());
+        for (condition, gradient) in gradients {
             for ((plain, by_qp), gradient) in plain.iter_mut().zip(&mut by_qp).zip(&gradient) {
                 plain.add(share, gradient);
-                by_qp.add(share * t, gradient);
+                by_qp.add(share * condition, gradient);
             }
         }
         let mut all = vec![0.0; self.numbers.len()];
         for ((block, plain), by_qp) in self.blocks.iter().zip(&plain).zip(&by_qp) {
             block.unfold(&self.numbers, plain, by_qp, &mut all);
         }
-        Ok((value, all))
+        all
     }
 }
 
 /// The loss of one patch and its gradient by the numbers of the convolutions.
 fn learn_patch(layers: &[Conv3x3], patch: &Patch, side: usize, loss: Loss) -> Result<(f32, Vec<Conv3x3>), TrainError> {
     let device = Device::flex().autodiff();
-    let padded = side + 2 * layers.len();
-    let mut x = Tensor::<4>::from_data(TensorData::new(patch.input.clone(), [1, 1, padded, padded]), &device);
-    let parameters: Vec<(Tensor<4>, Tensor<1>)> = layers.iter().map(|l| tensors(l, &device)).collect();
-    for (i, (weight, bias)) in parameters.iter().enumerate() {
-        x = op::conv3x3(x, weight.clone(), bias.clone(), i + 1 < parameters.len());
-    }
-    let failed = |e: &dyn std::fmt::Display| TrainError::Burn(e.to_string());
-    let output = x.clone().inner().into_data();
-    let output = output.as_slice::<f32>().map_err(|e| failed(&e))?;
+    let parameters: Vec<_> = layers.iter().map(|l| tensors(l, &device)).collect();
+    let made = run(&parameters, &patch.input, side + 2 * layers.len(), &device);
+    let output = values(&made.clone().inner())?;
     let error: Vec<f32> = output.iter().zip(&patch.target).map(|(output, target)| output - target).collect();
     let (value, slope) = loss.of(&error, side);
     // A sum whose derivative by the output is the loss's.
     let slope = Tensor::<4>::from_data(TensorData::new(slope, [1, 4, side, side]), &device);
-    let gradients = (x * slope).sum().backward();
+    Ok((value, gradients(layers, &parameters, &(made * slope).sum().backward())?))
+}
+
+/// A plane through the convolutions, as burn sees them.
+pub(super) fn run(parameters: &[(Tensor<4>, Tensor<1>)], plane: &[f32], side: usize, device: &Device) -> Tensor<4> {
+    let mut x = Tensor::<4>::from_data(TensorData::new(plane.to_vec(), [1, 1, side, side]), device);
+    for (i, (weight, bias)) in parameters.iter().enumerate() {
+        x = op::conv3x3(x, weight.clone(), bias.clone(), i + 1 < parameters.len());
+    }
+    x
+}
+
+/// A tensor's numbers.
+pub(super) fn values<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, TrainError> {
+    let data = tensor.clone().into_data();
+    data.as_slice::<f32>().map(<[f32]>::to_vec).map_err(|e| TrainError::Burn(e.to_string()))
+}
+
+/// What a backward pass gave the convolutions that it went through.
+pub(super) fn gradients(
+    layers: &[Conv3x3],
+    parameters: &[(Tensor<4>, Tensor<1>)],
+    gradients: &burn::tensor::Gradients,
+) -> Result<Vec<Conv3x3>, TrainError> {
     let missing = || TrainError::Burn("a layer was given no gradient".to_owned());
-    let read = |data: TensorData| data.as_slice::<f32>().map(<[f32]>::to_vec).map_err(|e| failed(&e));
     let mut all = Vec::with_capacity(layers.len());
-    for (layer, (weight, bias)) in layers.iter().zip(&parameters) {
+    for (layer, (weight, bias)) in layers.iter().zip(parameters) {
         all.push(Conv3x3 {
-            weights: read(weight.grad(&gradients).ok_or_else(missing)?.into_data())?,
-            bias: read(bias.grad(&gradients).ok_or_else(missing)?.into_data())?,
+            weights: values(&weight.grad(gradients).ok_or_else(missing)?)?,
+            bias: values(&bias.grad(gradients).ok_or_else(missing)?)?,
             ..*layer
         });
     }
-    Ok((value, all))
+    Ok(all)
 }
 
-fn tensors(layer: &Conv3x3, device: &Device) -> (Tensor<4>, Tensor<1>) {
+/// A convolution's numbers, to be followed.
+pub(super) fn tensors(layer: &Conv3x3, device: &Device) -> (Tensor<4>, Tensor<1>) {
     let weight = TensorData::new(layer.weights.clone(), [layer.outputs, layer.inputs, 3, 3]);
     let bias = TensorData::new(layer.bias.clone(), [layer.outputs]);
     (Tensor::from_data(weight, device).require_grad(), Tensor::from_data(bias, device).require_grad())
@@ -184,6 +212,8 @@ mod tests {
             input: numbers(padded * padded, 0.5),
             target: numbers(4 * side * side, 0.1),
             qp: 26.0 + 8.0 * i as f32,
+            noisy: Vec::new(),
+            moves: Vec::new(),
         };
         (0..count).map(patch).collect()
     }

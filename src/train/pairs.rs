@@ -89,8 +89,34 @@ impl Pair {
         })
     }
 
+    /// The low-resolution picture that the clean one would be scaled to, moved by `shift` of its own pixels, less
+    /// itself unmoved.
+    fn direction(&self, [left, top]: [isize; 2], side: usize, shift: [isize; 2]) -> Square {
+        let clean = |x: isize, y: isize| {
+            let at = |dx: isize, dy: isize| {
+                let x = (x + dx).clamp(0, 2 * self.width as isize - 1) as usize;
+                let y = (y + dy).clamp(0, 2 * self.height as isize - 1) as usize;
+                f32::from(self.hr[y * 2 * self.width + x])
+            };
+            (at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1)) / (4.0 * 255.0)
+        };
+        Square::new(side, |x, y| {
+            let (x, y) = (2 * (left + x as isize), 2 * (top + y as isize));
+            clean(x + shift[0], y + shift[1]) - clean(x, y)
+        })
+    }
+
     fn hr_square(&self, left: usize, top: usize, side: usize) -> Square {
-        Square::new(side, |x, y| f32::from(self.hr[(top + y) * 2 * self.width + left + x]) / 255.0)
+        self.hr_moved([left, top], side, [0, 0])
+    }
+
+    /// A square of the large picture, which was moved; the edge is repeated outside the picture.
+    fn hr_moved(&self, [left, top]: [usize; 2], side: usize, shift: [isize; 2]) -> Square {
+        let clamp = |at: usize, by: isize, n: usize| at.saturating_add_signed(by).min(n - 1);
+        Square::new(side, |x, y| {
+            let (x, y) = (clamp(left + x, shift[0], 2 * self.width), clamp(top + y, shift[1], 2 * self.height));
+            f32::from(self.hr[y * 2 * self.width + x]) / 255.0
+        })
     }
 
     /// All of the low-resolution luma in 0..1, its edge repeated `margin` times.
@@ -115,6 +141,13 @@ impl Square {
     fn new(side: usize, value: impl Fn(usize, usize) -> f32) -> Self {
         let data = (0..side * side).map(|i| value(i % side, i / side)).collect();
         Self { side, data }
+    }
+
+    /// The four pictures of a pixel shuffle, `[2·dy + dx][row][column]`.
+    fn shuffled(&self) -> Vec<f32> {
+        let rows = |dy: usize| self.data.chunks_exact(self.side).skip(dy).step_by(2);
+        let part = |part: usize| rows(part / 2).flat_map(move |row| row.iter().skip(part % 2).step_by(2));
+        (0..4).flat_map(part).copied().collect()
     }
 
     /// One of the eight ways to lay a square on itself.
@@ -165,6 +198,15 @@ pub(super) fn bicubic(plane: &[f32], width: usize, height: usize, margin: usize)
     out
 }
 
+/// A way in which a patch's content may differ: it moves a little.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Move {
+    /// How the clean low-resolution picture changes, as large as the input.
+    pub(super) direction: Vec<f32>,
+    /// How the large picture changes, as large as the target.
+    pub(super) of_true: Vec<f32>,
+}
+
 /// A patch to learn from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Patch {
@@ -174,6 +216,23 @@ pub(super) struct Patch {
     pub(super) target: Vec<f32>,
     /// The quantiser of the picture that it was cut from.
     pub(super) qp: f32,
+    /// The input with noise, where it was asked for.
+    pub(super) noisy: Vec<f32>,
+    /// As many as were asked for.
+    pub(super) moves: Vec<Move>,
+}
+
+/// What to cut out of pictures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cut<'a> {
+    /// Low-resolution pixels on a side.
+    pub(super) side: usize,
+    /// As many more around them.
+    pub(super) radius: usize,
+    /// The standard deviation of the noise in [`Patch::noisy`]; without it there is none.
+    pub(super) noise: Option<f32>,
+    /// How far [`Patch::moves`] go, in pixels of the large picture.
+    pub(super) moves: &'a [[isize; 2]],
 }
 
 /// Draws pairs, those of more interest more often.
@@ -200,33 +259,41 @@ impl<'a> Draw<'a> {
     }
 }
 
-/// Cuts `count` patches of `side` low-resolution pixels, each from a picture and a place drawn from `rng`.
-pub(super) fn batch(draw: &Draw<'_>, count: usize, side: usize, radius: usize, rng: &mut ChaCha8Rng) -> Vec<Patch> {
+/// Cuts `count` patches, each from a picture and a place drawn from `rng`.
+pub(super) fn batch(draw: &Draw<'_>, count: usize, cut: Cut<'_>, rng: &mut ChaCha8Rng) -> Vec<Patch> {
+    let Cut { side, radius, noise, moves } = cut;
     let margin = radius.max(2);
     let padded = side + 2 * margin;
     let cut = |_| {
         let pair = draw.one(rng);
-        let mut patch = Patch {
-            input: Vec::with_capacity((side + 2 * radius).pow(2)),
-            target: Vec::with_capacity(4 * side * side),
-            qp: pair.seen.qp,
-        };
+        let mut patch =
+            Patch { input: Vec::new(), target: Vec::new(), qp: pair.seen.qp, noisy: Vec::new(), moves: Vec::new() };
         let left = rng.random_range(0..=pair.width.saturating_sub(side));
         let top = rng.random_range(0..=pair.height.saturating_sub(side));
         let way = rng.random_range(0..8);
         let lr = pair.lr_square(left as isize - margin as isize, top as isize - margin as isize, padded).laid(way);
         let hr = pair.hr_square(2 * left, 2 * top, 2 * side).laid(way);
-        for row in lr.data.chunks_exact(padded).skip(margin - radius).take(side + 2 * radius) {
-            patch.input.extend_from_slice(&row[margin - radius..][..side + 2 * radius]);
+        let inner = |square: &Square| {
+            let rows = square.data.chunks_exact(padded).skip(margin - radius).take(side + 2 * radius);
+            rows.flat_map(|row| &row[margin - radius..][..side + 2 * radius]).copied().collect::<Vec<f32>>()
+        };
+        patch.input = inner(&lr);
+        if let Some(noise) = noise {
+            // The sum of four even draws has a third of the variance of one, four times.
+            let mut grain = || (0..4).map(|_| rng.random_range(-0.5..0.5)).sum::<f32>() * 3.0_f32.sqrt() * noise;
+            patch.noisy = patch.input.iter().map(|v| v + grain()).collect();
+        }
+        for &shift in moves {
+            let corner = [left, top].map(|at| at as isize - margin as isize);
+            let direction = inner(&pair.direction(corner, padded, shift).laid(way));
+            let moved = pair.hr_moved([2 * left, 2 * top], 2 * side, shift).laid(way);
+            let change = moved.data.iter().zip(&hr.data).map(|(moved, hr)| moved - hr).collect();
+            let of_true = Square { side: 2 * side, data: change }.shuffled();
+            patch.moves.push(Move { direction, of_true });
         }
         let bicubic = bicubic(&lr.data, side, side, margin);
-        for (part, bicubic) in bicubic.chunks_exact(side * side).enumerate() {
-            let (dy, dx) = (part / 2, part % 2);
-            for (y, bicubic) in bicubic.chunks_exact(side).enumerate() {
-                let hr = &hr.data[(2 * y + dy) * 2 * side..][..2 * side];
-                patch.target.extend(bicubic.iter().zip(hr.iter().skip(dx).step_by(2)).map(|(b, hr)| hr - b));
-            }
-        }
+        patch.target = hr.shuffled();
+        patch.target.iter_mut().zip(bicubic).for_each(|(target, bicubic)| *target -= bicubic);
         patch
     };
     (0..count).map(cut).collect()
@@ -368,11 +435,31 @@ mod tests {
         let pair = Pair::new(&ramp(20, 12, 2.0), &ramp(40, 24, 1.0), SEEN).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let pairs = [pair];
-        let batch = batch(&Draw::new(&pairs), 16, 6, 3, &mut rng);
+        let batch = batch(
+            &Draw::new(&pairs),
+            16,
+            Cut { side: 6, radius: 3, noise: Some(0.01), moves: &[[1, 0], [2, 0]] },
+            &mut rng,
+        );
         assert_eq!(batch.len(), 16);
         assert!(batch.iter().all(|p| p.input.len() == 12 * 12 && p.target.len() == 4 * 6 * 6 && p.qp == 30.0));
         let near = batch.iter().flat_map(|p| &p.target).filter(|t| t.abs() <= 2.0 / 255.0).count();
         assert!(near * 10 > 16 * 4 * 6 * 6 * 8, "{near}");
+        // Noise is as strong as it was asked to be, and each move is of the picture that it is a move of.
+        let grain = batch.iter().flat_map(|p| p.input.iter().zip(&p.noisy));
+        let grain: Vec<f32> = grain.map(|(clean, noisy)| noisy - clean).collect();
+        let strength = (grain.iter().map(|g| g * g).sum::<f32>() / grain.len() as f32).sqrt();
+        assert!((strength - 0.01).abs() < 0.001, "{strength}");
+        // A pixel to the right is 2 codes in the large picture, two pixels 4, and in the small one the same.
+        for patch in &batch {
+            for (step, moved) in [2.0, 4.0].into_iter().zip(&patch.moves) {
+                assert!(moved.direction.len() == 144 && moved.of_true.len() == 4 * 36);
+                let like = |v: &&f32| (v.abs() * 255.0 - step).abs() < 1.01;
+                let (small, large) =
+                    (moved.direction.iter().filter(like).count(), moved.of_true.iter().filter(like).count());
+                assert!(small > 72 && large > 72, "{small} {large}");
+            }
+        }
     }
 
     #[test]

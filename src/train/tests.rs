@@ -98,16 +98,65 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert_eq!(starts, [20]);
     assert_eq!(resumed.layers(), model.layers());
 
-    // From a model: the first step already stands where it stood, and another shape is refused.
+    // From a model: the first step already stands where it stood, and a smaller shape is refused.
     let from = TrainConfig { from: Some(whole.out.clone()), steps: 1, learning_rate: 1e-9, checkpoint: None, ..whole };
     let same = run(&TrainConfig { out: folder.path().join("from.safetensors"), ..from.clone() }, &mut |_| ()).unwrap();
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
     assert!(same.layers().iter().zip(model.layers()).all(|(a, b)| near(&a.weights, &b.weights)));
-    let why = run(&TrainConfig { layers: 2, ..from }, &mut |_| ()).unwrap_err().to_string();
+    let why = run(&TrainConfig { channels: 3, ..from }, &mut |_| ()).unwrap_err().to_string();
     assert!(why.contains("4 channels and 1 layers"), "{why}");
 
     let other = TrainConfig { channels: 5, ..parts };
     assert!(matches!(run(&other, &mut |_| ()), Err(TrainError::Checkpoint { .. })), "another run's checkpoint");
+}
+
+#[test]
+fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
+    let folder = folder(3);
+    let terms = Terms { adversarial: 0.01, supervised: 1.0, locality: 0.5, tangent: 0.001, feature: 0.1 };
+    let whole = TrainConfig {
+        cache: Some(folder.path().join("cache")),
+        vivid: Some(terms),
+        steps: 8,
+        validate_every: 4,
+        ..config(folder.path())
+    };
+    let mut examined = None;
+    let model = run(&whole, &mut |p| {
+        if let Progress::Examined(health) = p {
+            examined = Some(health)
+        }
+    })
+    .unwrap();
+    let [model_health, bicubic, truth] = examined.unwrap();
+    assert!(model_health.rank >= 1.0 && bicubic.spread == 0.0 && truth.sharpness == [0.0; 4]);
+    assert_eq!(model.info().scores["validation_rank"], (model_health.rank * 1000.0).round() / 1000.0);
+    let log = std::fs::read_to_string(folder.path().join("checkpoint/tiny.csv")).unwrap();
+    assert!(
+        log.starts_with("step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db,adversarial,supervised,locality"),
+        "{log}"
+    );
+    assert!(log.lines().all(|line| line.split(',').count() == 12), "{log}");
+    assert!(model.info().trained_on.contains("vivid: adversarial 0.01"), "{}", model.info().trained_on);
+
+    let parts = TrainConfig { checkpoint: Some(folder.path().join("second")), resume: true, ..whole.clone() };
+    let kept = folder.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let files = ["tiny.checkpoint.safetensors", "tiny.critic.safetensors"];
+    run(&parts, &mut |p| {
+        if matches!(p, Progress::Step { step: 8, .. }) {
+            for file in files {
+                std::fs::copy(folder.path().join("second").join(file), kept.join(file)).unwrap();
+            }
+        }
+    })
+    .unwrap();
+    for file in files {
+        std::fs::copy(kept.join(file), folder.path().join("second").join(file)).unwrap();
+    }
+    assert_eq!(run(&parts, &mut |_| ()).unwrap().layers(), model.layers());
+    let wrong = TrainConfig { vivid: Some(Terms { tangent: f32::NAN, ..terms }), ..whole };
+    assert!(run(&wrong, &mut |_| ()).unwrap_err().to_string().contains("these terms"));
 }
 
 #[test]
@@ -157,7 +206,9 @@ fn burn_sees_the_same_network() {
     let target = net::forward(&layers, &input, padded, padded);
     // With the plain forward pass as the target nothing is left of the loss but its ε.
     let loss = Loss::default();
-    let (value, _) = net.learn(&[pairs::Patch { input, target, qp: 37.0 }], side, loss).unwrap();
+    let (value, _) = net
+        .learn(&[pairs::Patch { input, target, qp: 37.0, noisy: Vec::new(), moves: Vec::new() }], side, loss)
+        .unwrap();
     assert!((value - loss.epsilon).abs() < 1e-5, "{value}");
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn numbers() -> Snapshot {
 
 pub(crate) fn models() -> Vec<ModelChoice> {
     [("nano", 936), ("small", 2088)]
-        .map(|(name, mac_per_pixel)| ModelChoice { name: name.to_owned(), mac_per_pixel })
+        .map(|(name, mac_per_pixel)| ModelChoice { name: name.to_owned(), mac_per_pixel, vivid: false })
         .into()
 }
 
@@ -80,6 +80,7 @@ pub(crate) fn controls() -> Controls {
         delay_ms: 40,
         jitter_ms: 0,
         rate_kbit: 0,
+        vivid: 0.0,
         size: "480x360".parse().unwrap(),
         fps: 30,
         graphs: false,

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
         true => Model::shipped().collect(),
         false => args.model.iter().map(String::as_str).collect(),
     };
-    let mut models = names.into_iter().map(commands::model).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut models = names.into_iter().map(|name| commands::model(name, 0.0)).collect::<anyhow::Result<Vec<_>>>()?;
     models.sort_by_key(|m| m.mac_per_pixel());
     let frames = args.size.iter().map(|size| picture(*size)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = Report { cpu: None, gpu: None, rows: Vec::new() };

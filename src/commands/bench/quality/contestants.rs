@@ -11,7 +11,7 @@ use clearcall::{
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Peer},
+    cli::{self, Amount, Peer},
     commands::{self, InputFault},
 };
 
@@ -72,7 +72,8 @@ impl Contestants {
         let choice = commands::upscale::engine(engine);
         let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
         for given in named(models)? {
-            let model = commands::model(&given)?;
+            let (name, vivid) = vivid(&given)?;
+            let model = commands::model(name, vivid)?;
             let taken = |name: &str| list.iter().any(|c: &Contestant| c.name == name) || name == FULL;
             let name = if taken(model.name()) { given } else { model.name().to_owned() };
             if taken(&name) {
@@ -128,6 +129,13 @@ impl Contestants {
         };
         self.list.iter_mut().map(&mut output).collect()
     }
+}
+
+/// `NAME@AMOUNT`: a model and how far it goes to its vivid weights.
+fn vivid(given: &str) -> anyhow::Result<(&str, f32)> {
+    let Some((name, amount)) = given.rsplit_once('@') else { return Ok((given, 0.0)) };
+    let amount: Amount = amount.parse().map_err(InputFault)?;
+    Ok((name, amount.0))
 }
 
 /// `all` and `none` become what they stand for.
