@@ -24,7 +24,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::model::{Model, ModelError, Training};
+use crate::{
+    model::{Model, ModelError, Training},
+    report::{self, Axes, Panel, PlotCurve},
+};
 
 mod adversarial;
 mod block;
@@ -425,7 +428,7 @@ fn fit_all(
     let files = config.checkpoint.as_ref().map(|folder| {
         let name = config.name();
         let of = |what: &str| folder.join(format!("{name}.{what}"));
-        Files { net: of("checkpoint.safetensors"), critic: of("critic.safetensors"), log: of("csv") }
+        Files { net: of("checkpoint.safetensors"), critic: of("critic.safetensors"), log: of("csv"), curve: of("svg") }
     });
     let resumed = files.as_ref().filter(|files| config.resume && files.net.exists());
     let resume = |path: &dyn Fn(&Files) -> &Path, fresh: Vec<f32>| match resumed {
@@ -505,7 +508,8 @@ fn fit_all(
                         critic.save(&files.critic, &key)?;
                     }
                     run.save(&files.net, &key)?;
-                    append(&files.log, run.step, run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
+                    log(&files.log, run.step, run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
+                    plot(&files.log, &files.curve)?;
                 }
             }
             clock = Instant::now();
@@ -520,6 +524,8 @@ struct Files {
     net: PathBuf,
     critic: PathBuf,
     log: PathBuf,
+    /// The log as a picture.
+    curve: PathBuf,
 }
 
 /// A few pairs, spread over all.
@@ -546,7 +552,7 @@ fn judge<'a>(net: &Folded, pairs: impl Iterator<Item = &'a Pair>) -> Option<Scor
 
 /// A line of the log: step, seconds, loss, PSNR of bicubic and of the model; in vivid training also each term and
 /// what the critic pays.
-fn append(
+fn log(
     path: &Path,
     step: u64,
     seconds: f64,
@@ -573,6 +579,25 @@ fn append(
         writeln!(file, "{step},{seconds:.1},{loss:.6},{scores}{terms}")
     };
     write().map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
+/// The log's curves as SVG: what the model gains and what it pays, over the steps.
+fn plot(log: &Path, to: &Path) -> Result<(), TrainError> {
+    let text = std::fs::read_to_string(log).map_err(|source| TrainError::Write { path: log.to_owned(), source })?;
+    let curve = |name: &str, column: usize| {
+        let point = |line: &str| {
+            let mut cells = line.split(',');
+            let step = cells.next()?.parse().ok()?;
+            Some((step, cells.nth(column - 1)?.parse().ok()?))
+        };
+        PlotCurve { name: name.to_owned(), points: text.lines().skip(1).filter_map(point).collect() }
+    };
+    let panels = [
+        Panel { title: "gain over bicubic, dB of PSNR-Y".to_owned(), curves: vec![curve("gain", 5)] },
+        Panel { title: "loss on what is learnt from".to_owned(), curves: vec![curve("loss", 2)] },
+    ];
+    let svg = report::svg(Axes { x: "step", y: "", log_x: false }, &panels);
+    write_whole(to, svg.as_bytes())
 }
 
 /// Makes the folder that a file is to lie in.

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let mut scoring = Scoring::default();
     let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
     let (mut size, mut scaled): (Option<Size>, Option<Size>) = (None, None);
+    let mut scaler: Option<Scaler> = None;
     let bar = super::bar(clip.frames_hint(), "upscaling");
     while let Some(picture) = clip.next().input()? {
         let high = upscaler.upscale(&picture.frame, method).with_context(|| format!("frame {frames}"))?;
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
             })?;
             let truth = if nearly(truth.frame.size(), size_now) {
                 scaled = Some(truth.frame.size());
-                Scaler::new(size_now, Kernel::default()).scale(&truth.frame)?
+                scaler.get_or_insert_with(|| Scaler::new(size_now, Kernel::default())).scale(&truth.frame)?
             } else {
                 truth.frame
             };

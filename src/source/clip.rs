@@ -3,7 +3,7 @@
 mod annexb;
 mod error;
 mod mp4;
-mod still;
+pub(crate) mod still;
 mod y4m;
 
 use std::fs::File;

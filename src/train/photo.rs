@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    frame::{Frame, MAX_SIDE, Plane, Stamp},
+    frame::{Frame, Plane, Stamp},
+    source::clip::still,
     train::TrainError,
 };
 
@@ -31,13 +32,8 @@ pub(super) fn find(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
 /// Reads a picture as a BT.601 limited range frame with even sides.
 pub(super) fn read(path: &Path, stamp: Stamp) -> Result<Frame, TrainError> {
     let failed = |why: String| TrainError::Picture { path: path.to_owned(), why };
-    let mut reader =
-        image::ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| failed(e.to_string()))?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8();
+    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
+    let picture = still::rgb(std::io::BufReader::new(file)).map_err(|e| failed(e.to_string()))?;
     if picture.width() < MIN_SIDE || picture.height() < MIN_SIDE {
         let is = format!("it is {}x{}", picture.width(), picture.height());
         return Err(failed(format!("{is}, and a training picture needs {MIN_SIDE} pixels on each side")));

@@ -71,6 +71,10 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert!(read.info().scores.contains_key("validation_psnr_y_gain_db"));
     let log = std::fs::read_to_string(folder.path().join("checkpoint/tiny.csv")).unwrap();
     assert_eq!(log.lines().count(), 3);
+    let curve = std::fs::read_to_string(folder.path().join("checkpoint/tiny.svg")).unwrap();
+    assert!(
+        curve.contains("gain over bicubic") && curve.matches("<polyline").count() + curve.matches("<path").count() > 4
+    );
 
     // The same in two parts: what is left of a run that was cut off after step 20 is its checkpoint.
     let parts = TrainConfig {
