@@ -372,6 +372,9 @@ pub(crate) struct TrainArgs {
     /// The weight of the loss of neighbouring differences, which asks for edges
     #[arg(long, value_name = "W", default_value_t = 0.0)]
     pub(crate) edges: f32,
+    /// Ask for so much of what the truth has beyond bicubic: above 1 for contrast where the codec left doubt
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) emphasis: f32,
     /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
     /// five weights below
     #[arg(long)]

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             tangent: args.tangent,
             feature: args.feature,
         }),
+        emphasis: args.emphasis,
         wide: !args.plain_blocks,
         by_qp: !args.ignore_qp,
         cache: args.cache.clone(),

@@ -5,7 +5,8 @@ pub(super) const MODELS: &[(&str, &[u8])] = &[
     ("small", include_bytes!("../../models/small.safetensors")),
     ("nano", include_bytes!("../../models/nano.safetensors")),
     ("medium", include_bytes!("../../models/medium.safetensors")),
+    ("large", include_bytes!("../../models/large.safetensors")),
 ];
 
 /// The vivid weights of those that have some.
-pub(super) const VIVID: &[(&str, &[u8])] = &[];
+pub(super) const VIVID: &[(&str, &[u8])] = &[("small", include_bytes!("../../models/small.vivid.safetensors"))];

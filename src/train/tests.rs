@@ -159,6 +159,9 @@ fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
         std::fs::copy(kept.join(file), folder.path().join("second").join(file)).unwrap();
     }
     assert_eq!(run(&parts, &mut |_| ()).unwrap().layers(), model.layers());
+    let other = TrainConfig { emphasis: 1.5, ..parts };
+    assert!(matches!(run(&other, &mut |_| ()), Err(TrainError::Checkpoint { .. })), "another emphasis, another run");
+    assert!(run(&TrainConfig { emphasis: 9.0, ..whole.clone() }, &mut |_| ()).is_err());
     let wrong = TrainConfig { vivid: Some(Terms { tangent: f32::NAN, ..terms }), ..whole };
     assert!(run(&wrong, &mut |_| ()).unwrap_err().to_string().contains("these terms"));
 }

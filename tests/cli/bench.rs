@@ -37,7 +37,7 @@ fn every_upscaler_gets_a_row_for_each_clip_and_bitrate() {
     ])
     .ok()
     .json();
-    let names = ["bilinear", "bicubic", "lanczos", "fsr1", "small", "nano", "medium", "full"];
+    let names = ["bilinear", "bicubic", "lanczos", "fsr1", "small", "nano", "medium", "large", "full"];
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2 * 2 * names.len());
     for row in rows {

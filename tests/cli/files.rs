@@ -55,7 +55,7 @@ fn devices_always_lists_the_cpu() {
 fn models_lists_all_that_are_shipped() {
     let models = clearcall(&["models", "--json"]).ok().json();
     let text = clearcall(&["models"]).ok().out;
-    for name in ["nano", "small", "medium"] {
+    for name in ["nano", "small", "medium", "large"] {
         let model = models.as_array().unwrap().iter().find(|m| m["name"] == name);
         let model = model.unwrap_or_else(|| panic!("{name} is missing in {models}"));
         assert_eq!(model["scale"], 2);
@@ -215,4 +215,22 @@ fn the_speed_is_measured_beside_the_peak() {
     }
     assert!(rows.iter().any(|row| row["model"] == "nano" && row["size"] == "31x17"), "{r}");
     clearcall(&["bench", "speed", "--model", "gigantic"]).fails(3, &["gigantic"]);
+}
+
+#[test]
+fn vivid_goes_from_the_faithful_picture_to_another() {
+    let room = Room::new();
+    let clip = room.clip("v.y4m", 64, 48, 3);
+    let out = |name: &str| room.path(name).display().to_string();
+    // Amounts lie between 0 and 1, and a model without vivid weights says so.
+    let one = out("one.y4m");
+    clearcall(&["upscale", &clip, "-o", &one, "--vivid", "1.5"]).fails(2, &["amount"]);
+    clearcall(&["upscale", &clip, "-o", &one, "--model", "nano", "--vivid", "0.5"]).fails(3, &["vivid", "nano"]);
+    let picture = |vivid: &str| {
+        let to = out(&format!("{vivid}.y4m"));
+        clearcall(&["upscale", &clip, "-o", &to, "--engine", "cpu", "--upscaler", "cnn", "--vivid", vivid]).ok();
+        fs::read(to).unwrap()
+    };
+    let [none, half, whole] = ["0", "0.5", "1"].map(picture);
+    assert!(none != half && half != whole && none.len() == whole.len());
 }
