@@ -144,8 +144,9 @@ fn singular_squares(columns: &[Vec<f32>]) -> Vec<f64> {
                 for row in &mut m {
                     (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
                 }
-                for k in 0..n {
-                    (m[p][k], m[q][k]) = (c * m[p][k] - s * m[q][k], s * m[p][k] + c * m[q][k]);
+                let (above, below) = m.split_at_mut(q);
+                for (p, q) in above[p].iter_mut().zip(&mut below[0]) {
+                    (*p, *q) = (c * *p - s * *q, s * *p + c * *q);
                 }
             }
         }

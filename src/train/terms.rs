@@ -153,7 +153,8 @@ mod tests {
         let numbers = |k: usize, n: usize| (0..n).map(|i| ((i * 31 + k * 17) % 23) as f32 / 11.0 - 1.0).collect();
         let [a, b]: [Vec<f32>; 2] = [numbers(1, 7), numbers(2, 7)];
         let direction: Vec<f32> = numbers(3, 5);
-        let check = |f: &dyn Fn(&[f32]) -> (f32, Vec<f32>)| {
+        type Term<'a> = &'a dyn Fn(&[f32]) -> (f32, Vec<f32>);
+        let check = |f: Term<'_>| {
             let slopes = f(&a).1;
             for i in 0..a.len() {
                 let at = |by: f32| {
