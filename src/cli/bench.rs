@@ -29,7 +29,7 @@ pub(crate) struct SpeedArgs {
     /// Sizes of the pictures that are doubled
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "480x360,640x360,1280x720")]
     pub(crate) size: Vec<Size>,
-    /// Models' names or .safetensors files; all shipped ones without it
+    /// Models' names or .safetensors files, NAME@0.6 with so much of its vivid weights; all shipped ones without it
     #[arg(long, value_name = "NAMES|FILES", value_delimiter = ',')]
     pub(crate) model: Vec<String>,
     /// Print JSON on stdout
