@@ -124,6 +124,10 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
     if let Some(engine) = s.engine {
         let _ = writeln!(out, "upscaler {} ({}) on the {engine} ({})", s.model, s.model_reason, s.engine_reason);
     }
+    if let Some(gpu) = s.gpu_ms {
+        let passes: Vec<_> = s.gpu_passes.iter().map(|p| format!("{} {:.2}", p.name, p.ms.p50)).collect();
+        let _ = writeln!(out, "GPU      p50 {:.2} ms, p95 {:.2} ms: {}", gpu.p50, gpu.p95, passes.join(", "));
+    }
     let _ = writeln!(out, "{:<9}{:>7}{:>7}{:>9}{:>9}  dropped", "stage", "in", "out", "p50 ms", "p95 ms");
     for stage in crate::stats::Stage::ALL {
         let Some(x) = s.stages.get(stage.name()) else { continue };
@@ -156,7 +160,7 @@ mod tests {
     fn left_is_bicubic_and_right_is_the_network() {
         let size = Size::new(3, 2).unwrap();
         let flat = |v: u8| Picture::Cpu(Arc::new(Rgba { size, data: [v, v, v, 255].repeat(6) }));
-        let pair = Pair { stamp: Stamp::now(0), size, bicubic: flat(10), cnn: flat(200), gpu_time: None };
+        let pair = Pair { stamp: Stamp::now(0), size, bicubic: flat(10), cnn: flat(200) };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.png");
         write_pair(&path, &pair).unwrap();

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     frame::Size,
-    upscale::{EngineKind, Method},
+    upscale::{EngineKind, GpuTime, Method},
 };
 
 /// How many of the last durations of a stage the percentiles are taken over: a minute at 30 fps.
@@ -159,6 +159,8 @@ struct Inner {
     age: Recent,
     qp: Recent,
     gpu: Recent,
+    /// By the passes' names, in the order in which they run.
+    gpu_passes: Vec<(Arc<str>, Recent)>,
     damaged: u64,
     network: Network,
     engine: Option<EngineKind>,
@@ -186,6 +188,16 @@ pub struct StageSnapshot {
     /// Frames that did not, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Milliseconds that the stage took for a frame.
+    pub ms: Percentiles,
+}
+
+/// One pass of the GPU in a [`Snapshot`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PassSnapshot {
+    /// What it computes.
+    pub name: String,
+    /// Milliseconds of the GPU's own clock for a frame.
+    #[serde(flatten)]
     pub ms: Percentiles,
 }
 
@@ -236,6 +248,8 @@ pub struct Snapshot {
     pub qp: f64,
     /// GPU time of the upscaling in milliseconds, where the adapter measures it.
     pub gpu_ms: Option<Percentiles>,
+    /// The same for each of its passes, in the order in which they run; those of the network that runs.
+    pub gpu_passes: Vec<PassSnapshot>,
     /// The network.
     pub network: Network,
     /// Every stage by its name.
@@ -288,8 +302,15 @@ impl Stats {
     }
 
     /// GPU time of one frame.
-    pub fn gpu_time(&self, time: Duration) {
-        self.lock().gpu.push(time.as_secs_f64() * 1e3);
+    pub fn gpu_time(&self, time: &GpuTime) {
+        let mut inner = self.lock();
+        inner.gpu.push(time.total.as_secs_f64() * 1e3);
+        if !time.passes.iter().map(|p| &p.name).eq(inner.gpu_passes.iter().map(|(name, _)| name)) {
+            inner.gpu_passes = time.passes.iter().map(|p| (Arc::clone(&p.name), Recent::default())).collect();
+        }
+        for ((_, recent), pass) in inner.gpu_passes.iter_mut().zip(time.passes.iter()) {
+            recent.push(pass.time.as_secs_f64() * 1e3);
+        }
     }
 
     /// A frame is on the screen, this long after it was captured.
@@ -375,6 +396,11 @@ impl Stats {
             size: inner.sent_size.clone(),
             qp: inner.qp.mean(),
             gpu_ms: (!inner.gpu.values.is_empty()).then(|| inner.gpu.percentiles()),
+            gpu_passes: inner
+                .gpu_passes
+                .iter()
+                .map(|(name, recent)| PassSnapshot { name: name.to_string(), ms: recent.percentiles() })
+                .collect(),
             network: inner.network,
             stages: Stage::ALL
                 .iter()
@@ -390,51 +416,4 @@ impl Stats {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_nearest_rank() {
-        let mut r = Recent::default();
-        assert_eq!(r.percentiles(), Percentiles::default());
-        (1..=100).for_each(|v| r.push(f64::from(v)));
-        assert_eq!(r.percentiles(), Percentiles { p50: 50.0, p95: 95.0 });
-        (0..WINDOW).for_each(|_| r.push(7.0));
-        assert_eq!(r.percentiles(), Percentiles { p50: 7.0, p95: 7.0 }, "old values are forgotten");
-    }
-
-    #[test]
-    fn the_bitrate_is_bytes_over_the_time_they_were_for() {
-        let (stats, start) = (Stats::default(), Instant::now());
-        for n in 0..30_u32 {
-            stats.sent(1250, start + Duration::from_secs(1) * n / 30);
-            stats.output(Stage::Send, Duration::ZERO);
-        }
-        let measured = stats.snapshot().bitrate_bps.measured;
-        assert!((measured - 300_000.0).abs() < 1.0, "{measured}");
-    }
-
-    #[test]
-    fn the_report_has_the_documented_names() {
-        let stats = Stats::default();
-        stats.input(Stage::Decode);
-        stats.dropped(Stage::Decode, "nothing decodable yet");
-        let json = serde_json::to_value(stats.snapshot()).unwrap();
-        for path in [
-            "/frames/sent",
-            "/frames/shown",
-            "/bitrate_bps/target",
-            "/bitrate_bps/measured",
-            "/age_ms/p50",
-            "/age_ms/p95",
-            "/engine",
-            "/model",
-            "/model_reason",
-            "/upscaler",
-            "/stages/decode/in",
-            "/stages/decode/ms/p95",
-        ] {
-            assert!(json.pointer(path).is_some(), "{path} is missing in {json}");
-        }
-    }
-}
+mod tests;

@@ -179,8 +179,24 @@ pub struct Pair {
     pub bicubic: Picture,
     /// The network's.
     pub cnn: Picture,
-    /// What the GPU needed for a frame lately, by its own clock, if it can tell.
-    pub gpu_time: Option<Duration>,
+}
+
+/// What a GPU needed for a frame, by its own clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuTime {
+    /// From the beginning of its first pass to the end of its last one.
+    pub total: Duration,
+    /// Each pass, in the order in which they ran.
+    pub passes: Arc<[PassTime]>,
+}
+
+/// A part of a [`GpuTime`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassTime {
+    /// What the pass computes: "layer 1", "pictures".
+    pub name: Arc<str>,
+    /// From its beginning to its end.
+    pub time: Duration,
 }
 
 /// An engine.
@@ -196,6 +212,11 @@ pub trait Upscaler: Send {
 
     /// Bicubic alone, as both pictures: where no network is fast enough.
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
+
+    /// What the GPU needed for a frame lately, one of the last few; none without a GPU, or where it has no clock.
+    fn gpu_time(&mut self) -> Option<GpuTime> {
+        None
+    }
 
     /// The frame at twice the size in I420, for files and scores.
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError>;

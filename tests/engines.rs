@@ -3,7 +3,7 @@
 #[path = "support/pictures.rs"]
 mod pictures;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clearcall::{
     frame::{Colour, Frame, Matrix, Plane, Range, Rgba, Size, Stamp},
@@ -233,9 +233,39 @@ fn the_gpu_says_how_long_it_took() {
     let can_tell = gpu.adapter().timestamps;
     let mut engine = GpuEngine::new(gpu, Arc::new(Model::untrained(8, 1, 5).unwrap())).unwrap();
     let lr = picture(64, 48, Colour::default(), 0, 1);
-    let times: Vec<_> = (0..6).map(|_| engine.compare(&lr).unwrap().gpu_time).collect();
-    assert_eq!(times[5].is_some(), can_tell);
-    assert!(times[5].is_none_or(|t| !t.is_zero()));
+    let mut time = || {
+        // A time is read while later frames run.
+        (0..6).for_each(|_| drop(engine.compare(&lr).unwrap()));
+        engine.gpu_time()
+    };
+    let found = time();
+    assert_eq!(found.is_some(), can_tell);
+    let Some(found) = found else { return };
+    let names: Vec<_> = found.passes.iter().map(|p| &*p.name).collect();
+    assert_eq!(names, ["layer 1", "layer 2", "layer 3", "pictures"]);
+    assert!(found.passes.iter().all(|p| !p.time.is_zero()), "{found:?}");
+    assert!(found.passes.iter().map(|p| p.time).sum::<Duration>() <= found.total, "{found:?}");
+    let high = engine.upscale(&lr, Method::Cnn).unwrap();
+    assert_eq!(high.size(), lr.size().times(2).unwrap());
+    engine.compare(&lr).unwrap();
+    let names: Vec<_> = engine.gpu_time().unwrap().passes.iter().map(|p| p.name.to_string()).collect();
+    assert!(names.ends_with(&["planes".to_owned()]) || names.ends_with(&["pictures".to_owned()]), "{names:?}");
+}
+
+/// The window's device asks for what the adapter has; a device without a clock has no times, and no trouble.
+#[test]
+fn a_device_without_a_clock_has_no_times() {
+    let Some(gpu) = gpu() else { return };
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let asked = GpuContext::device_descriptor(&adapter).required_features;
+    assert_eq!(asked.contains(wgpu::Features::TIMESTAMP_QUERY), gpu.adapter().timestamps);
+    let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+    let model = Arc::new(Model::untrained(4, 0, 4).unwrap());
+    let mut engine = GpuEngine::new(GpuContext::from_parts(&adapter, device, queue), model.clone()).unwrap();
+    (0..4).for_each(|i| agree(&mut engine, &picture(30, 20, Colour::default(), 0, i), &model));
+    assert_eq!(engine.gpu_time(), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use egui::{Align2, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::style;
-use crate::stats::{Snapshot, Stage, StageSnapshot};
+use crate::stats::{PassSnapshot, Snapshot, Stage, StageSnapshot};
 
 /// Height of the whole panel.
 pub(crate) const HEIGHT: f32 = 170.0;
@@ -14,6 +14,8 @@ const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
 const COLUMNS: [(&str, f32); 5] =
     [("in", 120.0), ("out", 180.0), ("dropped", 245.0), ("p50 ms", 310.0), ("p95 ms", 375.0)];
 const WHY: f32 = 387.0;
+/// The figure that tells its passes under the pointer.
+const GPU: &str = "GPU";
 
 /// Draws the panel; says whether the numbers are to be copied.
 pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
@@ -32,7 +34,10 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
                         ui.set_width(column);
                         ui.set_height(ROW * 8.0);
                         for (name, value) in list {
-                            figure(ui, name, &value, column);
+                            let response = figure(ui, name, &value, column);
+                            if name == GPU {
+                                response.on_hover_text(passes(stats));
+                            }
                         }
                     });
                 }
@@ -145,7 +150,7 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
         ("source", stats.source.clone()),
     ];
     if let Some(gpu) = stats.gpu_ms {
-        picture.push(("GPU", format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
+        picture.push((GPU, format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
     }
     let share = |v: f64| format!("{:.1} %", v * 100.0);
     let loss = match n.loss_out {
@@ -165,7 +170,13 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
     [picture, network]
 }
 
-fn figure(ui: &mut Ui, name: &str, value: &str, width: f32) {
+/// The GPU's passes, one a line.
+fn passes(stats: &Snapshot) -> String {
+    let line = |p: &PassSnapshot| format!("{}: {:.2} ms, p95 {:.2} ms", p.name, p.ms.p50, p.ms.p95);
+    stats.gpu_passes.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn figure(ui: &mut Ui, name: &str, value: &str, width: f32) -> egui::Response {
     let p = style::palette(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
@@ -173,4 +184,5 @@ fn figure(ui: &mut Ui, name: &str, value: &str, width: f32) {
     painter.text(rect.left_center() + vec2(72.0, 0.0), Align2::LEFT_CENTER, value, FONT, p.text);
     let spoken = format!("{name}: {value}");
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+    response
 }

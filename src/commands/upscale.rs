@@ -9,6 +9,7 @@ use clearcall::{
     report,
     scale::{Kernel, Scaler},
     source::clip::{ClipReader, Y4mWriter},
+    stats::{self, PassSnapshot, Percentiles, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Method},
 };
 use serde::Serialize;
@@ -23,6 +24,8 @@ struct Report {
     model: Option<String>,
     engine: EngineKind,
     engine_reason: String,
+    gpu_ms: Option<Percentiles>,
+    gpu_passes: Vec<PassSnapshot>,
     size: String,
     #[serde(flatten)]
     scores: Option<Summary>,
@@ -47,6 +50,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
     let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
+    let stats = Stats::default();
     let mut scoring = Scoring::default();
     let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
     let (mut size, mut scaled): (Option<Size>, Option<Size>) = (None, None);
@@ -54,6 +58,9 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let bar = super::bar(clip.frames_hint(), "upscaling");
     while let Some(picture) = clip.next().input()? {
         let high = upscaler.upscale(&picture.frame, method).with_context(|| format!("frame {frames}"))?;
+        if let Some(time) = upscaler.gpu_time() {
+            stats.gpu_time(&time);
+        }
         if size.is_some_and(|s| s != high.size()) {
             return Err(InputFault(format!(
                 "{} changes its size at frame {frames}; cut it there",
@@ -104,11 +111,14 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
         eprintln!("note: the reference was scaled from {from} to {size}");
     }
     let scores = scoring.finish()?;
+    let stats::Snapshot { gpu_ms, gpu_passes, .. } = stats.snapshot();
     let report = Report {
         upscaler: method,
         model: matches!(method, Method::Cnn).then(|| model.name().to_owned()),
         engine: upscaler.engine(),
         engine_reason: why,
+        gpu_ms,
+        gpu_passes,
         size: size.to_string(),
         frames: scores.is_none().then_some(frames),
         scores,

@@ -283,10 +283,11 @@ impl Upscaling {
         let frozen = self.gallery.frozen();
         let off = self.governed.as_ref().is_some_and(|g| g.model().is_none());
         let pair = if off { engine.bicubic(&held.low)? } else { engine.compare(&held.low)? };
-        if let Some(time) = pair.gpu_time {
+        let gpu_time = engine.gpu_time();
+        if let Some(time) = &gpu_time {
             self.stats.gpu_time(time);
         }
-        let took = pair.gpu_time.unwrap_or_else(|| started.elapsed());
+        let took = gpu_time.map_or_else(|| started.elapsed(), |time| time.total);
         if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
             && governed.frame(took)
         {

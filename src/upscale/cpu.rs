@@ -190,7 +190,7 @@ impl Upscaler for CpuEngine {
         self.compute(lr.y(), Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), left: l, right: r });
         self.keep(&left);
         self.keep(&right);
-        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right), gpu_time: None })
+        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
@@ -200,7 +200,7 @@ impl Upscaler for CpuEngine {
         self.compute(lr.y(), Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
         self.keep(&picture);
         let bicubic = Picture::Cpu(picture);
-        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic, gpu_time: None })
+        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {

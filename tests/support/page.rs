@@ -48,6 +48,7 @@ pub(crate) fn numbers() -> Snapshot {
         size: "480x360".to_owned(),
         qp: 31.4,
         gpu_ms: None,
+        gpu_passes: Vec::new(),
         network: Network {
             rtt_ms: Some(0.4),
             loss_in: 0.021,

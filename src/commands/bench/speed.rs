@@ -20,6 +20,8 @@ use crate::{
 /// Each row is measured for about this long, and over [`FRAMES`] at least.
 const LONG_ENOUGH: Duration = Duration::from_millis(700);
 const FRAMES: usize = 12;
+/// A GPU's times are of one of the last frames: that many may be of another size.
+const STALE: usize = 6;
 
 /// What `bench speed --json` prints.
 #[derive(Debug, Serialize)]
@@ -48,6 +50,15 @@ struct Row {
     network_ms: Option<f64>,
     gflops: Option<f64>,
     share_of_peak: Option<f64>,
+    /// The parts of `network_ms`, on a GPU.
+    passes: Vec<Pass>,
+}
+
+/// What `network_ms` of a GPU is made of.
+#[derive(Debug, Serialize)]
+struct Pass {
+    name: String,
+    ms: f64,
 }
 
 pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
@@ -113,9 +124,17 @@ fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[Frame], report: &m
         for lr in frames {
             // Frames follow on each other as in a call: each waits until the one before it is done.
             let mut own = Vec::new();
-            let complete = times(|| engine.compare(lr).map(|pair| own.extend(pair.gpu_time)))?;
-            let network = (!own.is_empty()).then(|| Times::of(own).best);
-            report.rows.push(row(EngineKind::Gpu, model, lr, complete, network));
+            let complete = times(|| {
+                engine.compare(lr)?;
+                own.extend(engine.gpu_time());
+                Ok(())
+            })?;
+            // A time may still be of the picture before.
+            let best = own.into_iter().skip(STALE).min_by_key(|time| time.total);
+            let mut row = row(EngineKind::Gpu, model, lr, complete, best.as_ref().map(|time| time.total));
+            let passes = best.iter().flat_map(|time| time.passes.iter());
+            row.passes = passes.map(|p| Pass { name: p.name.to_string(), ms: ms(p.time) }).collect();
+            report.rows.push(row);
         }
     }
     Ok(())
@@ -133,6 +152,7 @@ fn row(engine: EngineKind, model: &Model, lr: &Frame, complete: Times, network: 
         network_ms: network.map(ms),
         gflops: network.map(|t| 1e-9 * operations / t.as_secs_f64()),
         share_of_peak: None,
+        passes: Vec::new(),
     }
 }
 
@@ -205,5 +225,9 @@ fn print(report: &Report) {
         let (engine, model, size) = (row.engine.to_string(), &row.model, &row.size);
         let (complete, p95) = (format!("{:.2} ms", row.complete_ms), format!("{:.2} ms", row.complete_p95_ms));
         out!("{engine:6} {model:12} {size:9} {complete:>9} {p95:>9} {network:>11} {gflops:>7} {share:>6}");
+        if !row.passes.is_empty() {
+            let passes: Vec<_> = row.passes.iter().map(|p| format!("{} {:.3}", p.name, p.ms)).collect();
+            out!("       passes, ms: {}", passes.join(", "));
+        }
     }
 }

@@ -6,12 +6,12 @@ use super::{
     GpuContext, GpuPicture,
     network::{Network, Passes},
     surface::Surface,
-    timer::Timer,
+    timer::{self, Timer},
 };
 use crate::{
     frame::{Frame, FrameError, Plane},
     model::{Model, SCALE, condition},
-    upscale::{CpuEngine, EngineKind, Method, Pair, Picture, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, UpscaleError, Upscaler},
 };
 
 /// Upscales with compute shaders.
@@ -99,28 +99,21 @@ impl GpuEngine {
             return Err(unprepared());
         };
         let gpu = &*gpu;
-        let gpu_time = timer.as_mut().and_then(Timer::last);
         let (slot, submitted) = gpu.guarded(|| {
             surface.upload(gpu, lr);
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("upscale"),
-                timestamp_writes: timer.as_ref().and_then(Timer::writes),
-            });
+            timer::begin(timer);
             if with_network {
-                surface.run_layers(network, &mut pass);
+                surface.run_layers(network, &mut encoder, timer.as_mut());
             }
-            let slot = surface.run_present(gpu, passes, &mut pass);
-            drop(pass);
-            let timed = timer.as_ref().is_some_and(|t| t.resolve(&mut encoder));
+            let slot = surface.run_present(gpu, passes, &mut encoder, timer.as_mut());
+            timer::end(timer, &mut encoder);
             let submitted = gpu.queue().submit([encoder.finish()]);
-            if let Some(timer) = timer.as_mut().filter(|_| timed) {
-                timer.collect();
-            }
+            timer::collect(timer);
             Ok((slot, submitted))
         })?;
         let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
-        let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1), gpu_time };
+        let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1) };
         self.submitted = Some(submitted);
         Ok(pair)
     }
@@ -150,6 +143,10 @@ impl Upscaler for GpuEngine {
         Ok(Pair { cnn: pair.bicubic.clone(), ..pair })
     }
 
+    fn gpu_time(&mut self) -> Option<GpuTime> {
+        self.timer.as_mut().and_then(Timer::last)
+    }
+
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {
         if matches!(how, Method::Bilinear | Method::Lanczos) {
             let cpu = match self.cpu.take() {
@@ -161,13 +158,13 @@ impl Upscaler for GpuEngine {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
         self.prepare(lr)?;
-        let Self { gpu, network: Some(network), surface: Some(surface), passes, .. } = self else {
+        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
             return Err(unprepared());
         };
         let gpu = &*gpu;
         let planes = gpu.guarded(|| {
             surface.upload(gpu, lr);
-            surface.planes(gpu, network, passes, how == Method::Cnn)
+            surface.planes(gpu, network, passes, timer, how == Method::Cnn)
         })?;
         let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
         let [y, u, v] = planes.map(|data| {

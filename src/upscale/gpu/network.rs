@@ -1,5 +1,7 @@
 //! A model as the shaders want it: pipelines and packed weights.
 
+use std::sync::Arc;
+
 use wgpu::util::DeviceExt as _;
 
 use super::{GpuContext, source};
@@ -14,6 +16,8 @@ const VECTOR: usize = 4;
 /// A layer: a pipeline and its weights.
 #[derive(Debug)]
 pub(super) struct Layer {
+    /// "layer 1" and so on.
+    pub(super) name: Arc<str>,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) weights: wgpu::Buffer,
     /// Vectors out.
@@ -66,7 +70,8 @@ impl Network {
                 contents: bytemuck::cast_slice(&packed),
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             });
-            Ok(Layer { pipeline, weights, outputs, margin })
+            let name = format!("layer {}", i + 1).into();
+            Ok(Layer { name, pipeline, weights, outputs, margin })
         };
         Ok(Self { layers: model.layers().iter().enumerate().map(layer).collect::<Result<_, _>>()? })
     }

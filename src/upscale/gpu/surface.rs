@@ -8,6 +8,7 @@ use super::{
     GpuContext,
     network::{Network, Passes},
     readback,
+    timer::{self, Timer},
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
@@ -199,8 +200,14 @@ impl Surface {
     }
 
     /// The network.
-    pub(super) fn run_layers(&self, network: &Network, pass: &mut wgpu::ComputePass<'_>) {
+    pub(super) fn run_layers(
+        &self,
+        network: &Network,
+        encoder: &mut wgpu::CommandEncoder,
+        mut timer: Option<&mut Timer>,
+    ) {
         for (layer, group) in network.layers.iter().zip(&self.layers) {
+            let mut pass = timer::pass(encoder, timer.as_deref_mut(), &layer.name);
             pass.set_pipeline(&layer.pipeline);
             pass.set_bind_group(0, group, &[]);
             let side = |n: u32| n + 2 * layer.margin;
@@ -214,9 +221,11 @@ impl Surface {
         &mut self,
         gpu: &GpuContext,
         passes: &Passes,
-        pass: &mut wgpu::ComputePass<'_>,
+        encoder: &mut wgpu::CommandEncoder,
+        timer: Option<&mut Timer>,
     ) -> Arc<Slot> {
         let slot = self.free_slot(gpu, passes);
+        let mut pass = timer::pass(encoder, timer, &"pictures".into());
         pass.set_pipeline(&passes.present);
         pass.set_bind_group(0, &slot.present, &[]);
         pass.dispatch_workgroups(self.size.width().div_ceil(8), self.size.height().div_ceil(8), 1);
@@ -281,6 +290,7 @@ impl Surface {
         gpu: &GpuContext,
         network: &Network,
         passes: &Passes,
+        timer: &mut Option<Timer>,
         cnn: bool,
     ) -> Result<[Vec<u8>; 3], UpscaleError> {
         if self.outs.is_none() {
@@ -289,10 +299,11 @@ impl Surface {
         let this = &*self;
         let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
         let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+            timer::begin(timer);
             if cnn {
-                this.run_layers(network, &mut pass);
+                this.run_layers(network, encoder, timer.as_mut());
             }
+            let mut pass = timer::pass(encoder, timer.as_mut(), &"planes".into());
             for (i, out) in outs.iter().enumerate() {
                 let by_network = out.luma.as_ref().filter(|_| cnn && i == 0);
                 match by_network {
@@ -309,6 +320,7 @@ impl Surface {
                 pass.dispatch_workgroups(words.div_ceil(8), pairs.div_ceil(8), 1);
             }
             drop(pass);
+            timer::end(timer, encoder);
             let mut offset = 0;
             for out in outs {
                 encoder.copy_buffer_to_buffer(&out.words, 0, buffer, offset, out.words.size());
@@ -316,7 +328,7 @@ impl Surface {
             }
         };
         let total = outs.iter().map(|o| o.words.size()).sum();
-        readback::read(gpu, total, record, |bytes| {
+        let planes = readback::read(gpu, total, record, |bytes| {
             let mut rest = bytes;
             let mut next = outs.iter().map(|out| {
                 let (plane, after) = rest.split_at(out.words.size() as usize);
@@ -324,7 +336,9 @@ impl Surface {
                 plane.to_vec()
             });
             std::array::from_fn(|_| next.next().unwrap_or_default())
-        })
+        });
+        timer::collect(timer);
+        planes
     }
 
     fn new_outs(&self, gpu: &GpuContext, passes: &Passes) -> [PlaneOut; 3] {

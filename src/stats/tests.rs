@@ -1,0 +1,72 @@
+use super::*;
+use crate::upscale::PassTime;
+
+#[test]
+fn percentiles_are_nearest_rank() {
+    let mut r = Recent::default();
+    assert_eq!(r.percentiles(), Percentiles::default());
+    (1..=100).for_each(|v| r.push(f64::from(v)));
+    assert_eq!(r.percentiles(), Percentiles { p50: 50.0, p95: 95.0 });
+    (0..WINDOW).for_each(|_| r.push(7.0));
+    assert_eq!(r.percentiles(), Percentiles { p50: 7.0, p95: 7.0 }, "old values are forgotten");
+}
+
+#[test]
+fn the_bitrate_is_bytes_over_the_time_they_were_for() {
+    let (stats, start) = (Stats::default(), Instant::now());
+    for n in 0..30_u32 {
+        stats.sent(1250, start + Duration::from_secs(1) * n / 30);
+        stats.output(Stage::Send, Duration::ZERO);
+    }
+    let measured = stats.snapshot().bitrate_bps.measured;
+    assert!((measured - 300_000.0).abs() < 1.0, "{measured}");
+}
+
+fn gpu_time(passes: &[(&str, u64)]) -> GpuTime {
+    let pass = |&(name, ms): &(&str, u64)| PassTime { name: name.into(), time: Duration::from_millis(ms) };
+    let passes: Arc<[_]> = passes.iter().map(pass).collect();
+    GpuTime { total: passes.iter().map(|p| p.time).sum(), passes }
+}
+
+#[test]
+fn passes_are_those_of_the_network_that_runs() {
+    let stats = Stats::default();
+    assert_eq!((stats.snapshot().gpu_ms, stats.snapshot().gpu_passes), (None, Vec::new()));
+    stats.gpu_time(&gpu_time(&[("layer 1", 3), ("pictures", 1)]));
+    stats.gpu_time(&gpu_time(&[("layer 1", 5), ("pictures", 1)]));
+    let now = stats.snapshot();
+    assert_eq!(now.gpu_ms, Some(Percentiles { p50: 4.0, p95: 6.0 }));
+    let passes: Vec<_> = now.gpu_passes.iter().map(|p| (&*p.name, p.ms.p95)).collect();
+    assert_eq!(passes, [("layer 1", 5.0), ("pictures", 1.0)]);
+    stats.gpu_time(&gpu_time(&[("pictures", 2)]));
+    let passes: Vec<_> = stats.snapshot().gpu_passes.iter().map(|p| (p.name.to_string(), p.ms.p50)).collect();
+    assert_eq!(passes, [("pictures".to_owned(), 2.0)]);
+}
+
+#[test]
+fn the_report_has_the_documented_names() {
+    let stats = Stats::default();
+    stats.input(Stage::Decode);
+    stats.dropped(Stage::Decode, "nothing decodable yet");
+    stats.gpu_time(&gpu_time(&[("layer 1", 3), ("pictures", 1)]));
+    let json = serde_json::to_value(stats.snapshot()).unwrap();
+    for path in [
+        "/frames/sent",
+        "/frames/shown",
+        "/bitrate_bps/target",
+        "/bitrate_bps/measured",
+        "/age_ms/p50",
+        "/age_ms/p95",
+        "/engine",
+        "/model",
+        "/model_reason",
+        "/upscaler",
+        "/gpu_ms",
+        "/gpu_passes/0/name",
+        "/gpu_passes/1/p95",
+        "/stages/decode/in",
+        "/stages/decode/ms/p95",
+    ] {
+        assert!(json.pointer(path).is_some(), "{path} is missing in {json}");
+    }
+}
