@@ -18,11 +18,13 @@
 //! reports for a frame: weights = neutral + [`condition`] · change. So a coarsely coded picture is smoothed and a
 //! finely coded one sharpened by a network that costs the same for each pixel.
 //!
+//! And it may say how large the values of its hidden channels become: an engine that computes in bytes needs that.
+//!
 //! # The file
 //!
 //! A safetensors file with the tensors `conv0.weight` (outputs, inputs, 3, 3), `conv0.bias` (outputs),
-//! `conv1.weight`, …, and, when they follow the quantiser, `conv0.weight_by_qp`, `conv0.bias_by_qp`, …, all F32;
-//! and these metadata strings:
+//! `conv1.weight`, …; when they follow the quantiser, `conv0.weight_by_qp`, `conv0.bias_by_qp`, …; with the largest
+//! values, `conv0.range` (outputs) and so on, for each layer but the last; all F32; and these metadata strings:
 //!
 //! | key | value | |
 //! |---|---|---|
@@ -157,6 +159,7 @@ pub struct Model {
     info: ModelInfo,
     layers: Vec<Conv3x3>,
     by_qp: Vec<Conv3x3>,
+    ranges: Option<Vec<Vec<f32>>>,
 }
 
 /// A model that cannot be used. Names the file or the model, what is wrong with it and what to do.
@@ -230,10 +233,30 @@ impl Model {
                     scores: training.scores,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
-                Ok(Self { name, info, layers, by_qp })
+                Ok(Self { name, info, layers, by_qp, ranges: None })
             }
             Err(why) => Err(ModelError::Invalid { name, why }),
         }
+    }
+
+    /// The same model, saying how large its values become: for each layer but the last, for each of its channels, the
+    /// largest value after ReLU on pictures that it is made for, whatever the quantiser. All lie above zero.
+    pub fn with_ranges(mut self, ranges: Vec<Vec<f32>>) -> Result<Self, ModelError> {
+        let hidden = self.layers.len() - 1;
+        let fits = ranges.len() == hidden && ranges.iter().zip(&self.layers).all(|(r, l)| r.len() == l.outputs);
+        let sane = |r: &f32| (MIN_RANGE..=MAX_RANGE).contains(r);
+        let bad = ranges.iter().flatten().find(|r| !sane(r));
+        let why = match (fits, bad) {
+            (false, _) => format!("it does not say for each channel of {hidden} layers how large its values become"),
+            (true, Some(bad)) => {
+                format!("it says that values become {bad} at most, and {MIN_RANGE} to {MAX_RANGE} are allowed")
+            }
+            (true, None) => {
+                self.ranges = Some(ranges);
+                return Ok(self);
+            }
+        };
+        Err(ModelError::Invalid { name: self.name, why })
     }
 
     /// An untrained model: what training starts from, and what tests are made of. The same seed gives the
@@ -320,6 +343,14 @@ impl Model {
                 *ours += amount * (theirs - *ours);
             }
         }
+        // What lies between becomes hardly larger than the larger of both.
+        blended.ranges = match (&self.ranges, &with.ranges) {
+            (Some(ours), Some(theirs)) => {
+                let larger = |(a, b): (&Vec<f32>, &Vec<f32>)| a.iter().zip(b).map(|(a, b)| a.max(*b)).collect();
+                Some(ours.iter().zip(theirs).map(larger).collect())
+            }
+            _ => None,
+        };
         Ok(blended)
     }
 
@@ -352,6 +383,12 @@ impl Model {
     /// What is added to the convolutions for each unit of [`condition`]; empty when they follow no quantiser.
     pub fn by_qp(&self) -> &[Conv3x3] {
         &self.by_qp
+    }
+
+    /// How large the values of hidden channels become, see [`Model::with_ranges`]; [`None`]: it does not say, and is not
+    /// computed in bytes.
+    pub fn ranges(&self) -> Option<&[Vec<f32>]> {
+        self.ranges.as_deref()
     }
 
     /// The convolutions for a frame that was coded with a quantiser; [`None`]: it is not known.
@@ -401,6 +438,9 @@ fn check_layers(layers: &[Conv3x3]) -> Result<(), String> {
 
 /// No weight is larger than this.
 const MAX_WEIGHT: f32 = 1000.0;
+/// Between these lies how large values may become: bytes are made by dividing by it.
+const MIN_RANGE: f32 = 1e-6;
+const MAX_RANGE: f32 = 1e6;
 
 fn check_scores(scores: &BTreeMap<String, f64>) -> Result<(), String> {
     match scores.iter().find(|(_, v)| !v.is_finite()) {

@@ -8,31 +8,20 @@
 //! through the program's own scaler, encoder and decoder, so that the network sees what a receiver will see.
 //! The decoded luma and the luma before it was scaled down are kept as pairs (`pairs`, `synthesis`); patches of
 //! them feed the network (`net`), whose gradients come from burn with its own convolution (`op`, `conv`), and
-//! Adam with a cosine schedule (`fit`) minimises the loss (`loss`) between bicubic plus network and the
+//! Adam with a cosine schedule (`fit`, `course`) minimises the loss (`loss`) between bicubic plus network and the
 //! original. While it learns, a convolution has more numbers than it needs (`block`); the model is what they fold
 //! to. A run is a function of its pictures and its settings: the same seed gives the same weights, also
 //! when the run was cut off and resumed.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::mpsc,
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
-
-use crate::{
-    model::{Model, ModelError, Training},
-    report::{self, Axes, Panel, PlotCurve},
-};
+use crate::model::{Model, ModelError, Training};
 
 mod adversarial;
 mod block;
 mod clip;
 mod conv;
+mod course;
 mod critic;
 mod fit;
 mod grow;
@@ -42,23 +31,16 @@ mod net;
 mod op;
 mod pairs;
 mod photo;
+mod ranges;
 mod synthesis;
 mod terms;
 
-use adversarial::Wanted;
 use block::Kind;
-use critic::Critic;
-use fit::Progressed;
 pub use health::Health;
 pub use loss::Loss;
-use net::{Folded, Net};
-use pairs::{Cut, Draw, Pair, Pairs};
+use net::Net;
+use pairs::Pairs;
 pub use terms::Terms;
-
-/// The critic learns so much faster than the generator (two time scales: Heusel et al., arXiv 1706.08500).
-const CRITIC_RATE: f32 = 2.0;
-/// Pairs that a validation during training looks at; the last one looks at all.
-const GLANCE: usize = 24;
 
 /// What to train, on what, for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +53,8 @@ pub struct TrainConfig {
     pub channels: usize,
     /// Hidden layers from C to C (N).
     pub layers: usize,
-    /// Steps of the optimiser.
+    /// Steps of the optimiser; none with [`TrainConfig::from`]: the model stays what it is and says what its scores and
+    /// ranges are.
     pub steps: u64,
     /// Start from what this model computes instead of from chance; it has no more channels or layers.
     pub from: Option<PathBuf>,
@@ -290,8 +273,8 @@ impl TrainConfig {
         if self.vivid.is_some() && self.patch <= 2 * critic::RADIUS {
             return wrong("such small patches: the critic needs more than 8 pixels on a side");
         }
-        if self.steps == 0 || self.validate_every == 0 {
-            return wrong("zero steps");
+        if self.validate_every == 0 || self.steps == 0 && self.from.is_none() {
+            return wrong("zero steps, unless they start from a model, which is then judged and measured anew");
         }
         if self.resume && self.checkpoint.is_none() {
             return wrong("resuming but no checkpoint: say where it is");
@@ -342,17 +325,17 @@ fn in_words(terms: Terms) -> String {
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
     let kind = Kind { wide: config.wide, by_qp: config.by_qp };
-    let untrained = match &config.from {
-        Some(path) => {
-            let model = Model::read(path)?;
+    let from = config.from.as_ref().map(Model::read).transpose()?;
+    let untrained = match (&from, &config.from) {
+        (Some(model), Some(path)) => {
             let (channels, layers) = (model.info().channels, model.info().depth);
             if channels > config.channels || layers > config.layers {
                 let why = format!("{}: it has {channels} channels and {layers} layers", path.display());
                 return Err(TrainError::Config(format!("a start that is larger than what is to be trained, {why}")));
             }
-            Net::from_model(&grow::grown(&model, config.channels, config.layers, config.seed)?, kind, config.seed)
+            Net::from_model(&grow::grown(model, config.channels, config.layers, config.seed)?, kind, config.seed)
         }
-        None => Net::untrained(config.channels, config.layers, kind, config.seed)?,
+        _ => Net::untrained(config.channels, config.layers, kind, config.seed)?,
     };
     make_folder(&config.out)?;
     let (pairs, pictures) = synthesis::pairs(config, progress)?;
@@ -361,9 +344,9 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         let why = format!("patches of {} pixels: the smallest clip has {smallest} pixels on a side", config.patch);
         return Err(TrainError::Config(why));
     }
-    let (run, net) = fit_all(config, &pairs, untrained, progress)?;
+    let (run, net) = course::run(config, &pairs, untrained, progress)?;
     let folded = net.fold(&run.average);
-    let scores = judge(&folded, pairs.validation.iter());
+    let scores = course::judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
         progress(Progress::Validated { step: run.step, scores });
     }
@@ -373,8 +356,9 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
     }
     let mut named = scores.map(Scores::named).unwrap_or_default();
     named.extend(health.map(named_health).unwrap_or_default());
-    let training = Training {
-        trained_on: format!(
+    let trained_on = match &from {
+        Some(model) if config.steps == 0 => model.info().trained_on.clone(),
+        _ => format!(
             "{pictures} pictures as {} frames of moving clips through the project's scaler and H.264 encoder at \
              80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}){}, {} patches of {} a step, Adam, seed {}, \
              {:.0} s",
@@ -389,10 +373,14 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
             config.seed,
             run.seconds
         ),
-        steps: run.step,
-        scores: named,
     };
-    let model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;
+    let steps = from.as_ref().filter(|_| config.steps == 0).map_or(run.step, |model| model.info().steps);
+    let ranges = ranges::measure(&folded, &pairs.train, config.seed);
+    let training = Training { trained_on, steps, scores: named };
+    let mut model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;
+    if let Some(ranges) = ranges {
+        model = model.with_ranges(ranges)?;
+    }
     write_whole(&config.out, &model.to_bytes()?)?;
     Ok(model)
 }
@@ -426,190 +414,6 @@ fn named_health([model, bicubic, truth]: [Health; 3]) -> std::collections::BTree
         named.insert(format!("validation_sharpness_{band}_db_bicubic"), round(bicubic));
     }
     named
-}
-
-/// All steps, with validations and checkpoints between them.
-fn fit_all(
-    config: &TrainConfig,
-    pairs: &Pairs,
-    mut net: Net,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(Progressed, Net), TrainError> {
-    let key = config.key(pairs);
-    let files = config.checkpoint.as_ref().map(|folder| {
-        let name = config.name();
-        let of = |what: &str| folder.join(format!("{name}.{what}"));
-        Files { net: of("checkpoint.safetensors"), critic: of("critic.safetensors"), log: of("csv"), curve: of("svg") }
-    });
-    let resumed = files.as_ref().filter(|files| config.resume && files.net.exists());
-    let resume = |path: &dyn Fn(&Files) -> &Path, fresh: Vec<f32>| match resumed {
-        Some(files) => Progressed::load(path(files), &key, fresh.len()),
-        None => Ok(Progressed::start(fresh)),
-    };
-    let mut run = resume(&|files| &files.net, net.numbers.clone())?;
-    let mut critic = match config.vivid {
-        Some(weights) => Some((weights, resume(&|files| &files.critic, critic::untrained(config.seed))?)),
-        None => None,
-    };
-    progress(Progress::Ready { training: pairs.train.len(), validation: pairs.validation.len(), step: run.step });
-    let (first, radius) = (run.step, net.radius());
-    std::thread::scope(|scope| {
-        // Patches are cut ahead of time on a thread of their own. Each step has its own random numbers, so a
-        // resumed run sees the same patches.
-        let (send, receive) = mpsc::sync_channel(2);
-        let draw = Draw::new(&pairs.train);
-        scope.spawn(move || {
-            for step in first..config.steps {
-                let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-                rng.set_stream(step);
-                let way = health::MOVES[step as usize % health::MOVES.len()];
-                let (noise, moves) = (config.vivid.map(|_| terms::NOISE), [way]);
-                let moves = if config.vivid.is_some() { &moves[..] } else { &[] };
-                let cut = Cut { side: config.patch, radius, noise, moves };
-                let mut batch = pairs::batch(&draw, config.batch, cut, &mut rng);
-                batch.iter_mut().flat_map(|p| &mut p.target).for_each(|detail| *detail *= config.emphasis);
-                if send.send(batch).is_err() {
-                    break;
-                }
-            }
-        });
-        let (mut sum, mut count, mut clock) = (0.0, 0, Instant::now());
-        let (mut detail, mut of_critic) = (Terms::ZERO, 0.0);
-        for batch in receive {
-            net.numbers.clone_from(&run.numbers);
-            let rate = fit::learning_rate(config.learning_rate, run.step, config.steps);
-            let (loss, gradient) = match &mut critic {
-                None => net.learn(&batch, config.patch, config.loss)?,
-                Some((weights, critic)) => {
-                    let wanted = Wanted { loss: config.loss, weights: *weights };
-                    let learnt = adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, wanted)?;
-                    if learnt.by_critic.iter().any(|g| !g.is_finite()) {
-                        return Err(TrainError::Diverged(run.step));
-                    }
-                    critic.descend(&learnt.by_critic, CRITIC_RATE * rate);
-                    detail.add(1.0, learnt.terms);
-                    of_critic += learnt.critic;
-                    (learnt.terms.sum(*weights), learnt.by_net)
-                }
-            };
-            if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
-                return Err(TrainError::Diverged(run.step));
-            }
-            run.descend(&gradient, rate);
-            sum += loss;
-            count += 1;
-            let done = run.step == config.steps;
-            if run.step % 100 != 0 && !run.step.is_multiple_of(config.validate_every) && !done {
-                continue;
-            }
-            run.seconds += clock.elapsed().as_secs_f64();
-            let loss = sum / count as f32;
-            let mut terms = Terms::ZERO;
-            terms.add(1.0 / count as f32, std::mem::replace(&mut detail, Terms::ZERO));
-            let paid = of_critic / count as f32;
-            (sum, count, of_critic) = (0.0, 0, 0.0);
-            progress(Progress::Step { step: run.step, steps: config.steps, loss, seconds: run.seconds });
-            if run.step.is_multiple_of(config.validate_every) || done {
-                let scores = judge(&net.fold(&run.average), glance(&pairs.validation));
-                if let Some(scores) = scores {
-                    progress(Progress::Validated { step: run.step, scores });
-                }
-                if let Some(files) = &files {
-                    make_folder(&files.net)?;
-                    if let Some((_, critic)) = &critic {
-                        critic.save(&files.critic, &key)?;
-                    }
-                    run.save(&files.net, &key)?;
-                    log(&files.log, run.step, run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
-                    plot(&files.log, &files.curve)?;
-                }
-            }
-            clock = Instant::now();
-        }
-        Ok(())
-    })?;
-    Ok((run, net))
-}
-
-/// Where a run is kept.
-struct Files {
-    net: PathBuf,
-    critic: PathBuf,
-    log: PathBuf,
-    /// The log as a picture.
-    curve: PathBuf,
-}
-
-/// A few pairs, spread over all.
-fn glance(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
-    pairs.iter().step_by(pairs.len().div_ceil(GLANCE).max(1))
-}
-
-/// The scores of a network on pairs; none without pairs.
-fn judge<'a>(net: &Folded, pairs: impl Iterator<Item = &'a Pair>) -> Option<Scores> {
-    let pairs: Vec<&Pair> = pairs.collect();
-    // A frame that is hit exactly counts 100 dB, as everywhere in the program.
-    let decibels = |error: f64| if error > 0.0 { (10.0 * (255.0 * 255.0 / error).log10()).min(100.0) } else { 100.0 };
-    let one = |pair: &&Pair| net::errors(&net.at(pair.seen.qp), pair).map(decibels);
-    let each: Vec<[f64; 2]> = pairs.par_iter().map(one).collect();
-    let mut scores = Scores { frames: 0, bicubic: 0.0, model: 0.0 };
-    for [bicubic, model] in each {
-        scores.frames += 1;
-        scores.bicubic += bicubic;
-        scores.model += model;
-    }
-    let mean = |sum: f64| sum / scores.frames as f64;
-    (scores.frames > 0).then(|| Scores { bicubic: mean(scores.bicubic), model: mean(scores.model), ..scores })
-}
-
-/// A line of the log: step, seconds, loss, PSNR of bicubic and of the model; in vivid training also each term and
-/// what the critic pays.
-fn log(
-    path: &Path,
-    step: u64,
-    seconds: f64,
-    loss: f32,
-    scores: Option<Scores>,
-    terms: Option<(Terms, f32)>,
-) -> Result<(), TrainError> {
-    let write = || -> std::io::Result<()> {
-        let new = !path.exists();
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        if new {
-            let names = terms
-                .map_or_else(String::new, |(t, _)| t.named().map(|(name, _)| format!(",{name}")).concat() + ",critic");
-            writeln!(file, "step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db{names}")?;
-        }
-        let scores = match scores {
-            Some(Scores { bicubic, model, .. }) => format!("{bicubic:.4},{model:.4},{:.4}", model - bicubic),
-            None => ",,".to_owned(),
-        };
-        let each = |(terms, critic): (Terms, f32)| {
-            terms.named().map(|(_, value)| format!(",{value:.6}")).concat() + &format!(",{critic:.6}")
-        };
-        let terms = terms.map_or_else(String::new, each);
-        writeln!(file, "{step},{seconds:.1},{loss:.6},{scores}{terms}")
-    };
-    write().map_err(|source| TrainError::Write { path: path.to_owned(), source })
-}
-
-/// The log's curves as SVG: what the model gains and what it pays, over the steps.
-fn plot(log: &Path, to: &Path) -> Result<(), TrainError> {
-    let text = std::fs::read_to_string(log).map_err(|source| TrainError::Write { path: log.to_owned(), source })?;
-    let curve = |name: &str, column: usize| {
-        let point = |line: &str| {
-            let mut cells = line.split(',');
-            let step = cells.next()?.parse().ok()?;
-            Some((step, cells.nth(column - 1)?.parse().ok()?))
-        };
-        PlotCurve { name: name.to_owned(), points: text.lines().skip(1).filter_map(point).collect() }
-    };
-    let panels = [
-        Panel { title: "gain over bicubic, dB of PSNR-Y".to_owned(), curves: vec![curve("gain", 5)] },
-        Panel { title: "loss on what is learnt from".to_owned(), curves: vec![curve("loss", 2)] },
-    ];
-    let svg = report::svg(Axes { x: "step", y: "", log_x: false }, &panels);
-    write_whole(to, svg.as_bytes())
 }
 
 /// Makes the folder that a file is to lie in.

@@ -60,6 +60,28 @@ pub enum EngineChoice {
     Gpu,
     /// The CPU.
     Cpu,
+    /// The CPU, in [`Precision::Int8`] where the model can be.
+    CpuInt8,
+}
+
+/// In what an engine computes a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// Bytes, summed up in 32 bits: about twice as fast on the CPU, and off by less than a code now and then.
+    Int8,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        })
+    }
 }
 
 /// How a picture is made twice as large.
@@ -96,6 +118,13 @@ pub struct UnknownWord {
     known: &'static str,
 }
 
+impl EngineChoice {
+    /// Whether no GPU is asked for.
+    pub fn is_cpu(self) -> bool {
+        matches!(self, Self::Cpu | Self::CpuInt8)
+    }
+}
+
 impl FromStr for EngineChoice {
     type Err = UnknownWord;
 
@@ -104,7 +133,8 @@ impl FromStr for EngineChoice {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, cpu" }),
+            "cpu-int8" => Ok(Self::CpuInt8),
+            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, cpu, cpu-int8" }),
         }
     }
 }
@@ -245,6 +275,14 @@ pub fn choose(
     if choice == EngineChoice::Cpu {
         return cpu("CPU: as asked".to_owned());
     }
+    if choice == EngineChoice::CpuInt8 {
+        let engine = CpuEngine::new(&model, None)?.in_precision(&model, Precision::Int8);
+        let why = match engine.precision() {
+            Precision::Int8 => "CPU in bytes: as asked".to_owned(),
+            Precision::F32 => format!("CPU in f32: {} does not say how large its values become", model.name()),
+        };
+        return Ok((Box::new(engine), why));
+    }
     let opened = context.map_or_else(GpuContext::headless, Ok);
     let gpu = match (opened, choice) {
         (Ok(gpu), EngineChoice::Auto) if gpu.is_software() => {
@@ -276,6 +314,6 @@ mod tests {
             assert_eq!(m.to_string().parse(), Ok(m));
         }
         assert_eq!("auto".parse(), Ok(EngineChoice::Auto));
-        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, cpu"));
+        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, cpu, cpu-int8"));
     }
 }

@@ -35,6 +35,29 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn how_large_values_become_is_read_back_and_checked() {
+    let ranges = || vec![vec![0.5, 1.0, 2.0, 0.25], vec![3.0; 4]];
+    let model = model().with_ranges(ranges()).unwrap();
+    let bytes = model.to_bytes().unwrap();
+    let read = Model::from_bytes(&bytes, "test").unwrap();
+    assert_eq!((read.ranges(), &read), (Some(&ranges()[..]), &model));
+    // The tensors lie in the order of their names, and conv1.range is not the last: the numbers 3.0 are its.
+    let three: Vec<usize> = (8..bytes.len() - 3).filter(|at| bytes[*at..][..4] == 3.0_f32.to_le_bytes()).collect();
+    for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let mut bytes = bytes.clone();
+        bytes[three[0]..][..4].copy_from_slice(&bad.to_le_bytes());
+        assert!(why(&bytes).contains("values become"), "{}", why(&bytes));
+    }
+    for wrong in [vec![vec![1.0; 4]], vec![vec![1.0; 4], vec![1.0; 3]], vec![vec![1.0; 4]; 3]] {
+        let refused = self::model().with_ranges(wrong).unwrap_err().to_string();
+        assert!(refused.contains("for each channel of 2 layers"), "{refused}");
+    }
+    let four = model.blended(&model.clone().with_ranges(vec![vec![1.0; 4]; 2]).unwrap(), 0.5).unwrap();
+    assert_eq!(four.ranges(), Some(&[vec![1.0, 1.0, 2.0, 1.0], vec![3.0; 4]][..]));
+    assert_eq!(model.blended(&self::model(), 0.5).unwrap().ranges(), None);
+}
+
+#[test]
 fn the_largest_model_fits_its_own_limits() {
     let bytes = Model::untrained(64, 14, 1).unwrap().to_bytes().unwrap();
     assert!(Model::from_bytes(&bytes, "big").is_ok());
@@ -74,6 +97,7 @@ fn shipped_models_are_sound_and_found_by_name() {
         assert_eq!(model.name(), name);
         assert!(model.info().steps > 0, "{name} has not been trained");
         assert!(!model.info().trained_on.is_empty(), "{name} does not say what it was trained on");
+        assert!(model.ranges().is_some(), "{name} cannot be computed in bytes");
     }
 }
 
@@ -139,6 +163,10 @@ fn metadata_and_tensors_must_agree() {
     assert!(why(&made(|_, t| t[0].1 = Dtype::F16)).contains("F16"));
     assert!(why(&made(|_, t| t[1].2 = vec![2, 2])).contains("conv0.bias has the shape [2, 2]"));
     assert!(why(&made(|_, t| drop(t.pop()))).contains("5 tensors"));
+    let range = |n: usize| (format!("conv{n}.range"), Dtype::F32, vec![4]);
+    assert!(why(&made(|_, t| t.push(range(0)))).contains("7 tensors"));
+    assert!(why(&made(|_, t| t.extend([range(0), range(2)]))).contains("lacks the tensor conv1.range"));
+    assert!(why(&made(|_, t| t.extend([range(0), range(1)]))).contains("values become 0"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use clearcall::{
     pipeline::{Auto, Cause, Link, Plan, Session, SessionError, State, Taken},
     report,
     source::SourceSpec,
-    upscale::{EngineChoice, GpuContext, Pair},
+    upscale::{GpuContext, Pair},
 };
 
 use super::{Input as _, InputFault};
@@ -165,7 +165,7 @@ fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
 }
 
 fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
-    let gpu = if matches!(plan.engine, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+    let gpu = if plan.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(link, Link::Loopback);
     let waits_for_people = !matches!(link, Link::Loopback | Link::Join { .. });
     let session = match Session::start(plan, link, gpu, Arc::new(|| {})) {

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let method = method(args.upscaler);
     let model = super::model(&args.model, args.vivid.0)?;
     let choice = engine(args.engine);
-    let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+    let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
     let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
     let stats = Stats::default();
@@ -142,6 +142,7 @@ pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
         cli::Engine::Auto => EngineChoice::Auto,
         cli::Engine::Gpu => EngineChoice::Gpu,
         cli::Engine::Cpu => EngineChoice::Cpu,
+        cli::Engine::CpuInt8 => EngineChoice::CpuInt8,
     }
 }
 

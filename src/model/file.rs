@@ -11,6 +11,12 @@ use super::{ARCHITECTURE, Conv3x3, MAX_CHANNELS, MAX_FILE, MAX_LAYERS, Model, SC
 
 /// What the names of the tensors end in that follow the quantiser.
 const BY_QP: &str = "_by_qp";
+
+/// The name of the tensor that says how large a layer's values become.
+fn range(layer: usize) -> String {
+    format!("conv{layer}.range")
+}
+
 /// The longest header that is parsed: names, shapes and metadata of sixteen layers take two kilobytes.
 const MAX_HEADER: u64 = 64 << 10;
 
@@ -30,11 +36,13 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
 
     let about = About::read(&metadata)?;
-    let follows_qp = tensors.len() == 4 * about.layers;
-    if tensors.len() != 2 * about.layers && !follows_qp {
-        let (has, wants) = (tensors.len(), 2 * about.layers);
-        let layers = about.layers;
-        return Err(format!("it holds {has} tensors where {layers} layers need {wants}, or twice that with a QP"));
+    let has = |name: &str| tensors.tensor(name).is_ok();
+    let (follows_qp, has_ranges) = (has(&format!("conv0.weight{BY_QP}")), has(&range(0)));
+    let sets = if follows_qp { 4 } else { 2 };
+    let wants = sets * about.layers + if has_ranges { about.layers - 1 } else { 0 };
+    if tensors.len() != wants {
+        let (has, layers) = (tensors.len(), about.layers);
+        return Err(format!("it holds {has} tensors where {layers} layers of its kind need {wants}"));
     }
     let set = |suffix: &str| {
         let layer = |i: usize| {
@@ -48,10 +56,15 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
     };
     let layers = set("")?;
     let by_qp = if follows_qp { set(BY_QP)? } else { Vec::new() };
-    let mut model = Model::with_qp(name, layers, by_qp, about.training).map_err(|e| match e {
+    let why = |e| match e {
         super::ModelError::Invalid { why, .. } => why,
         other => other.to_string(),
-    })?;
+    };
+    let mut model = Model::with_qp(name, layers, by_qp, about.training).map_err(why)?;
+    if has_ranges {
+        let hidden = (0..about.layers - 1).map(|i| numbers(&tensors, &range(i), &[about.channels]));
+        model = model.with_ranges(hidden.collect::<Result<_, _>>()?).map_err(why)?;
+    }
     model.info.version = about.version;
     Ok(model)
 }
@@ -145,6 +158,11 @@ pub(super) fn serialise(model: &Model) -> Result<Vec<u8>, String> {
         let view = |shape, data| TensorView::new(Dtype::F32, shape, data).map_err(|e| e.to_string());
         views.push((format!("conv{i}.weight{suffix}"), view(vec![layer.outputs, layer.inputs, 3, 3], weights)?));
         views.push((format!("conv{i}.bias{suffix}"), view(vec![layer.outputs], bias)?));
+    }
+    let ranges: Vec<_> = model.ranges.iter().flatten().map(|r| (r.len(), bytes(r))).collect();
+    for (i, (channels, data)) in ranges.iter().enumerate() {
+        let view = TensorView::new(Dtype::F32, vec![*channels], data).map_err(|e| e.to_string())?;
+        views.push((range(i), view));
     }
     let metadata = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<HashMap<_, _>>();
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;

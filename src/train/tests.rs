@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
-use super::*;
+use super::{pairs::Pair, *};
 
 /// Pictures with edges, ramps and grain.
 fn pictures(folder: &Path, count: u64) {
@@ -103,10 +104,15 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert_eq!(resumed.layers(), model.layers());
 
     // From a model: the first step already stands where it stood, and a smaller shape is refused.
-    let from = TrainConfig { from: Some(whole.out.clone()), steps: 1, learning_rate: 1e-9, checkpoint: None, ..whole };
+    let from = TrainConfig { from: Some(whole.out.clone()), steps: 0, checkpoint: None, ..whole };
     let same = run(&TrainConfig { out: folder.path().join("from.safetensors"), ..from.clone() }, &mut |_| ()).unwrap();
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
     assert!(same.layers().iter().zip(model.layers()).all(|(a, b)| near(&a.weights, &b.weights)));
+    assert_eq!((same.info().steps, &same.info().trained_on), (40, &model.info().trained_on));
+    assert!(same.ranges().is_some_and(|ranges| ranges.len() == 2 && ranges[1].len() == 4), "{:?}", same.ranges());
+    assert!(read.ranges().zip(same.ranges()).is_some_and(|(a, b)| a.iter().zip(b).all(|(a, b)| near(a, b))));
+    let why = run(&TrainConfig { from: None, ..from.clone() }, &mut |_| ()).unwrap_err().to_string();
+    assert!(why.contains("zero steps"), "{why}");
     let why = run(&TrainConfig { channels: 3, ..from }, &mut |_| ()).unwrap_err().to_string();
     assert!(why.contains("4 channels and 1 layers"), "{why}");
 

@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `simd` | vectors, one trait for all instruction sets |
-//! | `net`, `conv`, `rows` | the network: packed weights, the kernel, the rows that are kept |
+//! | `net`, `quantised`, `conv`, `rows` | the network: packed weights, the same in bytes, the kernel, the rows that are kept |
 //! | `pixels` | bicubic, chroma, colour |
 //! | `band` | a row's way through all of it |
 //! | `pool`, `queue` | threads, and which rows each takes |
@@ -20,7 +20,7 @@ use std::{
     thread,
 };
 
-use super::{EngineKind, Method, Pair, Picture, UpscaleError, Upscaler, bicubic, lanczos};
+use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos};
 use crate::{
     frame::{Frame, FrameError, Plane, Rgba, Size},
     model::{Model, SCALE},
@@ -34,6 +34,7 @@ mod peak;
 mod pixels;
 mod plane;
 mod pool;
+mod quantised;
 mod queue;
 mod rows;
 mod simd;
@@ -69,6 +70,7 @@ pub fn default_threads() -> usize {
 pub struct CpuEngine {
     pool: Pool,
     isa: Isa,
+    precision: Precision,
     net: Net,
     queue: Queue,
     /// One for each thread.
@@ -90,11 +92,25 @@ impl CpuEngine {
         Ok(Self {
             pool: Pool::new(threads)?,
             isa,
-            net: Net::new(model),
+            precision: Precision::F32,
+            net: Net::new(model, Precision::F32),
             queue: Queue::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
         })
+    }
+
+    /// The same, computing in this precision; a model that does not say how large its values become
+    /// ([`Model::ranges`]) is computed in f32 all the same, see [`CpuEngine::precision`].
+    pub fn in_precision(mut self, model: &Model, precision: Precision) -> Self {
+        self.precision = precision;
+        self.net = Net::new(model, precision);
+        self
+    }
+
+    /// In what it computes the model that it has.
+    pub fn precision(&self) -> Precision {
+        if self.net.quantised.is_some() { Precision::Int8 } else { Precision::F32 }
     }
 
     /// The instructions that it uses.
@@ -113,9 +129,10 @@ impl CpuEngine {
         self.compute(luma, Wanted::Channels { luma, out: Pieces::new(out) });
     }
 
-    /// The machine's peak: multiply-adds a second in all threads at once, twice that being its FLOPS.
-    pub fn measure_peak(&mut self) -> f64 {
-        peak::measure(&mut self.pool, self.isa)
+    /// The machine's peak: multiply-adds a second in all threads at once, twice that being its FLOPS, or in bytes
+    /// its integer operations.
+    pub fn measure_peak(&mut self, precision: Precision) -> f64 {
+        peak::measure(&mut self.pool, self.isa, precision)
     }
 
     fn compute(&mut self, luma: &Plane, wanted: Wanted<'_>) {
@@ -175,9 +192,10 @@ impl Upscaler for CpuEngine {
     }
 
     fn describe(&self) -> String {
+        let (isa, precision) = (self.isa, self.precision());
         match self.pool.threads() {
-            1 => format!("CPU, 1 thread, {}", self.isa),
-            n => format!("CPU, {n} threads, {}", self.isa),
+            1 => format!("CPU, 1 thread, {isa}, {precision}"),
+            n => format!("CPU, {n} threads, {isa}, {precision}"),
         }
     }
 
@@ -217,7 +235,7 @@ impl Upscaler for CpuEngine {
 
     fn set_model(&mut self, model: Arc<Model>) {
         if !self.net.set_weights(&model) {
-            self.net = Net::new(&model);
+            self.net = Net::new(&model, self.precision);
         }
     }
 

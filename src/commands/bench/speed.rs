@@ -8,7 +8,7 @@ use std::{
 use clearcall::{
     frame::{Colour, Frame, Plane, Size, Stamp},
     model::Model,
-    upscale::{CpuEngine, EngineKind, GpuContext, GpuEngine, Isa, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineKind, GpuContext, GpuEngine, Isa, Precision, UpscaleError, Upscaler},
 };
 use serde::Serialize;
 
@@ -37,13 +37,15 @@ struct Cpu {
     threads: usize,
     /// Billions of operations a second in all threads, a multiply-add being two.
     peak_f32_gflops: f64,
+    /// The same in bytes that are summed up in 32 bits.
+    peak_int8_gops: f64,
 }
 
 #[derive(Debug, Serialize)]
 struct Row {
     engine: EngineKind,
     model: String,
-    precision: &'static str,
+    precision: Precision,
     size: String,
     complete_ms: f64,
     complete_p95_ms: f64,
@@ -70,11 +72,11 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     models.sort_by_key(|m| m.mac_per_pixel());
     let frames = args.size.iter().map(|size| picture(*size)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = Report { cpu: None, gpu: None, rows: Vec::new() };
-    if matches!(args.engine, Engine::Auto | Engine::Cpu) {
+    if matches!(args.engine, Engine::Auto | Engine::Cpu | Engine::CpuInt8) {
         cpu(&models, &frames, &mut report)?;
     }
     match (args.engine, GpuContext::headless()) {
-        (Engine::Cpu, _) => {}
+        (Engine::Cpu | Engine::CpuInt8, _) => {}
         (Engine::Auto, Ok(gpu)) if gpu.is_software() => {}
         (_, Ok(context)) => gpu(&context, &models, &frames, &mut report)?,
         (Engine::Gpu, Err(error)) => return Err(error.into()),
@@ -90,30 +92,44 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
 
 fn cpu(models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::Result<()> {
     let Some(first) = models.first() else { return Ok(()) };
-    let mut engine = CpuEngine::new(first, None)?;
-    let mut peak = engine.measure_peak();
-    let mut rows = Vec::new();
+    let both = [Precision::F32, Precision::Int8];
+    let mut probe = CpuEngine::new(first, None)?;
+    let mut measure = |peaks: &mut [f64; 2]| {
+        for (peak, precision) in peaks.iter_mut().zip(both) {
+            *peak = peak.max(probe.measure_peak(precision));
+        }
+    };
+    let mut peaks = [0.0; 2];
+    measure(&mut peaks);
+    let (mut rows, mut simd, mut threads) = (Vec::new(), None, 0);
     for model in models {
-        engine.set_model(Arc::clone(model));
-        for lr in frames {
-            let complete = times(|| engine.compare(lr).map(drop))?;
-            let mut channels = vec![0.0; 4 * lr.size().pixels()];
-            let network = times(|| {
-                engine.network(lr.y(), &mut channels);
-                Ok(())
-            })?;
-            // The fastest of each is what the machine can do: beside it something else may have been busy.
-            rows.push(row(EngineKind::Cpu, model, lr, complete, Some(network.best)));
+        for precision in both {
+            let mut engine = CpuEngine::new(model, None)?.in_precision(model, precision);
+            if engine.precision() != precision {
+                continue;
+            }
+            (simd, threads) = (Some(engine.isa()), engine.threads());
+            for lr in frames {
+                let complete = times(|| engine.compare(lr).map(drop))?;
+                let mut channels = vec![0.0; 4 * lr.size().pixels()];
+                let network = times(|| {
+                    engine.network(lr.y(), &mut channels);
+                    Ok(())
+                })?;
+                // The fastest of each is what the machine can do: beside it something else may have been busy.
+                rows.push(Row { precision, ..row(EngineKind::Cpu, model, lr, complete, Some(network.best)) });
+            }
         }
         // The clock changes with heat and load: the best that was seen is the peak.
-        peak = peak.max(engine.measure_peak());
+        measure(&mut peaks);
     }
-    let peak_f32_gflops = 2e-9 * peak;
+    let [peak_f32_gflops, peak_int8_gops] = peaks.map(|peak| 2e-9 * peak);
     for row in &mut rows {
-        row.share_of_peak = row.gflops.map(|g| g / peak_f32_gflops);
+        let peak = if row.precision == Precision::Int8 { peak_int8_gops } else { peak_f32_gflops };
+        row.share_of_peak = row.gflops.map(|g| g / peak);
     }
     report.rows.append(&mut rows);
-    report.cpu = Some(Cpu { simd: engine.isa(), threads: engine.threads(), peak_f32_gflops });
+    report.cpu = simd.map(|simd| Cpu { simd, threads, peak_f32_gflops, peak_int8_gops });
     Ok(())
 }
 
@@ -145,7 +161,7 @@ fn row(engine: EngineKind, model: &Model, lr: &Frame, complete: Times, network: 
     Row {
         engine,
         model: model.name().to_owned(),
-        precision: "f32",
+        precision: Precision::F32,
         size: lr.size().to_string(),
         complete_ms: ms(complete.middle),
         complete_p95_ms: ms(complete.p95),
@@ -201,16 +217,19 @@ fn picture(size: Size) -> anyhow::Result<Frame> {
 
 fn print(report: &Report) {
     if let Some(cpu) = &report.cpu {
-        let (simd, threads, peak) = (cpu.simd, cpu.threads, cpu.peak_f32_gflops);
-        out!("CPU: {simd}, {threads} threads, peak {peak:.0} GFLOPS (f32, measured in between)");
+        let Cpu { simd, threads, peak_f32_gflops: floats, peak_int8_gops: bytes } = cpu;
+        out!(
+            "CPU: {simd}, {threads} threads, peak {floats:.0} GFLOPS in f32, {bytes:.0} GOPS in int8, measured in between"
+        );
     }
     if let Some(gpu) = &report.gpu {
         out!("GPU: {gpu}");
     }
     out!(
-        "{:6} {:12} {:9} {:>9} {:>9} {:>11} {:>7} {:>6}",
+        "{:6} {:12} {:9} {:9} {:>9} {:>9} {:>11} {:>7} {:>6}",
         "engine",
         "model",
+        "precision",
         "size",
         "complete",
         "p95",
@@ -223,8 +242,11 @@ fn print(report: &Report) {
         let gflops = row.gflops.map_or_else(|| "–".into(), |g| format!("{g:.0}"));
         let share = row.share_of_peak.map_or_else(|| "–".into(), |s| format!("{:.0}%", 100.0 * s));
         let (engine, model, size) = (row.engine.to_string(), &row.model, &row.size);
+        let precision = row.precision.to_string();
         let (complete, p95) = (format!("{:.2} ms", row.complete_ms), format!("{:.2} ms", row.complete_p95_ms));
-        out!("{engine:6} {model:12} {size:9} {complete:>9} {p95:>9} {network:>11} {gflops:>7} {share:>6}");
+        out!(
+            "{engine:6} {model:12} {precision:9} {size:9} {complete:>9} {p95:>9} {network:>11} {gflops:>7} {share:>6}"
+        );
         if !row.passes.is_empty() {
             let passes: Vec<_> = row.passes.iter().map(|p| format!("{} {:.3}", p.name, p.ms)).collect();
             out!("       passes, ms: {}", passes.join(", "));

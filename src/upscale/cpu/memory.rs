@@ -22,6 +22,16 @@ impl Lines {
     pub(super) fn resize(&mut self, values: usize) {
         self.0.resize(values.div_ceil(LINE), Line::default());
     }
+
+    /// The same memory as four bytes each.
+    pub(super) fn bits(&self) -> &[u32] {
+        bytemuck::cast_slice(&self.0)
+    }
+
+    /// Likewise.
+    pub(super) fn bits_mut(&mut self) -> &mut [u32] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
 }
 
 impl Deref for Lines {

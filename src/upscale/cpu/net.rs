@@ -1,12 +1,16 @@
 //! A model with its weights in the order in which the kernel needs them.
 
-use crate::model::{Conv3x3, Model, condition};
+use super::quantised::Quantised;
+use crate::{
+    model::{Conv3x3, Model, condition},
+    upscale::Precision,
+};
 
 /// Output channels that the kernel computes at once.
 pub(super) const GROUP: usize = 4;
 
 /// A convolution's numbers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Numbers {
     /// For each group of outputs, then each input, then each of nine taps: the weights of the group.
     pub(super) weights: Vec<f32>,
@@ -16,13 +20,13 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// As many zeros as a convolution has numbers.
-    fn zero(conv: &Conv3x3) -> Self {
+    pub(super) fn zero(conv: &Conv3x3) -> Self {
         let groups = conv.outputs.div_ceil(GROUP);
         Self { weights: vec![0.0; groups * conv.inputs * 9 * GROUP], bias: vec![0.0; groups * GROUP] }
     }
 
     /// Takes the numbers of a convolution of the same shape.
-    fn pack(&mut self, conv: &Conv3x3) {
+    pub(super) fn pack(&mut self, conv: &Conv3x3) {
         for (n, w) in conv.weights.iter().enumerate() {
             let (o, input, tap) = (n / 9 / conv.inputs, n / 9 % conv.inputs, n % 9);
             self.weights[((o / GROUP * conv.inputs + input) * 9 + tap) * GROUP + o % GROUP] = *w;
@@ -65,28 +69,40 @@ pub(super) struct Net {
     by_qp: Vec<[Numbers; 2]>,
     /// What the layers' numbers were made for, see [`condition`].
     condition: f32,
+    /// What it was asked to run in.
+    precision: Precision,
+    /// The same in bytes, if it runs in them.
+    pub(super) quantised: Option<Quantised>,
 }
 
 impl Net {
-    pub(super) fn new(model: &Model) -> Self {
+    /// In bytes if they are asked for and the model says how large its values become.
+    pub(super) fn new(model: &Model, precision: Precision) -> Self {
         let last = model.layers().len() - 1;
         let layer = |(i, conv): (usize, &Conv3x3)| {
             let floor = if i == last { f32::NEG_INFINITY } else { 0.0 };
             Layer { inputs: conv.inputs, numbers: Numbers::zero(conv), floor }
         };
-        let layers = model.layers().iter().enumerate().map(layer).collect();
+        let layers: Vec<Layer> = model.layers().iter().enumerate().map(layer).collect();
         let by_qp = model.by_qp().iter().map(|conv| [Numbers::zero(conv), Numbers::zero(conv)]).collect();
-        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: 0.0 };
+        let ranges = model.ranges().filter(|_| precision == Precision::Int8);
+        let quantised = ranges.map(|ranges| Quantised::new(&layers, ranges));
+        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: 0.0, precision, quantised };
         net.pack(model);
         net
     }
 
-    /// Takes the weights of a model of the same shape; says whether it has it.
+    /// Takes the weights of a model of the same shape; says whether it has it. In bytes, a model that does not say
+    /// how large its values become has another.
     pub(super) fn set_weights(&mut self, model: &Model) -> bool {
         let same = model.layers().len() == self.layers.len()
             && model.info().channels == self.channels
-            && model.by_qp().len() == self.by_qp.len();
+            && model.by_qp().len() == self.by_qp.len()
+            && (self.precision == Precision::F32 || self.quantised.is_some() == model.ranges().is_some());
         if same {
+            if let (Some(quantised), Some(ranges)) = (&mut self.quantised, model.ranges()) {
+                quantised.set_ranges(ranges);
+            }
             self.pack(model);
         }
         same
@@ -101,6 +117,13 @@ impl Net {
             neutral.pack(conv);
             change.pack(by_qp);
         }
+        self.quantise();
+    }
+
+    fn quantise(&mut self) {
+        if let Some(quantised) = &mut self.quantised {
+            quantised.take(&self.layers);
+        }
     }
 
     /// Follows the quantiser of a frame.
@@ -111,6 +134,7 @@ impl Net {
             for (layer, [neutral, change]) in self.layers.iter_mut().zip(&self.by_qp) {
                 layer.numbers.sum(neutral, condition, change);
             }
+            self.quantise();
         }
     }
 
@@ -119,9 +143,12 @@ impl Net {
         self.layers.len()
     }
 
-    /// Channels that are kept of each row: before the first layer, and after each.
-    pub(super) fn channels(&self) -> impl Iterator<Item = usize> {
-        std::iter::once(1).chain(self.layers.iter().map(Layer::outputs))
+    /// Values of four bytes that are kept of each pixel: before the first layer, and after each.
+    pub(super) fn values(&self) -> impl Iterator<Item = usize> {
+        let last = self.layers.len().saturating_sub(1);
+        let bytes = self.quantised.is_some();
+        let of = move |(l, layer): (usize, &Layer)| layer.outputs() / if bytes && l < last { GROUP } else { 1 };
+        std::iter::once(1).chain(self.layers.iter().enumerate().map(of))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The network's rolling rows: of each layer the last three, so that they stay in the cache.
 
 use super::{
-    conv::Convolve,
+    conv::{Convolve, Input, Output},
     memory::{LINE, Lines},
-    net::Net,
+    net::{GROUP, Net},
     simd::{Isa, Job, Simd},
 };
 use crate::frame::Plane;
@@ -15,7 +15,8 @@ use crate::frame::Plane;
 /// step s lies in place s mod 3, for every layer.
 #[derive(Debug, Default)]
 pub(super) struct NetRows {
-    /// Before layer 0, 1, …, and after the last: three places, each with all channels, `stride` apart.
+    /// Before layer 0, 1, …, and after the last: three places, each with all channels, `stride` apart. In bytes, four
+    /// channels lie in the four bytes of one value.
     rings: Vec<Lines>,
     stride: usize,
     x: usize,
@@ -34,8 +35,8 @@ impl NetRows {
         // keeps the channels of a place from falling onto the same lines of the cache.
         self.stride = ((width + 2 * radius + LINE + 2).div_ceil(LINE) | 1) * LINE;
         self.rings.resize_with(radius + 1, Lines::default);
-        for (ring, channels) in self.rings.iter_mut().zip(net.channels()) {
-            ring.resize(3 * channels * self.stride);
+        for (ring, values) in self.rings.iter_mut().zip(net.values()) {
+            ring.resize(3 * values * self.stride);
         }
         self.next = first as isize - radius as isize;
         self.step = 0;
@@ -43,7 +44,7 @@ impl NetRows {
 
     /// Bytes for each column of a stretch.
     pub(super) fn bytes_per_column(net: &Net) -> usize {
-        3 * size_of::<f32>() * net.channels().sum::<usize>()
+        3 * size_of::<f32>() * net.values().sum::<usize>()
     }
 
     /// The four channels of the next row of the result. They are longer than the stretch is wide.
@@ -62,17 +63,39 @@ impl NetRows {
         let row = luma.row(self.next.clamp(0, luma.height() as isize - 1) as usize);
         let out = &mut self.rings[0][step % 3 * stride..][..self.width + 2 * radius];
         isa.run(Extend { row, first: self.x as isize - radius as isize, out });
+        let last = radius - 1;
         for (l, layer) in net.layers.iter().enumerate() {
             if step < 2 * (l + 1) {
                 break;
             }
-            let (before, after) = self.rings.split_at_mut(l + 1);
-            let size = if l == 0 { 1 } else { net.layers[l - 1].outputs() } * stride;
-            let rows = [1, 2, 3].map(|k| &before[l][(step + k) % 3 * size..][..size]);
-            let size = layer.outputs() * stride;
-            let out = &mut after[0][step % 3 * size..][..size];
-            let width = self.width + 2 * (radius - 1 - l);
-            isa.run(Convolve { layer, rows, out, stride, width });
+            let ([.., before], [after, ..]) = self.rings.split_at_mut(l + 1) else { break };
+            let places = |values: usize| [1, 2, 3].map(|k| (step + k) % 3 * values * stride);
+            let floats = |values: usize| places(values).map(|at| &before[at..][..values * stride]);
+            let place = |values: usize| step % 3 * values * stride..(step % 3 + 1) * values * stride;
+            let inputs = if l == 0 { 1 } else { net.layers[l - 1].outputs() };
+            let (input, output) = match &net.quantised {
+                None => {
+                    let out = &mut after[place(layer.outputs())];
+                    let input = Input::Floats { rows: floats(inputs), inputs: layer.inputs, numbers: &layer.numbers };
+                    (input, Output::Floats { out, floor: layer.floor })
+                }
+                Some(bytes) => {
+                    let input = match l.checked_sub(1) {
+                        None => Input::Floats { rows: floats(1), inputs: 1, numbers: &bytes.first },
+                        Some(n) => {
+                            let numbers = &bytes.rest[n];
+                            let rows = places(numbers.inputs).map(|at| &before.bits()[at..][..numbers.inputs * stride]);
+                            Input::Bytes { rows, numbers }
+                        }
+                    };
+                    let output = match l == last {
+                        true => Output::Floats { out: &mut after[place(layer.outputs())], floor: layer.floor },
+                        false => Output::Bytes(&mut after.bits_mut()[place(layer.outputs() / GROUP)]),
+                    };
+                    (input, output)
+                }
+            };
+            isa.run(Convolve { input, output, stride, width: self.width + 2 * (radius - 1 - l) });
         }
         self.next += 1;
         self.step += 1;

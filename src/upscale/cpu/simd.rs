@@ -1,4 +1,4 @@
-//! Vectors of f32: one small trait, an implementation for each instruction set, and the choice at run time.
+//! Vectors of f32 and of bytes: one small trait, an implementation for each instruction set, and the choice at run time.
 //!
 //! The kernels are written once, against [`Simd`]. A value of an implementation is a token: it exists only
 //! where the CPU has the instructions, so that its operations are safe to call. [`Simd::run`] is the door
@@ -32,6 +32,8 @@ pub enum Isa {
     Avx2,
     /// 512 bit: F, BW, DQ and VL.
     Avx512,
+    /// The same, and VNNI, which sums up products of bytes.
+    Avx512Vnni,
     /// Plain loops with the numbers of NEON.
     #[cfg(test)]
     Narrow,
@@ -41,7 +43,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
+    const ALL: [Self; 5] = [Self::Avx512Vnni, Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
 
     /// Those that this machine has, the best first.
     pub fn available() -> impl Iterator<Item = Self> {
@@ -59,7 +61,9 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => avx2::Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => avx512::Avx512::detect().is_some(),
+            Self::Avx512 => avx512::Avx512::<false>::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => avx512::Avx512::<true>::detect().is_some(),
             #[allow(unreachable_patterns, reason = "which arms are above depends on the target")]
             _ => false,
         }
@@ -86,8 +90,14 @@ impl Isa {
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                if let Some(simd) = avx512::Avx512::<true>::detect() {
+                    return simd.run(job);
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
-                if let Some(simd) = avx512::Avx512::detect() {
+                if let Some(simd) = avx512::Avx512::<false>::detect() {
                     return simd.run(job);
                 }
             }
@@ -120,6 +130,7 @@ impl fmt::Display for Isa {
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512vnni",
             #[cfg(test)]
             Self::Narrow => "narrow",
             #[cfg(test)]
@@ -133,7 +144,7 @@ impl FromStr for Isa {
 
     fn from_str(word: &str) -> Result<Self, UpscaleError> {
         let known = |isa: &Self| isa.to_string() == word;
-        let unknown = || UpscaleError::Simd(format!("'{word}' is none of avx512, avx2, neon, portable"));
+        let unknown = || UpscaleError::Simd(format!("'{word}' is none of avx512vnni, avx512, avx2, neon, portable"));
         Self::ALL.into_iter().find(known).ok_or_else(unknown)
     }
 }
@@ -151,6 +162,8 @@ pub(crate) trait Job {
 pub(crate) trait Simd: Copy + Send + Sync {
     /// The vector.
     type V: Copy;
+    /// As many whole numbers of 32 bits, or as many times four bytes.
+    type I: Copy;
     /// Values in a vector.
     const LANES: usize;
     /// Vectors that the convolution sums up at once for each of its four outputs: as many as the
@@ -192,6 +205,31 @@ pub(crate) trait Simd: Copy + Send + Sync {
 
     /// a₀ b₀ a₁ b₁ …: the first half and the second.
     fn interleave(self, a: Self::V, b: Self::V) -> [Self::V; 2];
+
+    /// The same four bytes, or the same number, in all places.
+    fn splat_bits(self, bits: u32) -> Self::I;
+
+    /// `LANES` times four bytes.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn load_bits(self, from: *const u32) -> Self::I;
+
+    /// `LANES` times four bytes.
+    ///
+    /// # Safety
+    /// They can be written.
+    unsafe fn store_bits(self, to: *mut u32, bits: Self::I);
+
+    /// sum + a₀ b₀ + a₁ b₁ + a₂ b₂ + a₃ b₃, where the bytes of `a` lie between 0 and 127 (two products of larger
+    /// ones would not fit into 16 bits, which is what AVX2 sums them in) and those of `b` are signed.
+    fn dot(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I;
+
+    /// Whole numbers as f32.
+    fn to_float(self, numbers: Self::I) -> Self::V;
+
+    /// The nearest whole numbers, held to 0..127: byte k of each place is `of[k]`'s. Halves go to the even number.
+    fn pack(self, of: [Self::V; 4]) -> Self::I;
 
     /// Pixels of four bytes, in the bits of a vector: the nearest codes to r, g and b, held to 0..255, and 255.
     fn rgba(self, r: Self::V, g: Self::V, b: Self::V) -> Self::V;

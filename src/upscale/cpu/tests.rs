@@ -1,4 +1,4 @@
-use super::*;
+use super::{net::GROUP, quantised::Quantised, *};
 use crate::{
     frame::{Colour, Stamp},
     model::Training,
@@ -43,4 +43,105 @@ fn vectors_of_any_shape_give_the_references_pictures() {
             }
         }
     }
+}
+
+/// A model whose values reach a little more than it says.
+fn with_ranges(channels: usize, depth: usize) -> Model {
+    let mut model = Model::untrained(channels, depth, 5).unwrap();
+    let range = |l: usize| (0..channels).map(|c| 0.2 + 0.05 * ((c * 7 + l) % 5) as f32).collect();
+    let ranges = (0..=depth).map(range).collect();
+    let mut layers = model.layers().to_vec();
+    layers.last_mut().unwrap().weights.iter_mut().for_each(|w| *w *= 5.0);
+    model = Model::new("bytes", layers, Training::default()).unwrap();
+    model.with_ranges(ranges).unwrap()
+}
+
+/// The network in bytes as it is defined, in plain loops: its four channels.
+fn by_definition(model: &Model, luma: &Plane) -> Vec<f32> {
+    let net = Net::new(model, Precision::F32);
+    let mut quantised = Quantised::new(&net.layers, model.ranges().unwrap());
+    quantised.take(&net.layers);
+    let (width, height, radius) = (luma.width() as isize, luma.height() as isize, model.radius() as isize);
+    let (w, h) = (width + 2 * radius, height + 2 * radius);
+    let at = |x: isize, y: isize| {
+        let row = luma.row((y - radius).clamp(0, height - 1) as usize);
+        f32::from(row[(x - radius).clamp(0, width - 1) as usize]) / 255.0
+    };
+    let mut before: Vec<Vec<f32>> = vec![(0..w * h).map(|i| at(i % w, i / w)).collect()];
+    for (l, layer) in net.layers.iter().enumerate() {
+        let (margin, last) = (l as isize + 1, l + 1 == net.layers.len());
+        let one = |o: usize, x: isize, y: isize| {
+            let mut sum = 0.0_f64;
+            for (i, plane) in before.iter().enumerate() {
+                for tap in 0..9 {
+                    let value = plane[((y + tap / 3 - 1) * w + x + tap % 3 - 1) as usize];
+                    let weight = match l {
+                        0 => quantised.first.weights[(o / GROUP * 9 + tap as usize) * GROUP + o % GROUP],
+                        _ => {
+                            let numbers = &quantised.rest[l - 1];
+                            let at = (o / GROUP * numbers.inputs + i / GROUP) * 9 + tap as usize;
+                            f32::from(numbers.weights[at * GROUP + o % GROUP].to_le_bytes()[i % GROUP] as i8)
+                        }
+                    };
+                    sum += f64::from(value) * f64::from(weight);
+                }
+            }
+            let sum = match l {
+                0 => sum as f32 + quantised.first.bias[o],
+                _ => (sum as f32).mul_add(quantised.rest[l - 1].scale[o], quantised.rest[l - 1].bias[o]),
+            };
+            if last { sum } else { sum.round_ties_even().clamp(0.0, 127.0) }
+        };
+        let plane = |o: usize| {
+            let inside = |p: isize, size: isize| (margin..size - margin).contains(&p);
+            let each = (0..w * h).map(|i| (i % w, i / w));
+            each.map(|(x, y)| if inside(x, w) && inside(y, h) { one(o, x, y) } else { 0.0 }).collect()
+        };
+        before = (0..layer.outputs()).map(plane).collect();
+    }
+    let rows = |plane: &Vec<f32>| {
+        let rows = plane.chunks_exact(w as usize).skip(radius as usize).take(height as usize);
+        rows.flat_map(|row| row[radius as usize..][..width as usize].to_vec()).collect::<Vec<_>>()
+    };
+    before.iter().flat_map(rows).collect()
+}
+
+#[test]
+fn bytes_give_what_they_are_defined_to_give() {
+    for (channels, depth) in [(1, 0), (5, 1), (12, 2)] {
+        let model = with_ranges(channels, depth);
+        for isa in Isa::available().chain([Isa::Narrow, Isa::Wide]) {
+            let engine = CpuEngine::with_isa(&model, Some(2), isa).unwrap();
+            let mut engine = engine.in_precision(&model, Precision::Int8);
+            assert_eq!(engine.precision(), Precision::Int8);
+            for (width, height) in [(1, 1), (15, 3), (97, 6)] {
+                let lr = frame(width, height);
+                let mut is = vec![0.0; 4 * lr.size().pixels()];
+                engine.network(lr.y(), &mut is);
+                let want = by_definition(&model, lr.y());
+                // A sum that lies between two bytes may go to either: the next layers see one byte's difference.
+                let apart = is.iter().zip(&want).filter(|(a, b)| (*a - *b).abs() > 1e-5).count();
+                let far = is.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart * 50 <= is.len(), "{apart} of {} with {isa}, {channels}, {depth}", is.len());
+                assert!(far < 0.01, "{far} with {isa} and {channels}, {depth}");
+                let most = |f: fn(f32, f32) -> f32| want.iter().copied().fold(want[0], f);
+                assert!(channels == 1 || width == 1 || most(f32::max) - most(f32::min) > 1e-3, "something is there");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_says_nothing_of_its_values_runs_in_f32() {
+    let (silent, telling) = (Model::untrained(8, 1, 1).unwrap(), with_ranges(8, 1));
+    let mut engine = CpuEngine::new(&silent, Some(1)).unwrap().in_precision(&silent, Precision::Int8);
+    assert_eq!(engine.precision(), Precision::F32);
+    assert!(engine.describe().ends_with("f32"), "{}", engine.describe());
+    engine.set_model(Arc::new(telling.clone()));
+    assert_eq!(engine.precision(), Precision::Int8);
+    let mut engine = CpuEngine::new(&telling, Some(1)).unwrap().in_precision(&telling, Precision::Int8);
+    assert!(engine.describe().ends_with("int8"), "{}", engine.describe());
+    assert!(engine.set_weights(&silent).is_err());
+    engine.set_model(Arc::new(silent));
+    assert_eq!(engine.precision(), Precision::F32);
 }

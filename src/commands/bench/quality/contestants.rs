@@ -6,7 +6,7 @@ use clearcall::{
     codec::Decoded,
     frame::Frame,
     model::Model,
-    upscale::{self, CpuEngine, EngineChoice, GpuContext, Method, Upscaler, fsr1},
+    upscale::{self, CpuEngine, GpuContext, Method, Upscaler, fsr1},
 };
 use serde::Serialize;
 
@@ -70,7 +70,7 @@ impl Contestants {
         }
         let mut engines = BTreeMap::new();
         let choice = commands::upscale::engine(engine);
-        let gpu = if matches!(choice, EngineChoice::Cpu) { None } else { GpuContext::headless().ok() };
+        let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
         for given in named(models)? {
             let (name, vivid) = vivid(&given)?;
             let model = commands::model(name, vivid)?;

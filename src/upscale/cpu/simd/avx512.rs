@@ -1,20 +1,23 @@
-//! AVX-512: sixteen values, 32 registers. F for the arithmetic, BW for the packing of bytes.
+//! AVX-512: sixteen values, 32 registers. F for the arithmetic, BW for the packing of bytes; VNNI, where it is there,
+//! for the products of bytes.
 
 use std::arch::x86_64::*;
 
 use super::{Job, Simd};
 
-/// Exists only where the CPU has AVX-512 F, BW, DQ and VL, as every CPU since 2017 that has any of it.
+/// Exists only where the CPU has AVX-512 F, BW, DQ and VL, as every CPU since 2017 that has any of it, and VNNI if
+/// that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512<const VNNI: bool>(());
 
-impl Avx512 {
+impl<const VNNI: bool> Avx512<VNNI> {
     #[inline]
     pub(super) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
+            && is_x86_feature_detected!("avx512vl")
+            && (!VNNI || is_x86_feature_detected!("avx512vnni"));
         all.then_some(Self(()))
     }
 }
@@ -30,8 +33,9 @@ macro_rules! operations {
     )*};
 }
 
-impl Simd for Avx512 {
+impl<const VNNI: bool> Simd for Avx512<VNNI> {
     type V = __m512;
+    type I = __m512i;
     const LANES: usize = 16;
     // 24 sums, six vectors of pixels, one weight.
     const COLUMNS: usize = 6;
@@ -47,11 +51,15 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn run<J: Job>(self, job: J) -> J::Output {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        fn inner<J: Job>(simd: Avx512, job: J) -> J::Output {
-            job.run(simd)
+        fn plain<J: Job>(job: J) -> J::Output {
+            job.run(Avx512::<false>(()))
+        }
+        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+        fn vnni<J: Job>(job: J) -> J::Output {
+            job.run(Avx512::<true>(()))
         }
         // SAFETY: the token says that the CPU has these features; AVX-512 F includes AVX2 and FMA.
-        unsafe { inner(self, job) }
+        unsafe { if VNNI { vnni(job) } else { plain(job) } }
     }
 
     #[inline(always)]
@@ -84,14 +92,71 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn splat_bits(self, bits: u32) -> Self::I {
+        // SAFETY: the token says that the CPU has the instruction.
+        unsafe { _mm512_set1_epi32(bits.cast_signed()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bits(self, from: *const u32) -> Self::I {
+        // SAFETY: the token, and the caller says that these values can be read.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bits(self, to: *mut u32, bits: Self::I) {
+        // SAFETY: the token, and the caller says that these values can be written.
+        unsafe { _mm512_storeu_si512(to.cast(), bits) }
+    }
+
+    #[inline(always)]
+    fn dot(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the token says that the CPU has the instructions.
+        unsafe {
+            if VNNI {
+                return _mm512_dpbusd_epi32(sum, a, b);
+            }
+            let pairs = _mm512_maddubs_epi16(a, b);
+            _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    fn to_float(self, numbers: Self::I) -> Self::V {
+        // SAFETY: the token says that the CPU has the instruction.
+        unsafe { _mm512_cvtepi32_ps(numbers) }
+    }
+
+    #[inline(always)]
+    fn pack(self, of: [Self::V; 4]) -> Self::I {
+        // SAFETY: the token says that the CPU has the instructions.
+        unsafe {
+            let [a, b, c, d] = of.map(|v| _mm512_cvtps_epi32(v));
+            in_order(_mm512_min_epu8(bytes(a, b, c, d), _mm512_set1_epi8(127)))
+        }
+    }
+
+    #[inline(always)]
     fn rgba(self, r: Self::V, g: Self::V, b: Self::V) -> Self::V {
         // SAFETY: the token says that the CPU has the instructions.
         unsafe {
-            // Packing holds to the range. In each quarter of the register: r₀r₁r₂r₃ g₀… b₀… a₀…, in bytes.
             let (r, g, b) = (_mm512_cvtps_epi32(r), _mm512_cvtps_epi32(g), _mm512_cvtps_epi32(b));
-            let (rg, ba) = (_mm512_packus_epi32(r, g), _mm512_packus_epi32(b, _mm512_set1_epi32(255)));
-            let order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-            _mm512_castsi512_ps(_mm512_shuffle_epi8(_mm512_packus_epi16(rg, ba), order))
+            _mm512_castsi512_ps(in_order(bytes(r, g, b, _mm512_set1_epi32(255))))
         }
     }
+}
+
+/// Numbers held to 0..255. In each quarter of the register: a₀a₁a₂a₃ b₀… c₀… d₀…, in bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn bytes(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+    _mm512_packus_epi16(_mm512_packus_epi32(a, b), _mm512_packus_epi32(c, d))
+}
+
+/// In each quarter of the register a₀b₀c₀d₀ a₁… from a₀a₁a₂a₃ b₀….
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn in_order(bytes: __m512i) -> __m512i {
+    let order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(order))
 }

@@ -28,6 +28,7 @@ macro_rules! operations {
 
 impl Simd for Neon {
     type V = float32x4_t;
+    type I = int32x4_t;
     const LANES: usize = 4;
     // 24 sums, six vectors of pixels, one weight.
     const COLUMNS: usize = 6;
@@ -75,14 +76,67 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn splat_bits(self, bits: u32) -> Self::I {
+        // SAFETY: the token says that the CPU has the instruction.
+        unsafe { vdupq_n_s32(bits.cast_signed()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bits(self, from: *const u32) -> Self::I {
+        // SAFETY: the token, and the caller says that these values can be read.
+        unsafe { vld1q_s32(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bits(self, to: *mut u32, bits: Self::I) {
+        // SAFETY: the token, and the caller says that these values can be written.
+        unsafe { vst1q_s32(to.cast(), bits) }
+    }
+
+    #[inline(always)]
+    fn dot(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the token says that the CPU has the instructions.
+        unsafe {
+            // Bytes up to 127 are the same with and without sign.
+            let (a, b) = (vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+            let (low, high) = (vmull_s8(vget_low_s8(a), vget_low_s8(b)), vmull_high_s8(a, b));
+            vpadalq_s16(sum, vpaddq_s16(low, high))
+        }
+    }
+
+    #[inline(always)]
+    fn to_float(self, numbers: Self::I) -> Self::V {
+        // SAFETY: the token says that the CPU has the instruction.
+        unsafe { vcvtq_f32_s32(numbers) }
+    }
+
+    #[inline(always)]
+    fn pack(self, of: [Self::V; 4]) -> Self::I {
+        // SAFETY: the token says that the CPU has the instructions.
+        unsafe { vreinterpretq_s32_u32(bytes(of.map(|v| held(v, 127)))) }
+    }
+
+    #[inline(always)]
     fn rgba(self, r: Self::V, g: Self::V, b: Self::V) -> Self::V {
         // SAFETY: the token says that the CPU has the instructions.
         unsafe {
-            // The conversion takes what is below zero to zero.
-            let [r, g, b] = [r, g, b].map(|v| vminq_u32(vcvtnq_u32_f32(v), vdupq_n_u32(255)));
-            let rg = vorrq_u32(r, vshlq_n_u32::<8>(g));
-            let ba = vorrq_u32(vshlq_n_u32::<16>(b), vdupq_n_u32(0xff00_0000));
-            vreinterpretq_f32_u32(vorrq_u32(rg, ba))
+            let [r, g, b] = [r, g, b].map(|v| held(v, 255));
+            vreinterpretq_f32_u32(bytes([r, g, b, vdupq_n_u32(255)]))
         }
     }
+}
+
+/// The nearest whole numbers from 0 to `most`: the conversion takes what is below zero to zero.
+#[inline]
+#[target_feature(enable = "neon")]
+fn held(v: float32x4_t, most: u32) -> uint32x4_t {
+    vminq_u32(vcvtnq_u32_f32(v), vdupq_n_u32(most))
+}
+
+/// Four numbers below 256 in each place, the first lowest.
+#[inline]
+#[target_feature(enable = "neon")]
+fn bytes([a, b, c, d]: [uint32x4_t; 4]) -> uint32x4_t {
+    let (low, high) = (vorrq_u32(a, vshlq_n_u32::<8>(b)), vorrq_u32(c, vshlq_n_u32::<8>(d)));
+    vorrq_u32(low, vshlq_n_u32::<16>(high))
 }

@@ -23,6 +23,7 @@ fn code(value: f32) -> u32 {
 
 impl<const LANES: usize, const COLUMNS: usize> Simd for Portable<LANES, COLUMNS> {
     type V = [f32; LANES];
+    type I = [i32; LANES];
     const LANES: usize = LANES;
     const COLUMNS: usize = COLUMNS;
 
@@ -77,6 +78,48 @@ impl<const LANES: usize, const COLUMNS: usize> Simd for Portable<LANES, COLUMNS>
     #[inline(always)]
     fn interleave(self, a: Self::V, b: Self::V) -> [Self::V; 2] {
         [0, LANES / 2].map(|half| each(|i| if i % 2 == 0 { a[half + i / 2] } else { b[half + i / 2] }))
+    }
+
+    #[inline(always)]
+    fn splat_bits(self, bits: u32) -> Self::I {
+        [bits.cast_signed(); LANES]
+    }
+
+    #[inline(always)]
+    unsafe fn load_bits(self, from: *const u32) -> Self::I {
+        // SAFETY: the caller says that these values can be read.
+        unsafe { from.cast::<Self::I>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bits(self, to: *mut u32, bits: Self::I) {
+        // SAFETY: the caller says that these values can be written.
+        unsafe { to.cast::<Self::I>().write_unaligned(bits) }
+    }
+
+    #[inline(always)]
+    fn dot(self, sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        // Byte k, with its sign, as a number: shifted up and down again.
+        let byte = |v: i32, k: u32| v << (24 - 8 * k) >> 24;
+        let products = |i: usize, k: u32| byte(a[i], k) * byte(b[i], k);
+        std::array::from_fn(|i| {
+            sum[i].wrapping_add((products(i, 0) + products(i, 1)) + (products(i, 2) + products(i, 3)))
+        })
+    }
+
+    #[inline(always)]
+    fn to_float(self, numbers: Self::I) -> Self::V {
+        each(|i| numbers[i] as f32)
+    }
+
+    #[inline(always)]
+    fn pack(self, of: [Self::V; 4]) -> Self::I {
+        // A code of 127 at most has no eighth bit.
+        let held = |v: f32| code(if v < 127.0 { v } else { 127.0 });
+        std::array::from_fn(|i| {
+            let [a, b, c, d] = of.map(|v| held(v[i]));
+            (a | b << 8 | c << 16 | d << 24).cast_signed()
+        })
     }
 
     #[inline(always)]
