@@ -174,6 +174,9 @@ pub enum UpscaleError {
     /// There is no adapter to use.
     #[error("there is no GPU adapter to use: {0}. The CPU engine needs none: --engine cpu")]
     NoAdapter(String),
+    /// The GPU is gone: it was reset, its driver ended, or it was unplugged.
+    #[error("the GPU was lost: {0}. The CPU engine needs none: --engine cpu")]
+    Lost(String),
     /// The GPU or its driver failed.
     #[error("the GPU cannot upscale: {0}. The CPU engine needs none: --engine cpu")]
     Gpu(String),
@@ -245,6 +248,11 @@ pub trait Upscaler: Send {
 
     /// What the GPU needed for a frame lately, one of the last few; none without a GPU, or where it has no clock.
     fn gpu_time(&mut self) -> Option<GpuTime> {
+        None
+    }
+
+    /// What the engine has to tell the person since it was last asked: that it lost its GPU and found another.
+    fn notice(&mut self) -> Option<String> {
         None
     }
 

@@ -10,7 +10,7 @@ use clearcall::{
     scale::{Kernel, Scaler},
     source::clip::{ClipReader, Y4mWriter},
     stats::{self, PassSnapshot, Percentiles, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Method},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Method, UpscaleError},
 };
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let model = super::model(&args.model, args.vivid.0)?;
     let choice = engine(args.engine);
     let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
-    let (mut upscaler, why) = upscale::choose(choice, gpu, model.clone())?;
+    let (mut upscaler, mut why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
     let stats = Stats::default();
     let mut scoring = Scoring::default();
@@ -57,7 +57,16 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let mut scaler: Option<Scaler> = None;
     let bar = super::bar(clip.frames_hint(), "upscaling");
     while let Some(picture) = clip.next().input()? {
-        let high = upscaler.upscale(&picture.frame, method).with_context(|| format!("frame {frames}"))?;
+        let mut high = upscaler.upscale(&picture.frame, method);
+        if let Err(UpscaleError::Lost(_)) = &high {
+            (upscaler, why) = upscale::choose(EngineChoice::Cpu, None, model.clone())?;
+            why = why.replace("as asked", "the GPU was lost");
+            high = upscaler.upscale(&picture.frame, method);
+        }
+        let high = high.with_context(|| format!("frame {frames}"))?;
+        if let Some(notice) = upscaler.notice() {
+            bar.suspend(|| eprintln!("note: {notice}"));
+        }
         if let Some(time) = upscaler.gpu_time() {
             stats.gpu_time(&time);
         }

@@ -98,6 +98,7 @@ impl ReceiveHalf {
             stats,
             notices,
             wake,
+            lost: false,
         };
         half.threads.push(std::thread::Builder::new().name("upscale".into()).spawn(move || upscaling.run())?);
         Ok(half)
@@ -228,6 +229,8 @@ struct Upscaling {
     stats: Stats,
     notices: Notices,
     wake: Wake,
+    /// The window's GPU is gone for good: the CPU upscales, whatever is wished for.
+    lost: bool,
 }
 
 impl Upscaling {
@@ -261,13 +264,18 @@ impl Upscaling {
                 self.stats.dropped(Stage::Upscale, "no engine");
                 continue;
             };
-            match self.show(running.as_mut()) {
+            let shown = self.show(running.as_mut());
+            if let Some(notice) = running.notice() {
+                self.notices.say(notice);
+            }
+            match shown {
                 Ok(()) => (self.wake)(),
                 Err(error) => {
                     self.stats.dropped(Stage::Upscale, "failed");
                     self.notices.say(error.to_string());
                     if running.engine() == EngineKind::Gpu {
-                        // A device can be lost; the call goes on without it.
+                        // The engine has tried what it can; the call goes on without it.
+                        self.lost = matches!(error, UpscaleError::Lost(_));
                         let engine = Engine { choice: EngineChoice::Cpu, ..self.engine.clone() };
                         upscaler = self.switch(None, engine);
                     }
@@ -308,6 +316,7 @@ impl Upscaling {
     }
 
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
+        let engine = if self.lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
         let same_engine = running.is_some() && self.engine.choice == engine.choice;
         self.engine = engine;
         // What was measured of another engine says nothing.
@@ -324,6 +333,7 @@ impl Upscaling {
         }
         match upscale::choose(self.engine.choice, self.gallery.gpu(), model) {
             Ok((upscaler, why)) => {
+                let why = if self.lost { "CPU: the GPU was lost".to_owned() } else { why };
                 self.stats.engine(upscaler.engine(), &why);
                 Some(upscaler)
             }

@@ -1,6 +1,9 @@
 //! Adapters and devices, and what can go wrong with them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::upscale::UpscaleError;
 
@@ -11,6 +14,8 @@ pub struct GpuContext {
     device: wgpu::Device,
     queue: wgpu::Queue,
     trouble: Arc<Trouble>,
+    /// It was opened here and can be opened again; the window's belongs to the window.
+    own: bool,
 }
 
 /// What has happened outside of any call that could have returned it.
@@ -34,6 +39,13 @@ pub struct AdapterSummary {
     pub f16: bool,
     /// Whether it can tell how long a pass took.
     pub timestamps: bool,
+}
+
+impl Trouble {
+    /// The first reason is the one that counts.
+    fn lost(&self, why: &str) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+    }
 }
 
 impl AdapterSummary {
@@ -89,9 +101,27 @@ impl GpuContext {
                 _ => "none was found".to_owned(),
             })
         })?;
+        Self::open(adapter)
+    }
+
+    fn open(adapter: &wgpu::Adapter) -> Result<Self, UpscaleError> {
         let opened = pollster::block_on(adapter.request_device(&Self::device_descriptor(adapter)));
         let (device, queue) = opened.map_err(|e| UpscaleError::Gpu(format!("its device cannot be opened: {e}")))?;
-        Ok(Self::from_parts(adapter, device, queue))
+        Ok(Self { own: true, ..Self::from_parts(adapter, device, queue) })
+    }
+
+    /// Opens the adapter anew after its device was lost, or another one where it is gone. The window's device
+    /// cannot be opened again from here: its pictures would not be the window's.
+    pub(super) fn reopened(&self) -> Result<Self, UpscaleError> {
+        if !self.own {
+            return Err(UpscaleError::Lost("it belongs to the window, which cannot open it again".to_owned()));
+        }
+        let adapters = enumerate();
+        let same = adapters.iter().find(|a| AdapterSummary::new(a) == self.adapter);
+        match same.map(Self::open) {
+            Some(Ok(same)) => Ok(same),
+            _ => Self::headless(),
+        }
     }
 
     /// What to ask an adapter for, so that this module can use all of it: for the window's device too.
@@ -112,14 +142,15 @@ impl GpuContext {
         let trouble = Arc::new(Trouble::default());
         device.on_uncaptured_error(Arc::new(|error| tracing::error!("GPU: {error}")));
         let for_callback = trouble.clone();
+        // When the device is dropped at the end this comes as well, and nobody is left to hear it.
         device.set_device_lost_callback(move |reason, message| {
-            // Dropping the device at the end is no trouble.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                let message = format!("the device was lost: {message}");
-                *for_callback.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
-            }
+            for_callback.lost(match reason {
+                wgpu::DeviceLostReason::Destroyed => "it was closed",
+                _ if message.is_empty() => "its driver does not say why",
+                _ => &message,
+            });
         });
-        Self { adapter: AdapterSummary::new(adapter), device, queue, trouble }
+        Self { adapter: AdapterSummary::new(adapter), device, queue, trouble, own: false }
     }
 
     /// What it is.
@@ -142,6 +173,18 @@ impl GpuContext {
         &self.queue
     }
 
+    /// A buffer with something in it. wgpu's own helper panics where the device is lost.
+    pub(super) fn buffer(&self, label: &str, contents: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: contents.len() as u64,
+            usage: usage | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.queue.write_buffer(&buffer, 0, contents);
+        buffer
+    }
+
     /// Runs `f` and returns the first error that wgpu reports meanwhile on this thread.
     pub(super) fn guarded<T>(&self, f: impl FnOnce() -> Result<T, UpscaleError>) -> Result<T, UpscaleError> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
@@ -151,25 +194,38 @@ impl GpuContext {
         // Scopes are closed in the reverse order; on native backends an error is there at once.
         let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop()));
         let error = errors.fold(None, |first: Option<wgpu::Error>, e| first.or(Some(e)));
+        // Of a device that is lost nothing else is reported, and that only when it is polled.
+        self.poll(wgpu::PollType::Poll)?;
+        self.check()?;
         match error {
             Some(wgpu::Error::OutOfMemory { .. }) => Err(UpscaleError::Gpu("its memory is full".to_owned())),
             Some(e) => Err(UpscaleError::Gpu(e.to_string())),
-            None => self.check().and(result),
+            None => result,
         }
     }
 
     /// Waits until a submission is done.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), UpscaleError> {
         let timeout = Some(std::time::Duration::from_secs(20));
-        match self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout }) {
-            Ok(_) => self.check(),
-            Err(e) => Err(UpscaleError::Gpu(format!("it does not answer ({e})"))),
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout })?;
+        self.check()
+    }
+
+    /// Lets wgpu look at what is done. It panics where the driver tells it that the device is lost.
+    fn poll(&self, how: wgpu::PollType) -> Result<(), UpscaleError> {
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(how))) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(e)) => self.check().and(Err(UpscaleError::Gpu(format!("it does not answer ({e})")))),
+            Err(_) => {
+                self.trouble.lost("its driver has ended");
+                self.check()
+            }
         }
     }
 
     fn check(&self) -> Result<(), UpscaleError> {
         match &*self.trouble.lost.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(why) => Err(UpscaleError::Gpu(why.clone())),
+            Some(why) => Err(UpscaleError::Lost(why.clone())),
             None => Ok(()),
         }
     }

@@ -29,11 +29,27 @@ pub struct GpuEngine {
     submitted: Option<wgpu::SubmissionIndex>,
     /// For the methods that are only there to compare with.
     cpu: Option<CpuEngine>,
+    /// How often the device was lost lately, and the frames since.
+    losses: u32,
+    steady: u32,
+    notice: Option<String>,
 }
 
+/// So often the device may be lost before it is given up ...
+const LOSSES: u32 = 3;
+/// ... unless so many frames went well in between: a minute at 30 a second.
+const STEADY: u32 = 1800;
+
 impl GpuEngine {
-    /// Compiles the shaders for a model.
+    /// Compiles the shaders for a model; on a device that was lost, after opening it anew.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
+        match Self::on(gpu.clone(), Arc::clone(&model)) {
+            Err(UpscaleError::Lost(_)) => Self::on(gpu.reopened()?, model),
+            made => made,
+        }
+    }
+
+    fn on(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
         let (passes, network, timer) =
             gpu.guarded(|| Ok((Passes::new(&gpu)?, Network::new(&gpu, &model)?, Timer::new(&gpu))))?;
         Ok(Self {
@@ -46,12 +62,40 @@ impl GpuEngine {
             timer,
             submitted: None,
             cpu: None,
+            losses: 0,
+            steady: 0,
+            notice: None,
         })
     }
 
     /// The device it runs on.
     pub const fn context(&self) -> &GpuContext {
         &self.gpu
+    }
+
+    /// Does a frame's work; where the device is lost meanwhile, opens it anew and does it again.
+    fn through_losses<T>(&mut self, work: impl Fn(&mut Self) -> Result<T, UpscaleError>) -> Result<T, UpscaleError> {
+        loop {
+            match work(self) {
+                Err(UpscaleError::Lost(why)) => self.recover(why)?,
+                done => {
+                    self.steady = self.steady.saturating_add(1);
+                    return done;
+                }
+            }
+        }
+    }
+
+    /// A new device with everything on it. Pictures of the old one cannot be read any more.
+    fn recover(&mut self, why: String) -> Result<(), UpscaleError> {
+        let losses = if std::mem::take(&mut self.steady) < STEADY { self.losses + 1 } else { 1 };
+        if losses > LOSSES {
+            return Err(UpscaleError::Lost(format!("{why}, and that {LOSSES} times before")));
+        }
+        let new = Self::on(self.gpu.reopened()?, Arc::clone(&self.model))?;
+        let notice = format!("The GPU was lost ({why}); the call goes on with {}.", new.describe());
+        *self = Self { losses, notice: Some(notice), cpu: self.cpu.take(), ..new };
+        Ok(())
     }
 
     /// Makes the network and the surface anew where model or size have changed, and follows the quantiser.
@@ -135,12 +179,16 @@ impl Upscaler for GpuEngine {
     }
 
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        self.pair(lr, true)
+        self.through_losses(|this| this.pair(lr, true))
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let pair = self.pair(lr, false)?;
+        let pair = self.through_losses(|this| this.pair(lr, false))?;
         Ok(Pair { cnn: pair.bicubic.clone(), ..pair })
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        self.notice.take()
     }
 
     fn gpu_time(&mut self) -> Option<GpuTime> {
@@ -155,24 +203,7 @@ impl Upscaler for GpuEngine {
             };
             return self.cpu.insert(cpu).upscale(lr, how);
         }
-        let size = lr.size().times(SCALE)?;
-        self.hold_back()?;
-        self.prepare(lr)?;
-        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
-            return Err(unprepared());
-        };
-        let gpu = &*gpu;
-        let planes = gpu.guarded(|| {
-            surface.upload(gpu, lr);
-            surface.planes(gpu, network, passes, timer, how == Method::Cnn)
-        })?;
-        let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
-        let [y, u, v] = planes.map(|data| {
-            let size = wanted.next().unwrap_or(size);
-            let (width, height) = (size.width() as usize, size.height() as usize);
-            Plane::from_vec(data, width, height, width.next_multiple_of(4)).map_err(FrameError::from)
-        });
-        Ok(Frame::new(y?, u?, v?, lr.colour, lr.stamp)?)
+        self.through_losses(|this| this.planes(lr, how == Method::Cnn))
     }
 
     fn set_model(&mut self, model: Arc<Model>) {
@@ -187,15 +218,39 @@ impl Upscaler for GpuEngine {
         if shape(model) != shape(&self.model) {
             return Err(UpscaleError::Shape(model.name().to_owned()));
         }
-        let gpu = &self.gpu;
-        if let Some(network) = &self.network {
+        self.through_losses(|this| {
+            let Self { gpu, network: Some(network), .. } = this else { return Ok(()) };
             gpu.guarded(|| {
                 network.set_weights(gpu, model.layers());
                 Ok(())
-            })?;
-            self.condition = 0.0;
-        }
+            })
+        })?;
+        self.condition = 0.0;
         self.model = Arc::new(model.clone());
         Ok(())
+    }
+}
+
+impl GpuEngine {
+    /// The frame at twice the size, for files; luma by the network or by bicubic.
+    fn planes(&mut self, lr: &Frame, cnn: bool) -> Result<Frame, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        self.hold_back()?;
+        self.prepare(lr)?;
+        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
+            return Err(unprepared());
+        };
+        let gpu = &*gpu;
+        let planes = gpu.guarded(|| {
+            surface.upload(gpu, lr);
+            surface.planes(gpu, network, passes, timer, cnn)
+        })?;
+        let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
+        let [y, u, v] = planes.map(|data| {
+            let size = wanted.next().unwrap_or(size);
+            let (width, height) = (size.width() as usize, size.height() as usize);
+            Plane::from_vec(data, width, height, width.next_multiple_of(4)).map_err(FrameError::from)
+        });
+        Ok(Frame::new(y?, u?, v?, lr.colour, lr.stamp)?)
     }
 }

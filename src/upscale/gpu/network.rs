@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wgpu::util::DeviceExt as _;
-
 use super::{GpuContext, source};
 use crate::{
     model::{Conv3x3, Model},
@@ -65,11 +63,7 @@ impl Network {
                 constants.extend([("INPUTS", inputs as f64), ("RELU", relu)]);
                 (pipeline(gpu, "layer.wgsl", &constants)?, packed(conv, channels_read(i, conv)))
             };
-            let weights = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                label: Some("weights"),
-                contents: bytemuck::cast_slice(&packed),
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-            });
+            let weights = gpu.buffer("weights", bytemuck::cast_slice(&packed), wgpu::BufferUsages::STORAGE);
             let name = format!("layer {}", i + 1).into();
             Ok(Layer { name, pipeline, weights, outputs, margin })
         };

@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use wgpu::util::DeviceExt as _;
-
 use super::{
     GpuContext,
     network::{Network, Passes},
@@ -344,11 +342,8 @@ impl Surface {
     fn new_outs(&self, gpu: &GpuContext, passes: &Passes) -> [PlaneOut; 3] {
         let chroma = self.doubled.chroma();
         [(0, self.doubled), (1, chroma), (2, chroma)].map(|(i, size)| {
-            let uniform = gpu.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                label: Some("plane"),
-                contents: bytemuck::cast_slice(&[size.width(), size.height(), 0, 0]),
-                usage: wgpu::BufferUsages::UNIFORM,
-            });
+            let plane = [size.width(), size.height(), 0, 0];
+            let uniform = gpu.buffer("plane", bytemuck::cast_slice(&plane), wgpu::BufferUsages::UNIFORM);
             let words = gpu.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some("plane"),
                 size: u64::from(size.width().next_multiple_of(4)) * u64::from(size.height()),
