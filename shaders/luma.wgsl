@@ -1,11 +1,11 @@
 // The network's luma in bytes. One invocation for each two low-resolution pixels side by side.
 
+#include "real.wgsl"
 #include "picture.wgsl"
+#include "planes.wgsl"
 #include "bicubic.wgsl"
 #include "detail.wgsl"
 #include "words.wgsl"
-
-@group(0) @binding(1) var luma: texture_2d<f32>;
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

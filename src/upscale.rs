@@ -228,7 +228,7 @@ pub struct GpuTime {
 pub struct PassTime {
     /// What the pass computes: "layer 1", "pictures".
     pub name: Arc<str>,
-    /// From its beginning to its end.
+    /// From its beginning to that of the next.
     pub time: Duration,
 }
 

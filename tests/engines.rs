@@ -13,7 +13,9 @@ use clearcall::{
     source::scene::Scene,
     upscale::{
         CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Method, Picture, Precision, UpscaleError,
-        Upscaler, choose, reference,
+        Upscaler, choose,
+        gpu::{Fusion, Precision as Real, Variant},
+        reference,
     },
 };
 use pictures::{colours, picture, same_i420, same_rgba};
@@ -206,6 +208,63 @@ fn the_gpu_gives_the_references_pictures() {
     agree_everywhere(&mut GpuEngine::new(gpu, model).unwrap());
 }
 
+/// Every way to run a network gives the same pictures: what shares a pass, with how many bits, in which groups.
+#[test]
+fn the_gpus_variants_give_the_references_pictures() {
+    let Some(gpu) = gpu() else { return };
+    let precisions = if gpu.adapter().f16 { &[Real::F32, Real::F16][..] } else { &[Real::F32] };
+    let models: Vec<_> = [strong(8, 1), strong(5, 4), strong(1, 0)].into_iter().map(Arc::new).collect();
+    for &precision in precisions {
+        for (i, fusion) in [Fusion::Each, Fusion::Ends, Fusion::Pairs].into_iter().enumerate() {
+            let variant = Variant { fusion, precision, group: [[8, 8], [16, 2], [4, 4]][i] };
+            eprintln!("{variant:?}");
+            let mut engine = GpuEngine::with_variant(gpu.clone(), models[0].clone(), variant).unwrap();
+            for (j, model) in models.iter().enumerate() {
+                engine.set_model(model.clone());
+                let (w, h) = [(1, 1), (33, 20), (17, 67)][(i + j) % 3];
+                let lr = picture(w, h, Colour::default(), 3, (10 * i + j) as u64);
+                agree(&mut engine, &lr, model);
+                let pair = engine.bicubic(&lr).unwrap();
+                let want = reference::rgba(&lr, Method::Bicubic, model).unwrap();
+                same_rgba(&pair.cnn.to_rgba().unwrap(), &want).unwrap();
+            }
+        }
+    }
+}
+
+/// The shipped models with as few bits as there are: their weights are what matters.
+#[test]
+fn sixteen_bits_are_enough_for_the_shipped_models() {
+    let Some(gpu) = gpu().filter(|gpu| gpu.adapter().f16) else { return };
+    let variant = Variant { precision: Real::F16, ..Variant::default() };
+    let models: Vec<_> = Model::shipped().map(|name| Arc::new(Model::find(name).unwrap())).collect();
+    let mut engine = GpuEngine::with_variant(gpu, models[0].clone(), variant).unwrap();
+    for (i, model) in models.iter().enumerate() {
+        engine.set_model(model.clone());
+        for qp in [None, Some(20.0), Some(40.0)] {
+            let mut lr = picture(61, 47, Colour::default(), 0, i as u64);
+            lr.qp = qp;
+            let want = reference::rgba(&lr, Method::Cnn, model).unwrap();
+            same_rgba(&engine.compare(&lr).unwrap().cnn.to_rgba().unwrap(), &want).unwrap();
+        }
+    }
+}
+
+/// Without numbers of 16 bits they are refused, and not left to the driver.
+#[test]
+fn sixteen_bits_need_a_device_that_has_them() {
+    if gpu().is_none() {
+        return;
+    }
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let gpu = GpuContext::from_parts(&adapter, device, queue);
+    let variant = Variant { precision: Real::F16, ..Variant::default() };
+    let made = GpuEngine::with_variant(gpu, Arc::new(strong(4, 0)), variant);
+    assert!(matches!(made, Err(UpscaleError::Gpu(why)) if why.contains("16 bits")));
+}
+
 #[test]
 fn the_gpu_takes_a_device_with_the_smallest_limits() {
     let Some(gpu) = gpu() else { return };
@@ -264,14 +323,14 @@ fn the_gpu_says_how_long_it_took() {
     assert_eq!(found.is_some(), can_tell);
     let Some(found) = found else { return };
     let names: Vec<_> = found.passes.iter().map(|p| &*p.name).collect();
-    assert_eq!(names, ["layer 1", "layer 2", "layer 3", "pictures"]);
+    assert_eq!(names, ["layers 1–2", "layer 3, pictures"]);
     assert!(found.passes.iter().all(|p| !p.time.is_zero()), "{found:?}");
     assert!(found.passes.iter().map(|p| p.time).sum::<Duration>() <= found.total, "{found:?}");
     let high = engine.upscale(&lr, Method::Cnn).unwrap();
     assert_eq!(high.size(), lr.size().times(2).unwrap());
     engine.compare(&lr).unwrap();
     let names: Vec<_> = engine.gpu_time().unwrap().passes.iter().map(|p| p.name.to_string()).collect();
-    assert!(names.ends_with(&["planes".to_owned()]) || names.ends_with(&["pictures".to_owned()]), "{names:?}");
+    assert!(["planes", "layer 3, pictures"].contains(&names.last().unwrap().as_str()), "{names:?}");
 }
 
 /// The window's device asks for what the adapter has; a device without a clock has no times, and no trouble.

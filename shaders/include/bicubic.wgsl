@@ -5,12 +5,6 @@ const QUARTER = vec4<f32>(-0.0703125, 0.8671875, 0.2265625, -0.0234375);
 const EIGHTH = vec4<f32>(-0.0478515625, 0.9638671875, 0.0908203125, -0.0068359375);
 const THREE_EIGHTHS = vec4<f32>(-0.0732421875, 0.7275390625, 0.3896484375, -0.0439453125);
 
-// A pixel of a plane; places outside read the nearest edge.
-fn pixel(plane: texture_2d<f32>, x: i32, y: i32) -> f32 {
-    let last = vec2<i32>(textureDimensions(plane)) - 1;
-    return textureLoad(plane, clamp(vec2<i32>(x, y), vec2<i32>(0), last), 0).r;
-}
-
 fn four(plane: texture_2d<f32>, x: i32, y: i32) -> vec4<f32> {
     return vec4<f32>(pixel(plane, x, y), pixel(plane, x + 1, y), pixel(plane, x + 2, y), pixel(plane, x + 3, y));
 }
@@ -40,19 +34,4 @@ fn quadruple_taps(side: i32) -> mat2x4<f32> {
         return mat2x4<f32>(THREE_EIGHTHS.wzyx, EIGHTH.wzyx);
     }
     return mat2x4<f32>(EIGHTH, THREE_EIGHTHS);
-}
-
-// Four times the size: the four output pixels of the *luma* pixel at `at`, from a chroma plane.
-fn quadruple(plane: texture_2d<f32>, at: vec2<i32>) -> vec4<f32> {
-    let side = at & vec2<i32>(1);
-    let start = (at >> vec2<u32>(1)) + side - 2;
-    let across = quadruple_taps(side.x);
-    let down = quadruple_taps(side.y);
-    let a = four(plane, start.x, start.y) * across;
-    let b = four(plane, start.x, start.y + 1) * across;
-    let c = four(plane, start.x, start.y + 2) * across;
-    let d = four(plane, start.x, start.y + 3) * across;
-    let top = down[0].x * a + down[0].y * b + down[0].z * c + down[0].w * d;
-    let bottom = down[1].x * a + down[1].y * b + down[1].z * c + down[1].w * d;
-    return vec4<f32>(top, bottom);
 }

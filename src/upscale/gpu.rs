@@ -2,18 +2,21 @@
 //!
 //! | pass | reads | writes |
 //! |---|---|---|
-//! | `first` | luma | features |
-//! | `layer`, for each other layer | features | features, or what is added to bicubic |
-//! | `present` | that, luma, chroma | both pictures, RGB |
-//! | `luma` and `double` instead of it | that and luma; a plane | planes in bytes, for files |
+//! | `first`, or `head` with the second layer | luma | features |
+//! | `layer`, or `pair` of two | features | features |
+//! | `finish`: the last layer | features, luma, chroma | both pictures, RGB |
+//! | `present`, where the last is a `layer` | what is added to bicubic, luma, chroma | both pictures, RGB |
+//! | `luma` and `double` instead | that and luma; a plane | planes in bytes, for files |
 //!
-//! Features lie in storage buffers, pixel by pixel, their channels in vectors of four. Buffers and textures
-//! are made once for a size and a model. The pictures are textures of a small ring: one that is still held
-//! by a [`Pair`](super::Pair) is not written.
+//! Which of them run is a [`Variant`]. Features lie in storage buffers as planes of vectors of four channels;
+//! between the two layers of a pass they stay in the workgroup's memory. Buffers and textures are made once for
+//! a size and a model. The pictures are textures of a small ring: one that is still held by a
+//! [`Pair`](super::Pair) is not written.
 
 mod context;
 mod engine;
 mod network;
+mod plan;
 mod readback;
 mod shader;
 mod surface;
@@ -21,5 +24,6 @@ mod timer;
 
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;
-pub use shader::{SHADERS, ShaderError, source};
+pub use plan::{Fusion, Precision, Variant};
+pub use shader::{REAL, SHADERS, ShaderError, source};
 pub use surface::GpuPicture;

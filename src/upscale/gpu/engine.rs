@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     GpuContext, GpuPicture,
     network::{Network, Passes},
+    plan::{Precision, Variant},
     surface::Surface,
     timer::{self, Timer},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub struct GpuEngine {
     gpu: GpuContext,
     model: Arc<Model>,
+    variant: Variant,
     network: Option<Network>,
     /// What the network's weights were made for, see [`condition`].
     condition: f32,
@@ -43,18 +45,27 @@ const STEADY: u32 = 1800;
 impl GpuEngine {
     /// Compiles the shaders for a model; on a device that was lost, after opening it anew.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
-        match Self::on(gpu.clone(), Arc::clone(&model)) {
-            Err(UpscaleError::Lost(_)) => Self::on(gpu.reopened()?, model),
+        Self::with_variant(gpu, model, Variant::default())
+    }
+
+    /// Likewise, and runs it in this way.
+    pub fn with_variant(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
+        match Self::on(gpu.clone(), Arc::clone(&model), variant) {
+            Err(UpscaleError::Lost(_)) => Self::on(gpu.reopened()?, model, variant),
             made => made,
         }
     }
 
-    fn on(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
+    fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
+        if variant.precision == Precision::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
+            return Err(UpscaleError::Gpu("its shaders have no numbers of 16 bits".to_owned()));
+        }
         let (passes, network, timer) =
-            gpu.guarded(|| Ok((Passes::new(&gpu)?, Network::new(&gpu, &model)?, Timer::new(&gpu))))?;
+            gpu.guarded(|| Ok((Passes::new(&gpu, variant)?, Network::new(&gpu, &model, variant)?, Timer::new(&gpu))))?;
         Ok(Self {
             gpu,
             model,
+            variant,
             network: Some(network),
             condition: 0.0,
             surface: None,
@@ -92,19 +103,28 @@ impl GpuEngine {
         if losses > LOSSES {
             return Err(UpscaleError::Lost(format!("{why}, and that {LOSSES} times before")));
         }
-        let new = Self::on(self.gpu.reopened()?, Arc::clone(&self.model))?;
+        let new = Self::on(self.gpu.reopened()?, Arc::clone(&self.model), self.variant)?;
         let notice = format!("The GPU was lost ({why}); the call goes on with {}.", new.describe());
         *self = Self { losses, notice: Some(notice), cpu: self.cpu.take(), ..new };
         Ok(())
     }
 
     /// Makes the network and the surface anew where model or size have changed, and follows the quantiser.
-    fn prepare(&mut self, lr: &Frame) -> Result<(), UpscaleError> {
+    ///
+    /// `for_files`: what the last layer gives is wanted by itself.
+    fn prepare(&mut self, lr: &Frame, for_files: bool) -> Result<(), UpscaleError> {
         let (gpu, size) = (&self.gpu, lr.size());
         if self.network.is_none() {
             self.surface = None;
-            self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model))?);
+            self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, self.variant))?);
             self.condition = 0.0;
+        }
+        if let Some(network) = self.network.as_mut().filter(|_| for_files)
+            && gpu.guarded(|| network.need_last(gpu, &self.model))?
+        {
+            self.surface = None;
+            // Its weights may be for another quantiser than those of the other layers.
+            self.condition = f32::NAN;
         }
         let condition = condition(lr.qp);
         if let Some(network) = &self.network
@@ -138,19 +158,16 @@ impl GpuEngine {
     fn pair(&mut self, lr: &Frame, with_network: bool) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
-        self.prepare(lr)?;
+        self.prepare(lr, false)?;
         let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
             return Err(unprepared());
         };
-        let gpu = &*gpu;
+        let (gpu, network) = (&*gpu, &*network);
         let (slot, submitted) = gpu.guarded(|| {
             surface.upload(gpu, lr);
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             timer::begin(timer);
-            if with_network {
-                surface.run_layers(network, &mut encoder, timer.as_mut());
-            }
-            let slot = surface.run_present(gpu, passes, &mut encoder, timer.as_mut());
+            let slot = surface.run(gpu, with_network.then_some(network), passes, &mut encoder, timer.as_mut());
             timer::end(timer, &mut encoder);
             let submitted = gpu.queue().submit([encoder.finish()]);
             timer::collect(timer);
@@ -236,7 +253,7 @@ impl GpuEngine {
     fn planes(&mut self, lr: &Frame, cnn: bool) -> Result<Frame, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
-        self.prepare(lr)?;
+        self.prepare(lr, true)?;
         let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
             return Err(unprepared());
         };

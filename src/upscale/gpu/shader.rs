@@ -1,9 +1,14 @@
 //! The shaders' sources, and how they include each other.
 
+use super::plan::Precision;
+
 /// All files of `shaders/` and `shaders/include/`, by their names without folder.
 pub const SHADERS: &[(&str, &str)] = &[
     ("first.wgsl", include_str!("../../../shaders/first.wgsl")),
     ("layer.wgsl", include_str!("../../../shaders/layer.wgsl")),
+    ("head.wgsl", include_str!("../../../shaders/head.wgsl")),
+    ("pair.wgsl", include_str!("../../../shaders/pair.wgsl")),
+    ("finish.wgsl", include_str!("../../../shaders/finish.wgsl")),
     ("present.wgsl", include_str!("../../../shaders/present.wgsl")),
     ("luma.wgsl", include_str!("../../../shaders/luma.wgsl")),
     ("double.wgsl", include_str!("../../../shaders/double.wgsl")),
@@ -11,6 +16,15 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("bicubic.wgsl", include_str!("../../../shaders/include/bicubic.wgsl")),
     ("detail.wgsl", include_str!("../../../shaders/include/detail.wgsl")),
     ("words.wgsl", include_str!("../../../shaders/include/words.wgsl")),
+    ("planes.wgsl", include_str!("../../../shaders/include/planes.wgsl")),
+    ("conv.wgsl", include_str!("../../../shaders/include/conv.wgsl")),
+    ("start.wgsl", include_str!("../../../shaders/include/start.wgsl")),
+    ("before.wgsl", include_str!("../../../shaders/include/before.wgsl")),
+    ("after.wgsl", include_str!("../../../shaders/include/after.wgsl")),
+    ("tile.wgsl", include_str!("../../../shaders/include/tile.wgsl")),
+    ("pictures.wgsl", include_str!("../../../shaders/include/pictures.wgsl")),
+    ("f32.wgsl", include_str!("../../../shaders/include/f32.wgsl")),
+    ("f16.wgsl", include_str!("../../../shaders/include/f16.wgsl")),
 ];
 
 /// A shader that cannot be put together.
@@ -29,14 +43,27 @@ pub enum ShaderError {
     },
 }
 
+/// What shaders include for the numbers they compute with: `f32.wgsl` or `f16.wgsl`.
+pub const REAL: &str = "real.wgsl";
+
 /// A shader with its includes in their places, each of them once.
-pub fn source(name: &str) -> Result<String, ShaderError> {
+pub fn source(name: &str, precision: Precision) -> Result<String, ShaderError> {
     let (mut text, mut seen) = (String::new(), Vec::new());
-    expand(name, &mut seen, &mut text)?;
+    expand(name, precision, &mut seen, &mut text)?;
     Ok(text)
 }
 
-fn expand<'a>(name: &'a str, seen: &mut Vec<&'a str>, text: &mut String) -> Result<(), ShaderError> {
+fn expand<'a>(
+    name: &'a str,
+    precision: Precision,
+    seen: &mut Vec<&'a str>,
+    text: &mut String,
+) -> Result<(), ShaderError> {
+    let name = match (name, precision) {
+        (REAL, Precision::F32) => "f32.wgsl",
+        (REAL, Precision::F16) => "f16.wgsl",
+        _ => name,
+    };
     if seen.contains(&name) {
         return Ok(());
     }
@@ -48,7 +75,7 @@ fn expand<'a>(name: &'a str, seen: &mut Vec<&'a str>, text: &mut String) -> Resu
             Some(rest) => {
                 let quoted = rest.trim().strip_prefix('"').and_then(|r| r.strip_suffix('"'));
                 let syntax = || ShaderError::Syntax { file: name.to_owned(), line: i + 1 };
-                expand(quoted.ok_or_else(syntax)?, seen, text)?;
+                expand(quoted.ok_or_else(syntax)?, precision, seen, text)?;
             }
             None => {
                 text.push_str(line);
@@ -65,10 +92,13 @@ mod tests {
 
     #[test]
     fn includes_come_once_and_in_place() {
-        let text = source("present.wgsl").unwrap();
+        let text = source("present.wgsl", Precision::F32).unwrap();
         assert!(!text.contains("#include"));
         assert_eq!(text.matches("struct Picture").count(), 1);
         assert!(text.find("fn double").unwrap() < text.find("fn main").unwrap());
-        assert_eq!(source("nothing.wgsl"), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
+        assert!(text.contains("vec4<f32>;") && !text.contains("f16"));
+        let half = source("present.wgsl", Precision::F16).unwrap();
+        assert!(half.contains("\nenable f16;\n") && half.find("enable").unwrap() < half.find("alias").unwrap());
+        assert_eq!(source("nothing.wgsl", Precision::F32), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
     }
 }

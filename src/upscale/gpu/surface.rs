@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use super::{
     GpuContext,
-    network::{Network, Passes},
+    network::{self, Network, Passes, Step},
+    plan::Kind,
     readback,
     timer::{self, Timer},
 };
@@ -60,6 +61,8 @@ pub(super) struct Slot {
     textures: [wgpu::Texture; 2],
     views: [wgpu::TextureView; 2],
     present: wgpu::BindGroup,
+    /// Where the network's last pass writes the pictures.
+    finish: Option<wgpu::BindGroup>,
 }
 
 /// Slots that are kept when nobody holds them: one is shown, one is about to be, one waits, one is written.
@@ -86,7 +89,9 @@ pub(super) struct Surface {
     views: [wgpu::TextureView; 3],
     /// Two buffers that layers read and write in turns.
     features: [wgpu::Buffer; 2],
-    layers: Vec<wgpu::BindGroup>,
+    /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
+    body: Vec<wgpu::BindGroup>,
+    last: Option<wgpu::BindGroup>,
     slots: Vec<Arc<Slot>>,
     /// Where planes are written for files; made when first asked for.
     outs: Option<[PlaneOut; 3]>,
@@ -137,26 +142,30 @@ impl Surface {
             views: textures.each_ref().map(|p| p.create_view(&Default::default())),
             textures,
             features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
-            layers: Vec::new(),
+            body: Vec::new(),
+            last: None,
             slots: Vec::new(),
             outs: None,
         };
-        for (i, layer) in network.layers.iter().enumerate() {
-            let [write, read] = [&surface.features[i % 2], &surface.features[(i + 1) % 2]];
-            let [input, output] = if i == 0 {
-                [(1, wgpu::BindingResource::TextureView(&surface.views[0])), (5, write.as_entire_binding())]
-            } else {
-                [(5, read.as_entire_binding()), (6, write.as_entire_binding())]
-            };
-            let (picture, weights) = (surface.uniform.as_entire_binding(), layer.weights.as_entire_binding());
-            surface.layers.push(surface.bind(gpu, &layer.pipeline, &[(0, picture), (4, weights), input, output]));
-        }
+        surface.body = network.body.iter().enumerate().map(|(i, step)| surface.bind_step(gpu, i, step)).collect();
+        surface.last = network.last.as_ref().map(|step| surface.bind_step(gpu, network.body.len(), step));
         Ok(surface)
     }
 
-    /// What the network adds to bicubic, once its layers have run.
+    /// Pass `i` of the network writes one of the two buffers, and reads what the pass before it wrote.
+    fn bind_step(&self, gpu: &GpuContext, i: usize, step: &Step) -> wgpu::BindGroup {
+        let input = match step.kind {
+            Kind::First | Kind::Head => (1, wgpu::BindingResource::TextureView(&self.views[0])),
+            Kind::Layer | Kind::Pair | Kind::Finish => (5, self.features[(i + 1) % 2].as_entire_binding()),
+        };
+        let output = (6, self.features[i % 2].as_entire_binding());
+        let (picture, weights) = (self.uniform.as_entire_binding(), step.weights.as_entire_binding());
+        self.bind(gpu, &step.pipeline, &[(0, picture), (4, weights), input, output])
+    }
+
+    /// What the network adds to bicubic, once its last layer has run as a pass of its own.
     fn detail(&self) -> &wgpu::Buffer {
-        &self.features[(self.layers.len() + 1) % 2]
+        &self.features[self.body.len() % 2]
     }
 
     fn bind(
@@ -197,47 +206,67 @@ impl Surface {
         }
     }
 
-    /// The network.
-    pub(super) fn run_layers(
+    /// The network's layers; the last one only as a pass of its own.
+    fn run_layers(
         &self,
         network: &Network,
+        last: bool,
         encoder: &mut wgpu::CommandEncoder,
         mut timer: Option<&mut Timer>,
     ) {
-        for (layer, group) in network.layers.iter().zip(&self.layers) {
-            let mut pass = timer::pass(encoder, timer.as_deref_mut(), &layer.name);
-            pass.set_pipeline(&layer.pipeline);
+        let body = network.body.iter().zip(&self.body);
+        let last = network.last.as_ref().zip(self.last.as_ref()).filter(|_| last);
+        for (step, group) in body.chain(last) {
+            let mut pass = timer::pass(encoder, timer.as_deref_mut(), &step.name);
+            pass.set_pipeline(&step.pipeline);
             pass.set_bind_group(0, group, &[]);
-            let side = |n: u32| n + 2 * layer.margin;
-            let (width, height) = (side(self.size.width()), side(self.size.height()));
-            pass.dispatch_workgroups(width.div_ceil(4 * 8), height.div_ceil(8), layer.outputs);
+            step.dispatch(&mut pass, self.size.width(), self.size.height());
         }
     }
 
-    /// All the rest, into a slot that nobody holds.
-    pub(super) fn run_present(
+    /// Everything, into a slot that nobody holds. Without a network the second picture is not to be looked at.
+    pub(super) fn run(
         &mut self,
         gpu: &GpuContext,
+        network: Option<&Network>,
         passes: &Passes,
         encoder: &mut wgpu::CommandEncoder,
-        timer: Option<&mut Timer>,
+        mut timer: Option<&mut Timer>,
     ) -> Arc<Slot> {
-        let slot = self.free_slot(gpu, passes);
-        let mut pass = timer::pass(encoder, timer, &"pictures".into());
-        pass.set_pipeline(&passes.present);
-        pass.set_bind_group(0, &slot.present, &[]);
-        pass.dispatch_workgroups(self.size.width().div_ceil(8), self.size.height().div_ceil(8), 1);
+        let slot = self.free_slot(gpu, network, passes);
+        let (width, height) = (self.size.width(), self.size.height());
+        let finish = network.and_then(|n| n.finish.as_ref()).zip(slot.finish.as_ref());
+        if let Some(network) = network {
+            self.run_layers(network, finish.is_none(), encoder, timer.as_deref_mut());
+        }
+        match finish {
+            Some((step, group)) => {
+                let mut pass = timer::pass(encoder, timer, &step.name);
+                pass.set_pipeline(&step.pipeline);
+                pass.set_bind_group(0, group, &[]);
+                step.dispatch(&mut pass, width, height);
+            }
+            None => {
+                let mut pass = timer::pass(encoder, timer, &"pictures".into());
+                pass.set_pipeline(&passes.present);
+                pass.set_bind_group(0, &slot.present, &[]);
+                let [x, y] = network::groups(passes.group, width, height);
+                pass.dispatch_workgroups(x, y, 1);
+            }
+        }
         slot
     }
 
-    fn free_slot(&mut self, gpu: &GpuContext, passes: &Passes) -> Arc<Slot> {
+    fn free_slot(&mut self, gpu: &GpuContext, network: Option<&Network>, passes: &Passes) -> Arc<Slot> {
         // The ring turns, so that the slot written longest ago comes first.
-        if let Some(i) = self.slots.iter().position(|s| Arc::strong_count(s) == 1) {
+        let finish = network.and_then(|n| n.finish.as_ref());
+        let fits = |s: &Slot| s.finish.is_some() || finish.is_none();
+        if let Some(i) = self.slots.iter().position(|s| Arc::strong_count(s) == 1 && fits(s)) {
             let slot = self.slots.remove(i);
             self.slots.push(slot.clone());
             return slot;
         }
-        let slot = Arc::new(self.new_slot(gpu, passes));
+        let slot = Arc::new(self.new_slot(gpu, finish, passes));
         if self.slots.len() >= RING {
             // Someone keeps old pictures; they live as long as they are held, outside of the ring.
             self.slots.remove(0);
@@ -246,7 +275,7 @@ impl Surface {
         slot
     }
 
-    fn new_slot(&self, gpu: &GpuContext, passes: &Passes) -> Slot {
+    fn new_slot(&self, gpu: &GpuContext, finish: Option<&Step>, passes: &Passes) -> Slot {
         let textures = ["bicubic", "cnn"].map(|label| {
             gpu.device().create_texture(&wgpu::TextureDescriptor {
                 label: Some(label),
@@ -263,20 +292,23 @@ impl Surface {
         });
         let views = textures.each_ref().map(|t| t.create_view(&Default::default()));
         let view = |v| wgpu::BindingResource::TextureView(v);
-        let present = self.bind(
-            gpu,
-            &passes.present,
-            &[
-                (0, self.uniform.as_entire_binding()),
-                (1, view(&self.views[0])),
-                (2, view(&self.views[1])),
-                (3, view(&self.views[2])),
-                (5, self.detail().as_entire_binding()),
-                (6, view(&views[0])),
-                (7, view(&views[1])),
-            ],
-        );
-        Slot { size: self.doubled, textures, views, present }
+        let planes = [
+            (0, self.uniform.as_entire_binding()),
+            (1, view(&self.views[0])),
+            (2, view(&self.views[1])),
+            (3, view(&self.views[2])),
+            (6, view(&views[0])),
+            (7, view(&views[1])),
+        ];
+        let with = |more: &[(u32, wgpu::BindingResource<'_>)], pipeline| {
+            self.bind(gpu, pipeline, &planes.iter().chain(more).cloned().collect::<Vec<_>>())
+        };
+        let present = with(&[(5, self.detail().as_entire_binding())], &passes.present);
+        let finish = finish.map(|step| {
+            let before = self.features[(self.body.len() + 1) % 2].as_entire_binding();
+            with(&[(4, step.weights.as_entire_binding()), (5, before)], &step.pipeline)
+        });
+        Slot { size: self.doubled, textures, views, present, finish }
     }
 }
 
@@ -299,7 +331,7 @@ impl Surface {
         let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
             timer::begin(timer);
             if cnn {
-                this.run_layers(network, encoder, timer.as_mut());
+                this.run_layers(network, true, encoder, timer.as_mut());
             }
             let mut pass = timer::pass(encoder, timer.as_mut(), &"planes".into());
             for (i, out) in outs.iter().enumerate() {
@@ -383,11 +415,12 @@ struct PlaneOut {
     luma: Option<wgpu::BindGroup>,
 }
 
-/// What the layer that writes most writes.
+/// What the pass that writes most writes.
 fn feature_bytes(network: &Network, size: Size) -> u64 {
-    let bytes = network.layers.iter().map(|layer| {
-        let side = |n: u32| u64::from(n + 2 * layer.margin);
-        side(size.width()) * side(size.height()) * u64::from(layer.outputs) * 16
+    let vector = network.variant.precision.vector_bytes();
+    let bytes = network.steps().map(|step| {
+        let side = |n: u32| u64::from(n + 2 * step.margin);
+        side(size.width()) * side(size.height()) * u64::from(step.outputs) * vector
     });
     bytes.max().unwrap_or(0)
 }

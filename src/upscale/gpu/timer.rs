@@ -138,7 +138,8 @@ impl Queries {
 }
 
 /// From a begin and an end for each pass; none where the clock went backwards, as it does on some machines
-/// that sleep.
+/// that sleep. A pass lasts until the next one begins: some drivers (lavapipe) say that it has ended before
+/// its work is done, and all of them wait for it before the next.
 fn times(names: &[Arc<str>], ticks: &[u64], nanoseconds: f64) -> Option<GpuTime> {
     let between = |begin: u64, end: u64| {
         let ticks = end.checked_sub(begin)?;
@@ -147,10 +148,11 @@ fn times(names: &[Arc<str>], ticks: &[u64], nanoseconds: f64) -> Option<GpuTime>
     let (ticks, _) = ticks.as_chunks::<2>();
     let ticks = ticks.get(..names.len())?;
     let ([begin, _], [_, end]) = (ticks.first()?, ticks.last()?);
-    let pass = |(name, [begin, end]): (&Arc<str>, &[u64; 2])| {
+    let ends = ticks.iter().skip(1).map(|[begin, _]| begin).chain([end]);
+    let pass = |((name, [begin, _]), end): ((&Arc<str>, &[u64; 2]), &u64)| {
         Some(PassTime { name: Arc::clone(name), time: between(*begin, *end)? })
     };
-    let passes = names.iter().zip(ticks).map(pass).collect::<Option<_>>()?;
+    let passes = names.iter().zip(ticks).zip(ends).map(pass).collect::<Option<_>>()?;
     Some(GpuTime { total: between(*begin, *end)?, passes })
 }
 
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn ticks_become_times() {
         let names: Vec<Arc<str>> = vec!["a".into(), "b".into()];
-        let found = times(&names, &[100, 150, 150, 400, 7, 7], 10.0).unwrap();
+        let found = times(&names, &[100, 120, 150, 400, 7, 7], 10.0).unwrap();
         assert_eq!(found.total, Duration::from_micros(3));
         let passes: Vec<_> = found.passes.iter().map(|p| (&*p.name, p.time.as_nanos())).collect();
         assert_eq!(passes, [("a", 500), ("b", 2500)]);

@@ -1,0 +1,7 @@
+// The numbers that the network computes with: 16 bits. Features and weights take half of the memory, and
+// most GPUs multiply two of them at once; sums over more than three taps are kept in 32 bits.
+enable f16;
+
+alias Real = f16;
+alias Vector = vec4<f16>;
+alias Matrix = mat4x4<f16>;

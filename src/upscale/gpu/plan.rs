@@ -1,0 +1,154 @@
+//! Which layers share a pass, and how large its workgroups are.
+
+use serde::{Deserialize, Serialize};
+
+/// How the network is run. All variants give the same pictures; which one is the fastest depends on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Variant {
+    /// What shares a pass.
+    pub fusion: Fusion,
+    /// What it computes with.
+    pub precision: Precision,
+    /// Columns and rows of a workgroup's invocations, each of which has four pixels below each other.
+    pub group: [u32; 2],
+}
+
+/// What shares a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fusion {
+    /// Nothing: each layer has a pass of its own, and the pictures one more.
+    Each,
+    /// The first two layers, and the last one with the pictures.
+    Ends,
+    /// Those, and two by two the layers between.
+    Pairs,
+}
+
+/// What the network computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits, everywhere.
+    F32,
+    /// 16 bits for features, weights and products, where the device has them.
+    F16,
+}
+
+/// What runs unless something better is known: nothing here needs more than every device has.
+impl Default for Variant {
+    fn default() -> Self {
+        Self { fusion: Fusion::Ends, precision: Precision::F32, group: [16, 4] }
+    }
+}
+
+impl Precision {
+    /// Of a vector of four.
+    pub(super) const fn vector_bytes(self) -> u64 {
+        match self {
+            Self::F32 => 16,
+            Self::F16 => 8,
+        }
+    }
+}
+
+/// What a pass of the network does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Luma to features.
+    First,
+    /// Features to features, or to what is added to bicubic.
+    Layer,
+    /// Luma to the features of the second layer.
+    Head,
+    /// Features to features by two layers.
+    Pair,
+    /// Features to both pictures.
+    Finish,
+}
+
+impl Kind {
+    pub(super) const fn shader(self) -> &'static str {
+        match self {
+            Self::First => "first.wgsl",
+            Self::Layer => "layer.wgsl",
+            Self::Head => "head.wgsl",
+            Self::Pair => "pair.wgsl",
+            Self::Finish => "finish.wgsl",
+        }
+    }
+
+    /// Layers that it runs.
+    pub(super) const fn layers(self) -> usize {
+        match self {
+            Self::First | Self::Layer | Self::Finish => 1,
+            Self::Head | Self::Pair => 2,
+        }
+    }
+}
+
+/// The passes for a network of `layers` layers with `vectors` vectors of four channels in between, all but
+/// the last layer's where that has the pictures to itself ([`Fusion::Each`]). A pass whose tile is larger than
+/// `memory`, the bytes of a workgroup, is cut in two.
+pub(super) fn passes(variant: Variant, layers: usize, vectors: usize, memory: u64) -> Vec<Kind> {
+    let fits = tile(variant.group, vectors) * variant.precision.vector_bytes() <= memory;
+    let body = layers - 1;
+    let (ends, pairs) = (variant.fusion != Fusion::Each && fits, variant.fusion == Fusion::Pairs && fits);
+    let mut passes = Vec::new();
+    let mut next = 0;
+    while next < body {
+        let two = next + 2 <= body;
+        let kind = match next {
+            0 if ends && two => Kind::Head,
+            0 => Kind::First,
+            _ if pairs && two => Kind::Pair,
+            _ => Kind::Layer,
+        };
+        next += kind.layers();
+        passes.push(kind);
+    }
+    passes.push(if variant.fusion == Fusion::Each { Kind::Layer } else { Kind::Finish });
+    passes
+}
+
+/// Vectors that a workgroup keeps between two layers: see `shaders/include/tile.wgsl`.
+pub(super) fn tile(group: [u32; 2], vectors: usize) -> u64 {
+    let [x, y] = group.map(u64::from);
+    vectors as u64 * (x + 2) * 4 * (y + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Kind::{Finish, First, Head, Layer, Pair};
+
+    fn plan(fusion: Fusion, layers: usize) -> Vec<Kind> {
+        passes(Variant { fusion, ..Variant::default() }, layers, 2, 16384)
+    }
+
+    #[test]
+    fn passes_have_every_layer_once() {
+        assert_eq!(plan(Fusion::Each, 3), [First, Layer, Layer]);
+        assert_eq!(plan(Fusion::Ends, 3), [Head, Finish]);
+        assert_eq!(plan(Fusion::Pairs, 3), [Head, Finish]);
+        assert_eq!(plan(Fusion::Ends, 6), [Head, Layer, Layer, Layer, Finish]);
+        assert_eq!(plan(Fusion::Pairs, 6), [Head, Pair, Layer, Finish]);
+        for fusion in [Fusion::Each, Fusion::Ends, Fusion::Pairs] {
+            for layers in 2..=16 {
+                let passes = plan(fusion, layers);
+                assert_eq!(passes.iter().map(|k| k.layers()).sum::<usize>(), layers, "{passes:?}");
+            }
+        }
+        assert_eq!(plan(Fusion::Pairs, 2), [First, Finish]);
+    }
+
+    #[test]
+    fn a_tile_that_does_not_fit_is_not_made() {
+        // 18 columns and 20 rows of two vectors.
+        assert_eq!(tile([16, 4], 2), 720);
+        let with = |precision, memory| passes(Variant { precision, ..Variant::default() }, 3, 2, memory);
+        assert_eq!(with(Precision::F32, 720 * 16), [Head, Finish]);
+        assert_eq!(with(Precision::F32, 720 * 16 - 1), [First, Layer, Finish]);
+        assert_eq!(with(Precision::F16, 720 * 8), [Head, Finish]);
+    }
+}
