@@ -16,7 +16,7 @@ use clearcall::{
     source::SourceSpec,
     upscale::{EngineChoice, EngineKind, GpuContext, GpuEngine, Method, UpscaleError, Upscaler, reference},
 };
-use pictures::{picture, same_i420, same_rgba};
+use pictures::{colours, picture, same_i420, same_rgba};
 
 /// As in tests/engines.rs: whatever adapter there is, a software one included.
 fn gpu() -> Option<GpuContext> {
@@ -36,7 +36,8 @@ fn borrowed() -> GpuContext {
 }
 
 fn right(engine: &mut GpuEngine, model: &Model, seed: u64) {
-    let lr = picture(37, 22, Colour::default(), 3, seed);
+    let colour = colours().nth(seed as usize % 4).unwrap_or_default();
+    let lr = picture(37, 22, colour, 3, seed);
     let pair = engine.compare(&lr).unwrap();
     for (picture, how) in [(&pair.bicubic, Method::Bicubic), (&pair.cnn, Method::Cnn)] {
         same_rgba(&picture.to_rgba().unwrap(), &reference::rgba(&lr, how, model).unwrap()).unwrap();
