@@ -32,6 +32,10 @@ pub(crate) struct Cli {
     /// instructions: avx512, avx2, neon or portable
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(crate) threads: Option<u16>,
+
+    /// Do not measure once how a network runs fastest on a GPU, and remember neither that nor its compiled shaders
+    #[arg(long, global = true)]
+    pub(crate) no_tune: bool,
 }
 
 const EXIT_CODES: &str = "\

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
     if let Some(threads) = cli.threads {
         upscale::cpu::limit_threads(threads.into());
     }
+    if !cli.no_tune {
+        upscale::gpu::remember_in(upscale::gpu::usual_folder());
+    }
     let done = match cli.command {
         None => commands::call::default(),
         Some(Command::Call(args)) => commands::call::call(args),

@@ -15,15 +15,18 @@
 
 mod context;
 mod engine;
+mod memory;
 mod network;
 mod plan;
 mod readback;
 mod shader;
 mod surface;
 mod timer;
+mod tune;
 
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;
+pub use memory::{remember_in, usual_folder};
 pub use plan::{Fusion, Precision, Variant};
 pub use shader::{REAL, SHADERS, ShaderError, source};
 pub use surface::GpuPicture;

@@ -2,9 +2,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::memory::{self, Memory};
 use crate::upscale::UpscaleError;
 
 /// A GPU that has been opened: the window's or one of its own. Cheap to clone.
@@ -16,6 +18,7 @@ pub struct GpuContext {
     trouble: Arc<Trouble>,
     /// It was opened here and can be opened again; the window's belongs to the window.
     own: bool,
+    memory: Option<Arc<Memory>>,
 }
 
 /// What has happened outside of any call that could have returned it.
@@ -118,15 +121,28 @@ impl GpuContext {
         }
         let adapters = enumerate();
         let same = adapters.iter().find(|a| AdapterSummary::new(a) == self.adapter);
-        match same.map(Self::open) {
-            Some(Ok(same)) => Ok(same),
-            _ => Self::headless(),
-        }
+        let new = match same.map(Self::open) {
+            Some(Ok(same)) => same,
+            _ => Self::headless()?,
+        };
+        Ok(new.remembering(self.memory.as_ref().map(|m| m.folder.clone())))
+    }
+
+    /// Remembers in a folder how a network runs fastest, which is measured once for about half a second, and
+    /// its compiled pipelines. Without a folder engines run it in the usual way.
+    #[must_use]
+    pub fn remembering(self, folder: Option<PathBuf>) -> Self {
+        let memory = folder.map(|folder| Arc::new(Memory::new(&self, folder)));
+        Self { memory, ..self }
+    }
+
+    pub(super) fn memory(&self) -> Option<&Memory> {
+        self.memory.as_deref()
     }
 
     /// What to ask an adapter for, so that this module can use all of it: for the window's device too.
     pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
-        let useful = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let useful = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE;
         wgpu::DeviceDescriptor {
             label: Some("clearcall"),
             required_features: adapter.features() & useful,
@@ -150,7 +166,8 @@ impl GpuContext {
                 _ => &message,
             });
         });
-        Self { adapter: AdapterSummary::new(adapter), device, queue, trouble, own: false }
+        let adapter = AdapterSummary::new(adapter);
+        Self { adapter, device, queue, trouble, own: false, memory: None }.remembering(memory::folder())
     }
 
     /// What it is.

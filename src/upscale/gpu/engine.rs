@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     GpuContext, GpuPicture,
-    network::{Network, Passes},
+    network::{FilePasses, Network, Passes},
     plan::{Precision, Variant},
     surface::Surface,
     timer::{self, Timer},
@@ -26,6 +26,8 @@ pub struct GpuEngine {
     condition: f32,
     surface: Option<Surface>,
     passes: Passes,
+    /// Made when first asked for.
+    file_passes: Option<FilePasses>,
     timer: Option<Timer>,
     /// What was submitted last. No more than this and the next are under way at once.
     submitted: Option<wgpu::SubmissionIndex>,
@@ -45,7 +47,13 @@ const STEADY: u32 = 1800;
 impl GpuEngine {
     /// Compiles the shaders for a model; on a device that was lost, after opening it anew.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
-        Self::with_variant(gpu, model, Variant::default())
+        let variant = Self::fastest(&gpu, &model);
+        Self::with_variant(gpu, model, variant)
+    }
+
+    /// The fastest way to run a network here, if that is remembered or may be measured.
+    fn fastest(gpu: &GpuContext, model: &Arc<Model>) -> Variant {
+        gpu.memory().map_or_else(Variant::default, |memory| memory.variant(gpu, model))
     }
 
     /// Likewise, and runs it in this way.
@@ -56,12 +64,15 @@ impl GpuEngine {
         }
     }
 
-    fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
+    pub(super) fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
         if variant.precision == Precision::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
             return Err(UpscaleError::Gpu("its shaders have no numbers of 16 bits".to_owned()));
         }
         let (passes, network, timer) =
             gpu.guarded(|| Ok((Passes::new(&gpu, variant)?, Network::new(&gpu, &model, variant)?, Timer::new(&gpu))))?;
+        if let Some(memory) = gpu.memory() {
+            memory.keep_pipelines(&gpu);
+        }
         Ok(Self {
             gpu,
             model,
@@ -70,6 +81,7 @@ impl GpuEngine {
             condition: 0.0,
             surface: None,
             passes,
+            file_passes: None,
             timer,
             submitted: None,
             cpu: None,
@@ -116,8 +128,20 @@ impl GpuEngine {
         let (gpu, size) = (&self.gpu, lr.size());
         if self.network.is_none() {
             self.surface = None;
-            self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, self.variant))?);
+            let variant = Self::fastest(gpu, &self.model);
+            if variant != self.variant {
+                self.passes = gpu.guarded(|| Passes::new(gpu, variant))?;
+                self.file_passes = None;
+                self.variant = variant;
+            }
+            self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, variant))?);
             self.condition = 0.0;
+            if let Some(memory) = gpu.memory() {
+                memory.keep_pipelines(gpu);
+            }
+        }
+        if for_files && self.file_passes.is_none() {
+            self.file_passes = Some(gpu.guarded(|| FilePasses::new(gpu, self.variant))?);
         }
         if let Some(network) = self.network.as_mut().filter(|_| for_files)
             && gpu.guarded(|| network.need_last(gpu, &self.model))?
@@ -147,7 +171,7 @@ impl GpuEngine {
     }
 
     /// Lets the GPU finish the frame before, so that frames do not pile up where it is the slowest part.
-    fn hold_back(&mut self) -> Result<(), UpscaleError> {
+    pub(super) fn hold_back(&mut self) -> Result<(), UpscaleError> {
         match self.submitted.take() {
             Some(submitted) => self.gpu.wait(submitted),
             None => Ok(()),
@@ -254,7 +278,8 @@ impl GpuEngine {
         let size = lr.size().times(SCALE)?;
         self.hold_back()?;
         self.prepare(lr, true)?;
-        let Self { gpu, network: Some(network), surface: Some(surface), passes, timer, .. } = self else {
+        let Self { gpu, network: Some(network), surface: Some(surface), file_passes: Some(passes), timer, .. } = self
+        else {
             return Err(unprepared());
         };
         let gpu = &*gpu;

@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     GpuContext,
+    memory::Memory,
     plan::{self, Kind, Precision, Variant},
     source,
 };
@@ -54,20 +55,26 @@ pub(super) fn groups([x, y]: [u32; 2], width: u32, height: u32) -> [u32; 2] {
 pub(super) struct Passes {
     pub(super) present: wgpu::ComputePipeline,
     pub(super) group: [u32; 2],
-    /// For files.
+}
+
+/// The passes for files.
+#[derive(Debug)]
+pub(super) struct FilePasses {
     pub(super) luma: wgpu::ComputePipeline,
     pub(super) double: wgpu::ComputePipeline,
+}
+
+impl FilePasses {
+    pub(super) fn new(gpu: &GpuContext, variant: Variant) -> Result<Self, UpscaleError> {
+        let pipeline = |shader| pipeline(gpu, shader, variant.precision, &[]);
+        Ok(Self { luma: pipeline("luma.wgsl")?, double: pipeline("double.wgsl")? })
+    }
 }
 
 impl Passes {
     pub(super) fn new(gpu: &GpuContext, variant: Variant) -> Result<Self, UpscaleError> {
         let Variant { precision, group, .. } = variant;
-        Ok(Self {
-            present: pipeline(gpu, "present.wgsl", precision, &group_constants(group))?,
-            group,
-            luma: pipeline(gpu, "luma.wgsl", precision, &[])?,
-            double: pipeline(gpu, "double.wgsl", precision, &[])?,
-        })
+        Ok(Self { present: pipeline(gpu, "present.wgsl", precision, &group_constants(group))?, group })
     }
 }
 
@@ -208,7 +215,7 @@ fn pipeline(
             // Tiles are written before they are read.
             zero_initialize_workgroup_memory: false,
         },
-        cache: None,
+        cache: gpu.memory().and_then(Memory::pipelines),
     }))
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     GpuContext,
-    network::{self, Network, Passes, Step},
+    network::{self, FilePasses, Network, Passes, Step},
     plan::Kind,
     readback,
     timer::{self, Timer},
@@ -319,7 +319,7 @@ impl Surface {
         &mut self,
         gpu: &GpuContext,
         network: &Network,
-        passes: &Passes,
+        passes: &FilePasses,
         timer: &mut Option<Timer>,
         cnn: bool,
     ) -> Result<[Vec<u8>; 3], UpscaleError> {
@@ -371,7 +371,7 @@ impl Surface {
         planes
     }
 
-    fn new_outs(&self, gpu: &GpuContext, passes: &Passes) -> [PlaneOut; 3] {
+    fn new_outs(&self, gpu: &GpuContext, passes: &FilePasses) -> [PlaneOut; 3] {
         let chroma = self.doubled.chroma();
         [(0, self.doubled), (1, chroma), (2, chroma)].map(|(i, size)| {
             let plane = [size.width(), size.height(), 0, 0];
