@@ -23,6 +23,7 @@ mod shader;
 mod surface;
 mod timer;
 mod tune;
+mod upload;
 
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;

@@ -188,13 +188,14 @@ impl GpuEngine {
         };
         let (gpu, network) = (&*gpu, &*network);
         let (slot, submitted) = gpu.guarded(|| {
-            surface.upload(gpu, lr);
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            surface.upload(gpu, lr, &mut encoder);
             timer::begin(timer);
             let slot = surface.run(gpu, with_network.then_some(network), passes, &mut encoder, timer.as_mut());
             timer::end(timer, &mut encoder);
             let submitted = gpu.queue().submit([encoder.finish()]);
             timer::collect(timer);
+            surface.submitted();
             Ok((slot, submitted))
         })?;
         let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
@@ -283,10 +284,7 @@ impl GpuEngine {
             return Err(unprepared());
         };
         let gpu = &*gpu;
-        let planes = gpu.guarded(|| {
-            surface.upload(gpu, lr);
-            surface.planes(gpu, network, passes, timer, cnn)
-        })?;
+        let planes = gpu.guarded(|| surface.planes(gpu, lr, network, passes, timer, cnn))?;
         let mut wanted = [size, size.chroma(), size.chroma()].into_iter();
         let [y, u, v] = planes.map(|data| {
             let size = wanted.next().unwrap_or(size);

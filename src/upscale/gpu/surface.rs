@@ -8,6 +8,7 @@ use super::{
     plan::Kind,
     readback,
     timer::{self, Timer},
+    upload::Uploads,
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
@@ -87,6 +88,7 @@ pub(super) struct Surface {
     /// Y, Cb, Cr.
     textures: [wgpu::Texture; 3],
     views: [wgpu::TextureView; 3],
+    uploads: Uploads,
     /// Two buffers that layers read and write in turns.
     features: [wgpu::Buffer; 2],
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
@@ -141,6 +143,7 @@ impl Surface {
             ),
             views: textures.each_ref().map(|p| p.create_view(&Default::default())),
             textures,
+            uploads: Uploads::new(size),
             features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
             body: Vec::new(),
             last: None,
@@ -185,9 +188,11 @@ impl Surface {
         })
     }
 
-    /// Sends a frame's planes and colours to the GPU.
-    pub(super) fn upload(&mut self, gpu: &GpuContext, lr: &Frame) {
-        for (texture, plane) in self.textures.iter().zip(lr.planes()) {
+    /// Sends a frame's planes and colours to the GPU, before what is recorded next.
+    pub(super) fn upload(&mut self, gpu: &GpuContext, lr: &Frame, encoder: &mut wgpu::CommandEncoder) {
+        let recorded = self.uploads.record(gpu, lr, &self.textures, encoder);
+        // Where no buffer is free wgpu makes one.
+        for (texture, plane) in self.textures.iter().zip(lr.planes()).filter(|_| !recorded) {
             let layout = wgpu::TexelCopyBufferLayout {
                 offset: 0,
                 bytes_per_row: Some(plane.stride() as u32),
@@ -222,6 +227,11 @@ impl Surface {
             pass.set_bind_group(0, group, &[]);
             step.dispatch(&mut pass, self.size.width(), self.size.height());
         }
+    }
+
+    /// After the submission of what was recorded.
+    pub(super) fn submitted(&mut self) {
+        self.uploads.submitted();
     }
 
     /// Everything, into a slot that nobody holds. Without a network the second picture is not to be looked at.
@@ -318,6 +328,7 @@ impl Surface {
     pub(super) fn planes(
         &mut self,
         gpu: &GpuContext,
+        lr: &Frame,
         network: &Network,
         passes: &FilePasses,
         timer: &mut Option<Timer>,
@@ -326,6 +337,10 @@ impl Surface {
         if self.outs.is_none() {
             self.outs = Some(self.new_outs(gpu, passes));
         }
+        let mut uploading = gpu.device().create_command_encoder(&Default::default());
+        self.upload(gpu, lr, &mut uploading);
+        gpu.queue().submit([uploading.finish()]);
+        self.submitted();
         let this = &*self;
         let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
         let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
