@@ -138,8 +138,8 @@ impl Queries {
 }
 
 /// From a begin and an end for each pass; none where the clock went backwards, as it does on some machines
-/// that sleep. A pass lasts until the next one begins: some drivers (lavapipe) say that it has ended before
-/// its work is done, and all of them wait for it before the next.
+/// that sleep. A pass lasts until the next one begins, which is when its result is there. llvmpipe looks at the
+/// clock late, so that its passes share the total in a way that says little.
 fn times(names: &[Arc<str>], ticks: &[u64], nanoseconds: f64) -> Option<GpuTime> {
     let between = |begin: u64, end: u64| {
         let ticks = end.checked_sub(begin)?;
