@@ -255,9 +255,8 @@ fn packed(layer: &Conv3x3, inputs: usize) -> Vec<f32> {
 /// The nearest number of IEEE 754's binary16, ties to even; its bits.
 fn half(value: f32) -> u16 {
     let bits = value.to_bits();
-    let sign = (bits >> 16 & 0x8000) as u16;
+    let sign = ((bits >> 16) & 0x8000) as u16;
     let size = f32::from_bits(bits & 0x7fff_ffff);
-    // Scaled so that the wanted bits end where a sum with a fitting power of two is rounded.
     let rounded = if size >= 65520.0 || size.is_nan() {
         if size.is_nan() { 0x7e00 } else { 0x7c00 }
     } else if size < 6.103_515_6e-5 {
@@ -266,8 +265,8 @@ fn half(value: f32) -> u16 {
     } else {
         // 13 bits too many; the exponent's bias is 112 too large.
         let bits = size.to_bits();
-        let even = bits >> 13 & 1;
-        (bits + 0xfff + even >> 13) - (112 << 10)
+        let even = (bits >> 13) & 1;
+        ((bits + 0xfff + even) >> 13) - (112 << 10)
     };
     sign | rounded as u16
 }

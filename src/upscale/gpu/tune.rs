@@ -12,7 +12,7 @@ use crate::{
     upscale::Upscaler as _,
 };
 
-/// A measurement begins no new variant after this.
+/// Nothing more is measured after this. To compile a variant may take longer, and cannot be broken off.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
 /// Frames of a variant; the fastest counts.
 const FRAMES: usize = 6;
@@ -34,12 +34,13 @@ pub(super) fn fastest(gpu: &GpuContext, model: &Arc<Model>) -> Variant {
     let lr = Frame::filled(size, [120, 128, 128], Colour::default(), Stamp::now(0));
     let f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
     let begun = Instant::now();
+    let over = || begun.elapsed() > LONG_ENOUGH;
     let time = |variant| {
-        let time = measure(gpu, model, variant, &lr);
+        let time = measure(gpu, model, variant, &lr, over);
         tracing::debug!("{} with {variant:?}: {time:?}", model.name());
         time
     };
-    let best = search(f16, time, || begun.elapsed() > LONG_ENOUGH);
+    let best = search(f16, time, over);
     tracing::info!("{}: {} is fastest with {best:?}, after {:?}", gpu.adapter().name, model.name(), begun.elapsed());
     best
 }
@@ -68,7 +69,14 @@ fn search(f16: bool, mut time: impl FnMut(Variant) -> Option<Duration>, mut over
     best
 }
 
-fn measure(gpu: &GpuContext, model: &Arc<Model>, variant: Variant, lr: &Frame) -> Option<Duration> {
+/// None where it cannot be run, or where the time was over once it was compiled.
+fn measure(
+    gpu: &GpuContext,
+    model: &Arc<Model>,
+    variant: Variant,
+    lr: &Frame,
+    over: impl Fn() -> bool,
+) -> Option<Duration> {
     let [x, y] = variant.group;
     if x * y > gpu.device().limits().max_compute_invocations_per_workgroup {
         return None;
@@ -83,6 +91,9 @@ fn measure(gpu: &GpuContext, model: &Arc<Model>, variant: Variant, lr: &Frame) -
     };
     // The first one may compile, and fills the caches.
     frame(&mut engine)?;
+    if over() {
+        return None;
+    }
     (0..FRAMES).map(|_| frame(&mut engine)).collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
