@@ -14,7 +14,7 @@ use clearcall::{
     upscale::{
         CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Method, Picture, Precision, UpscaleError,
         Upscaler, choose,
-        gpu::{Fusion, Precision as Real, Variant},
+        gpu::{Fusion, Real, Variant},
         reference,
     },
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use clearcall::upscale::gpu::{Precision, REAL, SHADERS, source};
+use clearcall::upscale::gpu::{REAL, Real, SHADERS, source};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn files(folder: &str) -> BTreeSet<String> {
@@ -15,15 +15,15 @@ fn files(folder: &str) -> BTreeSet<String> {
 fn every_shader_is_valid() {
     let passes = files("shaders");
     assert!(passes.len() >= 5, "the shaders are not where this test looks");
-    for (name, precision) in passes.iter().flat_map(|n| [(n, Precision::F32), (n, Precision::F16)]) {
+    for (name, precision) in passes.iter().flat_map(|n| [(n, Real::F32), (n, Real::F16)]) {
         let text = source(name, precision).unwrap();
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(&text, name.as_str())));
         assert_eq!(module.entry_points.len(), 1, "{name} is one pass");
         // No capability beyond what WebGPU promises everywhere, but for the numbers of 16 bits where they are.
         let capabilities = match precision {
-            Precision::F32 => Capabilities::empty(),
-            Precision::F16 => Capabilities::SHADER_FLOAT16,
+            Real::F32 => Capabilities::empty(),
+            Real::F16 => Capabilities::SHADER_FLOAT16,
         };
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)

@@ -276,7 +276,9 @@ impl Upscaling {
                     if running.engine() == EngineKind::Gpu {
                         // The engine has tried what it can; the call goes on without it.
                         self.lost = matches!(error, UpscaleError::Lost(_));
-                        let engine = Engine { choice: EngineChoice::Cpu, ..self.engine.clone() };
+                        // Of a lost one the wish stays, so that the reason can be told.
+                        let choice = if self.lost { self.engine.choice } else { EngineChoice::Cpu };
+                        let engine = Engine { choice, ..self.engine.clone() };
                         upscaler = self.switch(None, engine);
                     }
                 }
@@ -316,7 +318,8 @@ impl Upscaling {
     }
 
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
-        let engine = if self.lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
+        let lost = self.lost && matches!(engine.choice, EngineChoice::Auto | EngineChoice::Gpu);
+        let engine = if lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
         let same_engine = running.is_some() && self.engine.choice == engine.choice;
         self.engine = engine;
         // What was measured of another engine says nothing.
@@ -333,7 +336,7 @@ impl Upscaling {
         }
         match upscale::choose(self.engine.choice, self.gallery.gpu(), model) {
             Ok((upscaler, why)) => {
-                let why = if self.lost { "CPU: the GPU was lost".to_owned() } else { why };
+                let why = if lost { "CPU: the GPU was lost".to_owned() } else { why };
                 self.stats.engine(upscaler.engine(), &why);
                 Some(upscaler)
             }

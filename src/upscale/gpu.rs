@@ -28,6 +28,6 @@ mod upload;
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;
 pub use memory::{remember_in, usual_folder};
-pub use plan::{Fusion, Precision, Variant};
+pub use plan::{Fusion, Real, Variant};
 pub use shader::{REAL, SHADERS, ShaderError, source};
 pub use surface::GpuPicture;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     GpuContext, GpuPicture,
     network::{FilePasses, Network, Passes},
-    plan::{Precision, Variant},
+    plan::{Real, Variant},
     surface::Surface,
     timer::{self, Timer},
 };
@@ -65,7 +65,7 @@ impl GpuEngine {
     }
 
     pub(super) fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
-        if variant.precision == Precision::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
+        if variant.precision == Real::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
             return Err(UpscaleError::Gpu("its shaders have no numbers of 16 bits".to_owned()));
         }
         let (passes, network, timer) =

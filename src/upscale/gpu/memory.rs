@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterSummary, GpuContext, Precision, Variant, tune};
+use super::{AdapterSummary, GpuContext, Real, Variant, tune};
 use crate::model::Model;
 
 const VARIANTS: &str = "gpu-variants.json";
@@ -123,7 +123,7 @@ impl Memory {
         let path = self.folder.join(VARIANTS);
         let (key, info) = (Key::new(gpu.adapter()), model.info());
         let f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
-        let usable = |v: Variant| tune::is_known(v) && (f16 || v.precision == Precision::F32);
+        let usable = |v: Variant| tune::is_known(v) && (f16 || v.precision == Real::F32);
         let mut entries = entries(&path);
         let same = |e: &Entry| e.key == key && (e.channels, e.depth) == (info.channels, info.depth);
         if let Some(known) = entries.iter().find(|e| same(e) && usable(e.variant)) {

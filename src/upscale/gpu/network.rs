@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     GpuContext,
     memory::Memory,
-    plan::{self, Kind, Precision, Variant},
+    plan::{self, Kind, Real, Variant},
     source,
 };
 use crate::{
@@ -197,7 +197,7 @@ fn group_constants([x, y]: [u32; 2]) -> Constants {
 fn pipeline(
     gpu: &GpuContext,
     shader: &str,
-    precision: Precision,
+    precision: Real,
     constants: &[(&str, f64)],
 ) -> Result<wgpu::ComputePipeline, UpscaleError> {
     let text = source(shader, precision).map_err(|e| UpscaleError::Gpu(e.to_string()))?;
@@ -225,12 +225,12 @@ fn channels_read(layer: &Conv3x3, from_luma: bool) -> usize {
 }
 
 /// The weights of a pass's layers, one after the other, as bytes.
-fn packed_layers(layers: &[Conv3x3], from_luma: bool, precision: Precision) -> Vec<u8> {
+fn packed_layers(layers: &[Conv3x3], from_luma: bool, precision: Real) -> Vec<u8> {
     let numbers =
         layers.iter().enumerate().flat_map(|(i, layer)| packed(layer, channels_read(layer, from_luma && i == 0)));
     match precision {
-        Precision::F32 => numbers.flat_map(f32::to_le_bytes).collect(),
-        Precision::F16 => numbers.flat_map(|n| half(n).to_le_bytes()).collect(),
+        Real::F32 => numbers.flat_map(f32::to_le_bytes).collect(),
+        Real::F16 => numbers.flat_map(|n| half(n).to_le_bytes()).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Variant {
     /// What shares a pass.
     pub fusion: Fusion,
     /// What it computes with.
-    pub precision: Precision,
+    pub precision: Real,
     /// Columns and rows of a workgroup's invocations, each of which has four pixels below each other.
     pub group: [u32; 2],
 }
@@ -28,7 +28,7 @@ pub enum Fusion {
 /// What the network computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
+pub enum Real {
     /// 32 bits, everywhere.
     F32,
     /// 16 bits for features, weights and products, where the device has them.
@@ -38,11 +38,11 @@ pub enum Precision {
 /// What runs unless something better is known: nothing here needs more than every device has.
 impl Default for Variant {
     fn default() -> Self {
-        Self { fusion: Fusion::Ends, precision: Precision::F32, group: [16, 4] }
+        Self { fusion: Fusion::Ends, precision: Real::F32, group: [16, 4] }
     }
 }
 
-impl Precision {
+impl Real {
     /// Of a vector of four.
     pub(super) const fn vector_bytes(self) -> u64 {
         match self {
@@ -147,8 +147,8 @@ mod tests {
         // 18 columns and 20 rows of two vectors.
         assert_eq!(tile([16, 4], 2), 720);
         let with = |precision, memory| passes(Variant { precision, ..Variant::default() }, 3, 2, memory);
-        assert_eq!(with(Precision::F32, 720 * 16), [Head, Finish]);
-        assert_eq!(with(Precision::F32, 720 * 16 - 1), [First, Layer, Finish]);
-        assert_eq!(with(Precision::F16, 720 * 8), [Head, Finish]);
+        assert_eq!(with(Real::F32, 720 * 16), [Head, Finish]);
+        assert_eq!(with(Real::F32, 720 * 16 - 1), [First, Layer, Finish]);
+        assert_eq!(with(Real::F16, 720 * 8), [Head, Finish]);
     }
 }

@@ -1,6 +1,6 @@
 //! The shaders' sources, and how they include each other.
 
-use super::plan::Precision;
+use super::plan::Real;
 
 /// All files of `shaders/` and `shaders/include/`, by their names without folder.
 pub const SHADERS: &[(&str, &str)] = &[
@@ -47,21 +47,16 @@ pub enum ShaderError {
 pub const REAL: &str = "real.wgsl";
 
 /// A shader with its includes in their places, each of them once.
-pub fn source(name: &str, precision: Precision) -> Result<String, ShaderError> {
+pub fn source(name: &str, precision: Real) -> Result<String, ShaderError> {
     let (mut text, mut seen) = (String::new(), Vec::new());
     expand(name, precision, &mut seen, &mut text)?;
     Ok(text)
 }
 
-fn expand<'a>(
-    name: &'a str,
-    precision: Precision,
-    seen: &mut Vec<&'a str>,
-    text: &mut String,
-) -> Result<(), ShaderError> {
+fn expand<'a>(name: &'a str, precision: Real, seen: &mut Vec<&'a str>, text: &mut String) -> Result<(), ShaderError> {
     let name = match (name, precision) {
-        (REAL, Precision::F32) => "f32.wgsl",
-        (REAL, Precision::F16) => "f16.wgsl",
+        (REAL, Real::F32) => "f32.wgsl",
+        (REAL, Real::F16) => "f16.wgsl",
         _ => name,
     };
     if seen.contains(&name) {
@@ -92,13 +87,13 @@ mod tests {
 
     #[test]
     fn includes_come_once_and_in_place() {
-        let text = source("present.wgsl", Precision::F32).unwrap();
+        let text = source("present.wgsl", Real::F32).unwrap();
         assert!(!text.contains("#include"));
         assert_eq!(text.matches("struct Picture").count(), 1);
         assert!(text.find("fn double").unwrap() < text.find("fn main").unwrap());
         assert!(text.contains("vec4<f32>;") && !text.contains("f16"));
-        let half = source("present.wgsl", Precision::F16).unwrap();
+        let half = source("present.wgsl", Real::F16).unwrap();
         assert!(half.contains("\nenable f16;\n") && half.find("enable").unwrap() < half.find("alias").unwrap());
-        assert_eq!(source("nothing.wgsl", Precision::F32), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
+        assert_eq!(source("nothing.wgsl", Real::F32), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
     }
 }

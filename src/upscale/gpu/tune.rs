@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fusion, GpuContext, GpuEngine, Precision, Variant};
+use super::{Fusion, GpuContext, GpuEngine, Real, Variant};
 use crate::{
     frame::{Colour, Frame, Size, Stamp},
     model::Model,
@@ -58,7 +58,7 @@ fn search(f16: bool, mut time: impl FnMut(Variant) -> Option<Duration>, mut over
         }
     };
     if f16 {
-        attempt(Variant { precision: Precision::F16, ..best }, &mut best);
+        attempt(Variant { precision: Real::F16, ..best }, &mut best);
     }
     for fusion in [Fusion::Pairs, Fusion::Each] {
         attempt(Variant { fusion, ..best }, &mut best);
@@ -107,15 +107,15 @@ mod tests {
         let mut time = |v: Variant| {
             tried.push(v);
             let fusion = if v.fusion == Fusion::Pairs { 0 } else { 10 };
-            let precision = if v.precision == Precision::F16 { 0 } else { 5 };
+            let precision = if v.precision == Real::F16 { 0 } else { 5 };
             let group = if v.group == [8, 8] { 0 } else { 2 };
             Some(Duration::from_millis(1 + fusion + precision + group))
         };
         let best = search(true, &mut time, || false);
-        assert_eq!(best, Variant { fusion: Fusion::Pairs, precision: Precision::F16, group: [8, 8] });
+        assert_eq!(best, Variant { fusion: Fusion::Pairs, precision: Real::F16, group: [8, 8] });
         assert!(is_known(best) && is_known(Variant::default()));
         let best = search(false, &mut time, || false);
-        assert_eq!(best.precision, Precision::F32);
+        assert_eq!(best.precision, Real::F32);
         let all: std::collections::HashSet<_> = tried[..8].iter().collect();
         assert_eq!(all.len(), 8, "nothing is measured twice: {tried:?}");
     }
