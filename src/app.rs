@@ -12,12 +12,14 @@ mod call;
 pub mod call_page;
 pub mod commands;
 pub mod compare;
+mod controls;
 mod darkroom;
 mod ending;
 pub mod graphs;
 pub mod health;
 mod judge;
 mod keeping;
+mod networks;
 mod open;
 mod paint;
 mod preview;
@@ -43,8 +45,9 @@ use std::{
 
 use self::{
     call::{Call, Leave},
-    call_page::ModelChoice,
+    controls::Chosen,
     ending::Endings,
+    networks::Networks,
     preview::Preview,
     settings::Settings,
     start_page::{Begin, Card, StartPage},
@@ -58,7 +61,7 @@ pub use self::{
 use crate::{
     devices::{self, Camera},
     model::Model,
-    pipeline::{Link, Plan, SessionError},
+    pipeline::{Auto, Link, Plan, SessionError},
     report::{self, ReportError},
     source::SourceSpec,
     upscale::GpuContext,
@@ -69,6 +72,12 @@ use crate::{
 pub struct Start {
     /// What is sent and how what arrives is shown.
     pub plan: Plan,
+    /// The plan's network is meant, whatever was chosen last time.
+    pub chosen: bool,
+    /// The vivid weights of the plan's network where it is none of the shipped ones.
+    pub weights: Option<Model>,
+    /// How far networks that have vivid weights go to them, 0 to 1; without it as far as last time.
+    pub vivid: Option<f32>,
     /// Begin this call at once; without it there is a start page.
     pub link: Option<Link>,
     /// Close after this many seconds.
@@ -120,11 +129,9 @@ enum Page {
 /// What the window shows.
 pub struct App {
     plan: Plan,
-    models: Vec<Arc<Model>>,
-    choices: Vec<ModelChoice>,
-    twins: Vec<Option<Twin>>,
-    /// How far the models are blended to their vivid weights.
-    vivid: f32,
+    networks: Networks,
+    /// What the last call began with; only what differs from it is remembered.
+    began: Option<Chosen>,
     gpu: Option<GpuContext>,
     textures: Textures,
     page: Page,
@@ -151,32 +158,24 @@ impl App {
     /// Sets the look, takes the window's GPU and begins the call that was asked for.
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
-        let Start { mut plan, link, seconds, report, snapshot, pictures, settings: settings_path } = start;
+        let Start { mut plan, chosen, weights, vivid, link, seconds, report, snapshot, pictures, settings } = start;
+        let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
         settings.look.apply(&cc.egui_ctx);
         let gpu = cc
             .wgpu_render_state
             .as_ref()
             .map(|r| GpuContext::from_parts(&r.adapter, r.device.clone(), r.queue.clone()));
-        let models = models(&plan);
-        // The call's network is the one in the list, so that it is known to be the same.
-        if let Some(same) = models.iter().find(|m| ***m == *plan.model) {
-            plan.model = Arc::clone(same);
+        let mut networks = Networks::new(&plan.model, weights);
+        if !chosen {
+            settings.choose(&mut plan, &networks);
         }
-        let twins: Vec<Option<Twin>> = models.iter().map(Twin::of).collect();
-        let choice = |(model, twin): (&Arc<Model>, &Option<Twin>)| ModelChoice {
-            name: model.name().to_owned(),
-            mac_per_pixel: model.mac_per_pixel(),
-            vivid: twin.is_some(),
-        };
-        let choices = models.iter().zip(&twins).map(choice).collect();
+        networks.blend(vivid.unwrap_or(settings.vivid));
         let page = Page::Start(Box::new(StartPage::new(&plan.source, summary(&plan))));
         let mut app = Self {
             plan,
-            models,
-            choices,
-            twins,
-            vivid: 0.0,
+            networks,
+            began: None,
             gpu,
             textures: Textures::new(cc.wgpu_render_state.clone()),
             page,
@@ -216,9 +215,16 @@ impl App {
         let before = self.preview.take();
         self.textures.clear();
         let folder = self.pictures.clone();
-        let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.models, folder, before);
-        self.settings.give(&mut call.controls, &self.choices);
-        call.controls.vivid = self.vivid;
+        // The call's network is the one in the list, so that it is known to be the same.
+        if let Some(i) = self.networks.position(&self.plan.model) {
+            self.plan.model = Arc::clone(&self.networks.models()[i]);
+        }
+        if let Some(auto) = self.plan.auto.take() {
+            self.plan.auto = Some(Auto { models: self.networks.shipped(), ..auto });
+        }
+        let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.networks, folder, before);
+        self.settings.give(&mut call.controls, self.networks.choices());
+        self.began = Some(call.controls.chosen());
         self.page = Page::Call(Box::new(call));
     }
 
@@ -272,7 +278,11 @@ impl App {
 
     /// Remembers what was set during a call.
     fn remember(&mut self, call: &Call) {
-        self.settings.take(&call.controls, &self.choices);
+        self.settings.take(&call.controls, self.networks.choices());
+        let chosen = call.controls.chosen();
+        if self.began != Some(chosen) {
+            self.settings.take_chosen(chosen, &self.networks);
+        }
         self.write_settings();
     }
 
@@ -372,15 +382,14 @@ impl eframe::App for App {
                 }
             }
             Page::Call(call) => {
-                let leave = call.show(ui, &mut self.textures, &self.models, &self.choices);
-                if call.controls.vivid != self.vivid {
-                    self.vivid = call.controls.vivid;
-                    blend(&mut self.models, &mut self.choices, &self.twins, self.vivid);
-                    call.follow(&self.models);
+                let leave = call.show(ui, &mut self.textures, &self.networks);
+                if call.controls.vivid != self.networks.vivid() {
+                    self.networks.blend(call.controls.vivid);
+                    call.choose(&self.networks);
                 }
                 let look_wanted = std::mem::take(&mut call.look_wanted);
                 if let Some(leave) = leave {
-                    self.plan = call.plan(&self.plan, &self.models);
+                    self.plan = call.plan(&self.plan, &self.networks);
                     self.leave(&ctx, leave);
                 }
                 if look_wanted {
@@ -403,53 +412,6 @@ impl Drop for App {
     fn drop(&mut self) {
         self.finish();
     }
-}
-
-/// A model as it was trained for the right values, and its vivid weights.
-struct Twin {
-    faithful: Arc<Model>,
-    vivid: Model,
-}
-
-impl Twin {
-    /// Of a shipped model; none of others.
-    fn of(model: &Arc<Model>) -> Option<Self> {
-        if Model::find(model.name()).ok()? != **model {
-            return None;
-        }
-        let vivid = Model::find_vivid(model.name()).map_err(|error| tracing::warn!("{error}")).ok()??;
-        Some(Self { faithful: Arc::clone(model), vivid })
-    }
-}
-
-/// Puts models that are so vivid in the place of those that there are.
-fn blend(models: &mut [Arc<Model>], choices: &mut [ModelChoice], twins: &[Option<Twin>], vivid: f32) {
-    for ((model, choice), twin) in models.iter_mut().zip(choices).zip(twins) {
-        let Some(Twin { faithful, vivid: weights }) = twin else { continue };
-        if vivid <= 0.0 {
-            *model = Arc::clone(faithful);
-        } else if let Ok(blended) = faithful.blended(weights, vivid) {
-            *model = Arc::new(blended);
-        }
-        choice.name = model.name().to_owned();
-    }
-}
-
-/// The shipped networks, and the one that was asked for if it is a file.
-fn models(plan: &Plan) -> Vec<Arc<Model>> {
-    let mut models: Vec<Arc<Model>> = Model::shipped()
-        .filter_map(|name| match Model::find(name) {
-            Ok(model) => Some(Arc::new(model)),
-            Err(error) => {
-                tracing::warn!("{error}");
-                None
-            }
-        })
-        .collect();
-    if !models.iter().any(|m| **m == *plan.model) {
-        models.insert(0, Arc::clone(&plan.model));
-    }
-    models
 }
 
 /// How the picture will be sent, in a line.

@@ -94,13 +94,19 @@ impl Scoring {
 /// The model that `name` means, by name or by file, `vivid` (0 to 1) of the way to its vivid weights.
 pub(crate) fn model(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
     let model = Model::find(name).input()?;
-    if vivid <= 0.0 {
-        return Ok(Arc::new(model));
-    }
-    match Model::find_vivid(name).input()? {
+    match vivid_weights(name, vivid)? {
         Some(weights) => model.blended(&weights, vivid).map(Arc::new).input(),
-        None => Err(InputFault(format!("there are no vivid weights for the model {name}: leave --vivid out")).into()),
+        None => Ok(Arc::new(model)),
     }
+}
+
+/// The vivid weights of a model, if there are some; there must be where `vivid` is more than nothing.
+pub(crate) fn vivid_weights(name: &str, vivid: f32) -> anyhow::Result<Option<Model>> {
+    let weights = Model::find_vivid(name).input()?;
+    if weights.is_none() && vivid > 0.0 {
+        return Err(InputFault(format!("there are no vivid weights for the model {name}: leave --vivid out")).into());
+    }
+    Ok(weights)
 }
 
 /// Whether `path` ends in `.extension`, in any case.

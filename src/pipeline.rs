@@ -220,7 +220,7 @@ impl Shared {
 
     fn engine(&self) -> Engine {
         let plan = lock(&self.plan);
-        let auto = plan.auto.map(|auto| (auto, plan.fps));
+        let auto = plan.auto.clone().map(|auto| (auto, plan.fps));
         Engine { choice: plan.engine, model: Arc::clone(&plan.model), auto }
     }
 
@@ -360,8 +360,15 @@ impl Session {
 
     /// Sends so many frames a second at most, from now on.
     pub fn set_fps(&self, fps: f32) {
-        lock(&self.shared.plan).fps = fps;
+        let mut plan = lock(&self.shared.plan);
+        plan.fps = fps;
+        let governed = plan.auto.is_some();
+        drop(plan);
         self.shared.with_line(|line| line.set_fps(fps));
+        if governed {
+            // A frame may take a part of the time to the next, which is another now.
+            self.shared.with_line(|line| line.want(self.shared.engine()));
+        }
     }
 
     /// Shows with another network from the next frame on, whatever the machine can do.

@@ -8,7 +8,7 @@ use std::{
 use clearcall::{
     call::Impairment,
     model::Model,
-    pipeline::{Cause, Link, Plan, Session, State, Taken},
+    pipeline::{Auto, Cause, Link, Plan, Session, State, Taken},
     source::SourceSpec,
     stats::Snapshot,
     upscale::{EngineChoice, EngineKind, Pair},
@@ -124,6 +124,37 @@ fn model_and_bitrate_change_while_the_call_runs() {
         let rgba = pair.bicubic.to_rgba().unwrap();
         rgba.data.chunks(4).all(|p| p[0] < 24 && p[1] < 24 && p[2] < 24)
     });
+}
+
+#[test]
+fn the_program_chooses_the_model_until_one_is_named() {
+    let model = |depth| Arc::new(Model::untrained(2, depth, 7).unwrap());
+    let models = vec![model(0), model(2)];
+    let auto = Auto { models: models.clone(), ..Auto::default() };
+    let session = start(Plan { size: "80x60".parse().unwrap(), ..plan() }, Link::Loopback);
+    connected(&session);
+    session.set_auto(auto.clone());
+    let ran = |what: &str, wanted: &Arc<Model>| {
+        until(what, || {
+            session.wait_change(Duration::from_millis(2));
+            session.take_shot().is_some_and(|shot| Arc::ptr_eq(&shot.model, wanted) && !shot.off)
+        });
+    };
+    ran("the smallest", &models[0]);
+    assert_ne!(session.stats().model_reason, "as asked");
+    // No frame is so fast.
+    session.set_auto(Auto { cpu_share: Some(1e-9), ..auto });
+    until("bicubic alone", || {
+        session.wait_change(Duration::from_millis(2));
+        session.take_shot().is_some_and(|shot| shot.off)
+    });
+    assert_eq!(
+        (session.stats().model.as_str(), session.stats().model_reason.as_str()),
+        ("off", "the CPU share is limited")
+    );
+    session.set_model(Arc::clone(&models[1]));
+    ran("the one that was named", &models[1]);
+    assert_eq!(session.stats().model_reason, "as asked");
 }
 
 #[test]

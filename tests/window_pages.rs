@@ -142,6 +142,60 @@ fn what_is_done_comes_back_as_actions() {
 }
 
 #[test]
+fn the_automatic_choice_says_what_runs_and_why_and_ends_by_hand() {
+    let mut page = Page::connected();
+    (page.controls.auto, page.why) = (true, "the machine is busy");
+    let actions = Rc::clone(&page.actions);
+    let mut harness = page.open(Theme::Dark);
+    harness.get_by_label("Picture: CNN · small · 2,088 MAC/px · CPU · the machine is busy");
+    harness.snapshot("call_auto");
+
+    // What it may take acts at once.
+    harness.get_by_label("Limits").click();
+    harness.run();
+    harness.get_by_label("Less while it runs on its battery").click();
+    harness.run();
+    assert!(!harness.state().controls.spare_battery);
+    harness.get_by_role_and_label(egui::Role::Slider, "Upscaling takes of all cores at most").focus();
+    harness.key_press(egui::Key::ArrowLeft);
+    harness.run();
+    assert!(harness.state().controls.cpu_share < 100);
+    harness.key_press(egui::Key::Escape);
+    harness.run();
+    assert_eq!(*actions.borrow(), [Action::Model, Action::Model]);
+
+    harness.state_mut().off = true;
+    harness.run();
+    harness.get_by_label("Picture: bicubic · CNN off: the machine is busy");
+    harness.get_by_label("Model").click();
+    harness.run();
+    harness.get_by_label("nano · 936 MAC/px").click();
+    harness.run();
+    let controls = &harness.state().controls;
+    assert_eq!((controls.auto, controls.model, controls.compare.b), (false, 0, SideChoice::Network(0)));
+
+    // After the last one comes the automatic choice again.
+    for _ in 0..2 {
+        harness.key_press(egui::Key::M);
+        harness.run();
+    }
+    assert!(harness.state().controls.auto);
+}
+
+#[test]
+fn looking_at_another_network_chooses_it() {
+    let mut page = Page::connected();
+    page.controls.auto = true;
+    let mut harness = page.open(Theme::Dark);
+    harness.get_by_label("Side B").click();
+    harness.run();
+    harness.get_by_label("CNN · nano · 936 MAC/px").click();
+    harness.run();
+    let controls = &harness.state().controls;
+    assert_eq!((controls.auto, controls.model), (false, 0));
+}
+
+#[test]
 fn keys_do_what_the_buttons_do() {
     let page = Page::connected();
     let actions = Rc::clone(&page.actions);

@@ -1,31 +1,31 @@
 //! Does what the person asked for during a call.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use egui::Ui;
 
 use super::{
     call::{Call, Leave, Running},
-    call_page::{Action, Keep, ModelChoice},
+    call_page::{Action, Keep},
     keeping::{Keeping, Kept},
+    networks::Networks,
     sides::SideChoice,
 };
-use crate::{model::Model, pipeline::Session};
+use crate::pipeline::Session;
 
 impl Call {
     /// Has a picture made of what is seen.
-    fn keep(&self, ui: &Ui, what: Keep, models: &[Arc<Model>], choices: &[ModelChoice]) -> Result<(), String> {
+    fn keep(&self, ui: &Ui, what: Keep, networks: &Networks) -> Result<(), String> {
+        let (off, running) = (self.off(), SideChoice::Network(self.controls.model));
         let shot = self.shot.as_ref().ok_or("There is no picture yet.")?;
         let sides = match what {
             Keep::Sides => self.controls.compare.sides(self.controls.model),
             _ => self.controls.compare.two(self.controls.model).to_vec(),
         };
         let kept = |side: SideChoice| {
-            let picture = shot.picture(&side.side(models)?)?.clone();
-            Some(Kept { side, word: side.word(choices), picture })
+            let picture = shot.picture(&side.side(networks.models())?)?.clone();
+            let word = if off && side == running { "cnn-off".to_owned() } else { side.word(networks.choices()) };
+            Some(Kept { side, word, picture })
         };
         let mut sides: Vec<Kept> = sides.into_iter().filter_map(kept).collect();
         // Low-res is the smaller one, and a crop takes its size from the first.
@@ -49,13 +49,7 @@ impl Call {
     }
 
     /// Passes on what the person did; says how the page is to be left, if it is.
-    pub(super) fn act(
-        &mut self,
-        ui: &Ui,
-        actions: Vec<Action>,
-        models: &[Arc<Model>],
-        choices: &[ModelChoice],
-    ) -> Option<Leave> {
+    pub(super) fn act(&mut self, ui: &Ui, actions: Vec<Action>, networks: &Networks) -> Option<Leave> {
         self.pending.extend(actions);
         if self.pending.contains(&Action::HangUp) {
             return Some(Leave::HungUp);
@@ -68,7 +62,7 @@ impl Call {
         }
         for action in std::mem::take(&mut self.pending) {
             if let Action::Keep(what) = action {
-                if let Err(why) = self.keep(ui, what, models, choices) {
+                if let Err(why) = self.keep(ui, what, networks) {
                     self.notices.push_back((Instant::now(), why));
                 }
                 continue;
@@ -97,11 +91,7 @@ impl Call {
                     }
                 }
                 Action::Bitrate => session.set_bitrate(self.controls.bitrate),
-                Action::Model => {
-                    if let Some(model) = models.get(self.controls.model) {
-                        session.set_model(Arc::clone(model));
-                    }
-                }
+                Action::Model => self.choose(networks),
                 Action::Hide => session.mute(self.controls.hidden),
                 Action::Impair => {
                     // The sockets of the call look here for every packet.

@@ -13,10 +13,11 @@ use std::{
 use egui::{TextureId, Ui};
 
 use super::{
-    call_page::{self, Action, CallView, Controls, ModelChoice},
+    call_page::{self, Action, CallView, Controls},
     graphs::{Sample, Scored, Trace},
     judge::{Judge, Verdict},
     keeping::Keeping,
+    networks::Networks,
     paint::Pictures,
     preview::Preview,
     sheets::Sheet,
@@ -29,7 +30,7 @@ use crate::{
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
-    pipeline::{Link, Plan, Session, SessionError, Shot, Side, State, Wake},
+    pipeline::{Auto, Link, Plan, Session, SessionError, Shot, Side, State, Wake},
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
 };
@@ -101,19 +102,23 @@ impl Call {
         link: Link,
         gpu: Option<GpuContext>,
         wake: Wake,
-        models: &[Arc<Model>],
+        networks: &Networks,
         folder: PathBuf,
         before: Option<Preview>,
     ) -> Self {
-        let model = models.iter().position(|m| **m == *plan.model).unwrap_or(0);
+        let model = networks.position(&plan.model).unwrap_or(0);
+        let limits = plan.auto.clone().unwrap_or(Auto { spare_battery: true, ..Auto::default() });
         let controls = Controls {
             bitrate: plan.bitrate,
             model,
+            auto: plan.auto.is_some(),
+            cpu_share: limits.cpu_share.map_or(100, |share| (100.0 * share).round() as u32),
+            spare_battery: limits.spare_battery,
             hidden: false,
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             jitter_ms: plan.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
-            vivid: 0.0,
+            vivid: networks.vivid(),
             rate_kbit: plan.impairment.rate().unwrap_or(0) / 1000,
             size: plan.size,
             fps: plan.fps.round() as u32,
@@ -199,16 +204,32 @@ impl Call {
         Card::of(&self.link)
     }
 
-    /// Upscales with the chosen one of models that have changed.
-    pub(crate) fn follow(&self, models: &[Arc<Model>]) {
-        if let (Some(session), Some(model)) = (self.session(), models.get(self.controls.model)) {
-            session.set_model(Arc::clone(model));
+    /// Upscales with the network that is chosen, or lets the program choose.
+    pub(crate) fn choose(&self, networks: &Networks) {
+        let Some(session) = self.session() else { return };
+        // During a blind test both sides stay what they are.
+        match self.auto(networks).filter(|_| self.controls.blind.is_none()) {
+            Some(auto) => session.set_auto(auto),
+            None => {
+                if let Some(model) = networks.models().get(self.controls.model) {
+                    session.set_model(Arc::clone(model));
+                }
+            }
         }
     }
 
+    /// The limits within which the program chooses, if it does.
+    fn auto(&self, networks: &Networks) -> Option<Auto> {
+        let Controls { auto, cpu_share, spare_battery, .. } = self.controls;
+        let share = Some(f64::from(cpu_share) / 100.0).filter(|share| *share < 1.0);
+        auto.then(|| Auto { models: networks.shipped(), cpu_share: share, spare_battery })
+    }
+
     /// `plan` with what the person has set during the call.
-    pub(crate) fn plan(&self, plan: &Plan, models: &[Arc<Model>]) -> Plan {
+    pub(crate) fn plan(&self, plan: &Plan, networks: &Networks) -> Plan {
+        let models = networks.models();
         Plan {
+            auto: self.auto(networks),
             bitrate: self.controls.bitrate,
             size: self.controls.size,
             fps: self.controls.fps as f32,
@@ -218,13 +239,7 @@ impl Call {
     }
 
     /// Draws the call and does what the person wants; says when the page is to be left.
-    pub(crate) fn show(
-        &mut self,
-        ui: &mut Ui,
-        textures: &mut Textures,
-        models: &[Arc<Model>],
-        choices: &[ModelChoice],
-    ) -> Option<Leave> {
+    pub(crate) fn show(&mut self, ui: &mut Ui, textures: &mut Textures, networks: &Networks) -> Option<Leave> {
         if let Some(leave) = self.opened() {
             return Some(leave);
         }
@@ -235,6 +250,7 @@ impl Call {
             State::Ended { why, .. } if !self.was_connected => return Some(Leave::NotConnected(why.clone())),
             _ => {}
         }
+        let models = networks.models();
         let fresh = self.take_pictures(ui, textures, models, now);
         self.read_numbers(ui, models, now);
 
@@ -248,7 +264,8 @@ impl Call {
             self_view: self.own,
             stats: &self.stats,
             fps,
-            models: choices,
+            models: networks.choices(),
+            off: self.off(),
             notices: &notices,
             trace: &self.trace,
             age_ms: self.age_ms,
@@ -262,7 +279,12 @@ impl Call {
             self.age_ms = now.saturating_duration_since(shot.pair.stamp.captured).as_secs_f64() * 1e3;
         }
         ui.ctx().request_repaint_after(STATS);
-        self.act(ui, actions, models, choices)
+        self.act(ui, actions, networks)
+    }
+
+    /// Whether bicubic stands in the network's place, since no network is fast enough.
+    pub(super) fn off(&self) -> bool {
+        self.controls.auto && self.shot.as_ref().is_some_and(|shot| shot.off)
     }
 
     /// Looks whether the session has begun.
@@ -290,15 +312,25 @@ impl Call {
     /// Takes the newest frame and the self-view, if they are new; true for a frame that was not shown before.
     fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
         let Running::Open(session) = &self.running else { return false };
-        let sides = self.controls.sides();
-        let wanted: Vec<Side> = sides.iter().filter_map(|s| s.side(models)).collect();
-        session.look(&wanted);
         let taken = session.take_shot();
+        let running = taken.as_ref().filter(|shot| !shot.off);
+        if let Some(i) = running.and_then(|shot| models.iter().position(|m| Arc::ptr_eq(m, &shot.model))) {
+            self.controls.runs(i);
+        }
+        let sides = self.controls.sides();
+        let of = |wanted: &dyn Fn(&SideChoice) -> bool| -> Vec<Side> {
+            sides.iter().filter(|s| wanted(s)).filter_map(|s| s.side(models)).collect()
+        };
+        // The network that runs is there anyway; the one that ran a moment ago need not run beside it.
+        let governed = self.controls.auto.then_some(SideChoice::Network(self.controls.model));
+        session.look(&of(&|side| Some(*side) != governed));
         let fresh = taken.as_ref().is_some_and(|shot| !shot.frozen);
         if taken.is_some() || self.seen != sides {
             self.shot = taken.or(self.shot.take());
             if let (Some(judge), Some(shot)) = (&self.judge, &self.shot) {
-                judge.offer(shot, wanted);
+                // What is not seen is not scored.
+                let off = governed.filter(|_| shot.off);
+                judge.offer(shot, of(&|side| Some(*side) != off));
             }
             self.pictures = self.shot.as_ref().and_then(|shot| {
                 let there = |s: &SideChoice| Some((*s, shot.picture(&s.side(models)?)?));

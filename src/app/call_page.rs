@@ -6,20 +6,23 @@
 use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, TextureId, Ui, WidgetInfo, pos2, vec2};
 
 use super::{
-    blind::{Blind, Outcome},
+    blind::Blind,
     blind_page::{self, Said},
     commands::{self, Command},
     compare,
+    controls::adopt,
     graphs::{self, Trace},
     health::{self, Light},
     paint::Pictures,
     setting,
     sheets::{self, Sheet},
     sides::SideChoice,
-    stage::{self, Compare, MAX_GAIN, Seen, Shown},
+    stage::{self, Compare, MAX_GAIN, Seen},
     stats_panel, style, toolbar, waiting,
 };
 use crate::{frame::Size, pipeline::State, stats::Snapshot};
+
+pub use super::controls::{Action, Controls, Keep};
 
 const TOP: f32 = 48.0;
 const GAP: f32 = 8.0;
@@ -54,6 +57,8 @@ pub struct CallView<'a> {
     pub fps: f64,
     /// The networks to choose from.
     pub models: &'a [ModelChoice],
+    /// No network is fast enough, so bicubic stands in the network's place.
+    pub off: bool,
     /// What has happened just now.
     pub notices: &'a [String],
     /// The last minute.
@@ -64,115 +69,6 @@ pub struct CallView<'a> {
     pub truth: bool,
     /// Whether the same call can be made again once it has ended.
     pub again: bool,
-}
-
-/// What the person has set.
-#[derive(Debug, Clone)]
-pub struct Controls {
-    /// Bits per second.
-    pub bitrate: u32,
-    /// Which of the models.
-    pub model: usize,
-    /// How far models that have vivid weights go to them, 0 to 1.
-    pub vivid: f32,
-    /// Black is sent.
-    pub hidden: bool,
-    /// Packets lost on purpose, in per cent.
-    pub loss: f32,
-    /// Milliseconds that each packet is held back.
-    pub delay_ms: u32,
-    /// And up to so many more, by chance.
-    pub jitter_ms: u32,
-    /// Kilobits a second that are let through; 0 lets all through.
-    pub rate_kbit: u32,
-    /// What is sent fits into this.
-    pub size: Size,
-    /// Frames a second, at most.
-    pub fps: u32,
-    /// Whether scores and graphs are shown.
-    pub graphs: bool,
-    /// What was seen last.
-    pub shown: Option<Shown>,
-    /// What arrives is recorded.
-    pub recording: bool,
-    /// The blind test that is under way.
-    pub blind: Option<Blind>,
-    /// What came of the last one, until it was read.
-    pub outcome: Option<Outcome>,
-    /// Whether the numbers are shown.
-    pub stats: bool,
-    /// How the sides are compared.
-    pub compare: Compare,
-    /// What lies over the page.
-    pub sheet: Sheet,
-    /// The answer line that is being pasted.
-    pub answer: String,
-    /// What was wrong with it.
-    pub answer_error: Option<String>,
-}
-
-/// What the person did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// End the call, or leave the page of one that has ended.
-    HangUp,
-    /// Make the call that has ended again.
-    Again,
-    /// The bitrate was changed.
-    Bitrate,
-    /// The model was changed.
-    Model,
-    /// Hide or show the own picture.
-    Hide,
-    /// Loss or delay were changed.
-    Impair,
-    /// The size was changed.
-    Size,
-    /// The frame rate was changed.
-    Fps,
-    /// Hold the frame, or go on.
-    Freeze,
-    /// Go so many frames on from the one that is held.
-    Step(i8),
-    /// A picture of what is seen.
-    Keep(Keep),
-    /// Record, or end it.
-    Record,
-    /// A blind test has come to its end.
-    Outcome,
-    /// Dark, light, or as the system has it: the next of them.
-    Look,
-    /// The answer line is complete.
-    Answer,
-    /// The numbers go to the clipboard.
-    CopyStats,
-}
-
-impl Controls {
-    /// The sides that have to be there.
-    pub fn sides(&self) -> Vec<SideChoice> {
-        match self.blind {
-            Some(_) => vec![self.compare.a, self.compare.b],
-            None => self.compare.sides(self.model),
-        }
-    }
-}
-
-/// A picture to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// Each side at its full size, into files.
-    Sides,
-    /// The seen part of both sides beside each other: into a file, or to the clipboard.
-    Crop {
-        /// To the clipboard.
-        copy: bool,
-    },
-    /// The comparison as it is seen, likewise.
-    View {
-        /// To the clipboard.
-        copy: bool,
-    },
 }
 
 /// Draws the page.
@@ -224,7 +120,9 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
         Some(pictures) => {
             let (models, model) = (view.models, controls.model);
             let scores = |side| if view.truth { view.trace.newest(side) } else { None };
-            let seen = Seen { pictures, models, engine: view.stats.engine, model, masked: false, scores: &scores };
+            let why = controls.auto.then_some(view.stats.model_reason.as_str());
+            let engine = view.stats.engine;
+            let seen = Seen { pictures, models, engine, model, why, off: view.off, masked: false, scores: &scores };
             match &controls.blind {
                 None => controls.shown = stage::show(ui, &seen, &mut controls.compare, &todo),
                 Some(blind) => {
@@ -277,7 +175,12 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::NextA => now.a = now.a.next(networks, false),
         Command::NextB => now.b = now.b.next(networks, false),
         Command::NextModel => {
-            controls.model = (controls.model + 1) % networks.max(1);
+            // The program's own choice comes before the first and after the last.
+            (controls.auto, controls.model) = match (controls.auto, controls.model + 1) {
+                (true, _) => (false, 0),
+                (false, next) if next < networks => (false, next),
+                (false, _) => (true, controls.model),
+            };
             adopt(controls);
             actions.push(Action::Model);
         }
@@ -298,6 +201,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::Record => actions.push(Action::Record),
         Command::Blind => {
             (controls.blind, controls.outcome) = (Some(Blind::new(rand::random())), None);
+            actions.extend(controls.auto.then_some(Action::Model));
         }
         Command::Look => actions.push(Action::Look),
         Command::Graphs => controls.graphs = !controls.graphs,
@@ -327,19 +231,10 @@ fn answered(said: Said, view: &CallView<'_>, controls: &mut Controls, actions: &
     let [a, b] = [controls.compare.a, controls.compare.b].map(|side| side.name(view.models));
     let outcome = blind.outcome(&a, &b);
     controls.blind = None;
+    actions.extend(controls.auto.then_some(Action::Model));
     if !outcome.rounds.is_empty() {
         controls.outcome = Some(outcome);
         actions.push(Action::Outcome);
-    }
-}
-
-/// The side that shows a network shows the one that was chosen for the call.
-pub(super) fn adopt(controls: &mut Controls) {
-    let compare = &mut controls.compare;
-    let network = SideChoice::Network(controls.model);
-    let side = if matches!(compare.b, SideChoice::Network(_)) { &mut compare.b } else { &mut compare.a };
-    if matches!(side, SideChoice::Network(_)) {
-        *side = network;
     }
 }
 
@@ -351,7 +246,8 @@ fn settle(controls: &mut Controls, actions: &mut Vec<Action>) {
     });
     let seen: Vec<usize> = seen.collect();
     if let Some(first) = seen.first().filter(|_| !seen.contains(&controls.model)) {
-        controls.model = *first;
+        // Who wants to look at a network has chosen one.
+        (controls.model, controls.auto) = (*first, false);
         actions.push(Action::Model);
     }
 }

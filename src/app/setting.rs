@@ -1,11 +1,14 @@
 //! The controls of a running call, each of which acts at once.
 
 use egui::{
-    Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2,
+    Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    containers::menu::{MenuButton, MenuConfig},
+    vec2,
 };
 
 use super::{
-    call_page::{Action, CallView, Controls, adopt},
+    call_page::{Action, CallView, Controls},
+    controls::adopt,
     style,
 };
 use crate::frame::Size;
@@ -67,10 +70,7 @@ fn network(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
             .range(0..=5000)
             .speed(10.0)
             .custom_formatter(|v, _| if v < 1.0 { "none".to_owned() } else { format!("{v:.0} kbit/s") })
-            .custom_parser(|text| {
-                let digits: String = text.chars().take_while(|c| c.is_ascii_digit()).collect();
-                if text.trim() == "none" { Some(0.0) } else { digits.parse().ok() }
-            });
+            .custom_parser(|text| if text.trim() == "none" { Some(0.0) } else { leading(text) });
         let value = ui.add_sized(vec2(102.0, ROW), value).labelled_by(label.id);
         changed |= value.on_hover_text("Bits a second that the network carries").changed();
     });
@@ -117,27 +117,68 @@ fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
 }
 
 fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
-    let before = controls.model;
-    cell(ui, 158.0, |ui| {
+    let before = (controls.auto, controls.model);
+    let width = if controls.auto { 132.0 } else { 104.0 };
+    cell(ui, width + 54.0, |ui| {
         let label = text_in(ui, vec2(42.0, ROW), "Model");
-        let chosen = view.models.get(controls.model).map_or("", |m| m.name.as_str());
-        egui::ComboBox::from_id_salt("model")
-            .selected_text(chosen)
-            .width(104.0)
+        let name = view.models.get(controls.model).map_or("", |m| m.name.as_str());
+        let runs = if view.off { "off" } else { name };
+        let text = if controls.auto { format!("auto · {runs}") } else { name.to_owned() };
+        let response = egui::ComboBox::from_id_salt("model")
+            .selected_text(text)
+            .width(width)
             .truncate()
             .show_ui(ui, |ui| {
+                if ui.selectable_label(controls.auto, "auto · as large as the machine can").clicked() {
+                    controls.auto = true;
+                }
                 for (i, m) in view.models.iter().enumerate() {
                     let text = format!("{} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
-                    ui.selectable_value(&mut controls.model, i, text);
+                    if ui.selectable_label(!controls.auto && controls.model == i, text).clicked() {
+                        (controls.auto, controls.model) = (false, i);
+                    }
                 }
             })
             .response
             .labelled_by(label.id);
+        if controls.auto {
+            response.on_hover_text(format!("{runs}: {}", view.stats.model_reason));
+        }
     });
-    if controls.model != before {
+    if controls.auto {
+        limits(ui, controls, actions);
+    }
+    if (controls.auto, controls.model) != before {
         adopt(controls);
         actions.push(Action::Model);
     }
+}
+
+/// What the program may use of the machine when it chooses the network.
+fn limits(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let stay = MenuConfig::new().close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+    let button = egui::Button::new("Limits").min_size(vec2(0.0, ROW));
+    let (response, changed) = MenuButton::from_button(button).config(stay).ui(ui, |ui| {
+        ui.set_min_width(250.0);
+        let label = ui.label("Upscaling takes of all cores at most");
+        let slider = egui::Slider::new(&mut controls.cpu_share, 5..=100)
+            .custom_formatter(|v, _| if v >= 100.0 { "no limit".to_owned() } else { format!("{v:.0} %") })
+            .custom_parser(|text| if text.trim() == "no limit" { Some(100.0) } else { leading(text) });
+        let slider = ui.add(slider).labelled_by(label.id);
+        let hint = "Whatever this says, a frame never takes more than half of the time to the next";
+        let moved = slider.on_hover_text(hint).changed();
+        ui.checkbox(&mut controls.spare_battery, "Less while it runs on its battery").changed() || moved
+    });
+    response.on_hover_text("What the automatic choice may use of this machine");
+    if changed.is_some_and(|changed| changed.inner) {
+        actions.push(Action::Model);
+    }
+}
+
+/// The number that a text begins with.
+fn leading(text: &str) -> Option<f64> {
+    let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// From the faithful picture to the vivid one; the window itself blends the networks.

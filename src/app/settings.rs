@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     call_page::{Controls, ModelChoice},
     compare::{Layout, View},
+    controls::Chosen,
+    networks::Networks,
     sides::SideChoice,
 };
+use crate::pipeline::{Auto, Plan};
 
 /// Links, clips and addresses that are remembered, of each kind.
 const RECENT: usize = 6;
@@ -78,6 +81,14 @@ pub struct Settings {
     pub gain: u32,
     /// The difference of luma only.
     pub luma: bool,
+    /// The network by its name; without it the program chooses.
+    pub model: Option<String>,
+    /// When the program chooses: at most so many per cent of all cores.
+    pub cpu_share: u32,
+    /// And less while the machine runs on its battery.
+    pub spare_battery: bool,
+    /// How far networks go to their vivid weights, 0 to 1.
+    pub vivid: f32,
     /// Links that were joined, newest first.
     pub links: Vec<String>,
     /// Clips that were sent, newest first.
@@ -96,6 +107,10 @@ impl Default for Settings {
             signed: true,
             gain: 4,
             luma: false,
+            model: None,
+            cpu_share: 100,
+            spare_battery: true,
+            vivid: 0.0,
             links: Vec::new(),
             clips: Vec::new(),
         }
@@ -124,6 +139,8 @@ impl Settings {
             .and_then(|text| serde_json::from_slice(&text).map_err(|e| tracing::warn!("{}: {e}", path.display())).ok());
         let mut settings: Self = read.unwrap_or_default();
         settings.gain = settings.gain.clamp(1, super::stage::MAX_GAIN);
+        settings.cpu_share = settings.cpu_share.clamp(5, 100);
+        settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
         settings.links.truncate(RECENT);
         settings.clips.truncate(RECENT);
         settings
@@ -144,6 +161,25 @@ impl Settings {
         list.retain(|old| old != what);
         list.insert(0, what.to_owned());
         list.truncate(RECENT);
+    }
+
+    /// The network that was chosen last, or that none was.
+    pub(crate) fn choose(&self, plan: &mut Plan, networks: &Networks) {
+        let model = self.model.as_deref().and_then(|name| networks.named(name));
+        plan.auto = model.is_none().then(|| Auto {
+            cpu_share: Some(f64::from(self.cpu_share) / 100.0).filter(|share| *share < 1.0),
+            spare_battery: self.spare_battery,
+            models: networks.shipped(),
+        });
+        if let Some(model) = model {
+            plan.model = model.clone();
+        }
+    }
+
+    /// Takes over what the person has chosen about the network.
+    pub(crate) fn take_chosen(&mut self, chosen: Chosen, networks: &Networks) {
+        self.model = chosen.model.and_then(|i| networks.name(i)).map(str::to_owned);
+        (self.cpu_share, self.spare_battery, self.vivid) = (chosen.cpu_share, chosen.spare_battery, chosen.vivid);
     }
 
     /// What a call begins with.

@@ -107,10 +107,26 @@ pub(crate) struct Seen<'a> {
     pub(crate) engine: Option<EngineKind>,
     /// The call's network.
     pub(crate) model: usize,
+    /// Why the program chose it, where it did.
+    pub(crate) why: Option<&'a str>,
+    /// It chose none.
+    pub(crate) off: bool,
     /// Sides have no names: a blind test is under way.
     pub(crate) masked: bool,
     /// The newest scores of a side, where the truth is known.
     pub(crate) scores: &'a dyn Fn(SideChoice) -> Option<SideScores>,
+}
+
+impl Seen<'_> {
+    /// The name of a side with what it costs and, of the network that the program chose, why it is that one.
+    pub(crate) fn label(&self, side: SideChoice) -> String {
+        let label = side.label(self.models, self.engine);
+        match self.why.filter(|_| side == SideChoice::Network(self.model)) {
+            Some(why) if self.off => format!("bicubic · CNN off: {why}"),
+            Some(why) => format!("{label} · {why}"),
+            None => label,
+        }
+    }
 }
 
 /// What was seen, for pictures of it.
@@ -156,7 +172,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
         labels(ui, seen, compare, pane, place, i);
         let name = match seen.masked {
             true => ["left", "right"][i.min(1)].to_owned(),
-            false => heads.iter().map(|s| s.label(seen.models, seen.engine)).collect::<Vec<_>>().join(" | "),
+            false => heads.iter().map(|s| seen.label(*s)).collect::<Vec<_>>().join(" | "),
         };
         let response = ui.interact(place.rect, Id::unique(("picture", i)), Sense::click_and_drag());
         let spoken = format!("Picture: {name}");
@@ -304,7 +320,7 @@ fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, plac
                 let side = compare.sides(seen.model)[i];
                 let p = style::palette(ui);
                 let colour = if matches!(side, SideChoice::Network(_)) { p.accent } else { p.text };
-                let text = side.label(seen.models, seen.engine);
+                let text = seen.label(side);
                 let scores = (seen.scores)(side).map(|s| graphs::in_words(&s)).unwrap_or_default();
                 ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
                     ui.label(RichText::new(scores).color(p.quiet));
@@ -367,11 +383,11 @@ fn mark(ui: &mut Ui, letter: &str, on: bool) {
 fn choose(ui: &mut Ui, seen: &Seen<'_>, name: &str, side: &mut SideChoice, width: f32) {
     let p = style::palette(ui);
     let colour = if matches!(side, SideChoice::Network(_)) { p.accent } else { p.text };
-    let text = side.label(seen.models, seen.engine);
+    let text = seen.label(*side);
     let font = egui::TextStyle::Button.resolve(ui.style());
     let wants = ui.painter().layout_no_wrap(text.clone(), font, colour).size().x + 44.0;
-    egui::ComboBox::from_id_salt(("side", name))
-        .selected_text(RichText::new(text).color(colour).strong())
+    let response = egui::ComboBox::from_id_salt(("side", name))
+        .selected_text(RichText::new(&text).color(colour).strong())
         .width(wants.min(width).max(60.0) - 8.0)
         .truncate()
         .height(400.0)
@@ -382,6 +398,9 @@ fn choose(ui: &mut Ui, seen: &Seen<'_>, name: &str, side: &mut SideChoice, width
         })
         .response
         .accessible_name(name);
+    if wants > width {
+        response.on_hover_text(text);
+    }
 }
 
 /// What the pointer does to a picture.

@@ -56,7 +56,11 @@ fn engine(ui: &mut Ui, stats: &Snapshot) -> bool {
         Some(engine) => {
             let engine = engine.to_string().to_uppercase();
             let why = stats.engine_reason.strip_prefix(&format!("{engine}: ")).unwrap_or(&stats.engine_reason);
-            format!("{} on {engine}: {why}", stats.model)
+            let model = match stats.model_reason.as_str() {
+                "as asked" => stats.model.clone(),
+                because => format!("{}: {because}; runs", stats.model),
+            };
+            format!("{model} on {engine}: {why}")
         }
     };
     let layout = egui::Layout::right_to_left(egui::Align::Center);

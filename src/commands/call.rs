@@ -12,6 +12,7 @@ use clap::Parser as _;
 use clearcall::{
     call::Impairment,
     devices,
+    model::Model,
     pipeline::{Auto, Cause, Link, Plan, Session, SessionError, State, Taken},
     report,
     source::SourceSpec,
@@ -41,6 +42,11 @@ struct Outcome {
     snapshot: Option<PathBuf>,
     /// Without a display go on headless and leave a picture.
     fall_back: bool,
+    /// The network was named, or what it may take: what a window remembers does not count.
+    #[cfg(feature = "app")]
+    chosen: bool,
+    /// How far the network goes to its vivid weights, and these if it has some.
+    vivid: (f32, Option<Model>),
 }
 
 /// `clearcall` without a command: the loopback call of `clearcall call`, headless where there is no display.
@@ -50,20 +56,20 @@ pub(crate) fn default() -> anyhow::Result<()> {
         bail!("the command line has no call");
     };
     let plan = plan(args.send, &args.receive, no_impairment())?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive) })
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive)? })
 }
 
 pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
     let delay = Duration::from_millis(args.delay.into());
     let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
     let plan = plan(args.send, &args.receive, impairment)?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive) })
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive)? })
 }
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let plan = plan(args.send, &args.receive, no_impairment())?;
     let link = if args.paste { Link::Offer } else { Link::Host { listen: args.listen } };
-    run(plan, link, outcome(args.receive))
+    run(plan, link, outcome(args.receive)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
@@ -74,21 +80,32 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     } else {
         Link::Answer { offer: link }
     };
-    run(plan, link, outcome(args.receive))
+    run(plan, link, outcome(args.receive)?)
 }
 
 fn no_impairment() -> Impairment {
     Impairment::new(1)
 }
 
-fn outcome(args: ReceiveArgs) -> Outcome {
-    Outcome {
+fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
+    let vivid = args.vivid.0;
+    let weights = match args.model.as_str() {
+        AUTO if vivid > 0.0 => {
+            return Err(InputFault("--vivid is for one model: name it with --model".into()).into());
+        }
+        AUTO => None,
+        name => super::vivid_weights(name, vivid)?,
+    };
+    Ok(Outcome {
         headless: args.headless,
         seconds: args.seconds.map(|s| s.0),
         report: args.report,
         snapshot: args.snapshot,
         fall_back: false,
-    }
+        #[cfg(feature = "app")]
+        chosen: args.model != AUTO || args.cpu_share.is_some() || args.ignore_battery,
+        vivid: (vivid, weights),
+    })
 }
 
 fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<Plan> {
@@ -96,16 +113,15 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index),
         _ => SourceSpec::Scene,
     });
-    if receive.model == AUTO && receive.vivid.0 > 0.0 {
-        return Err(InputFault("--vivid is for one model: name it with --model".into()).into());
-    }
-    let (model, auto) = if receive.model == AUTO {
-        let limits = Auto { cpu_share: receive.cpu_share.map(|p| p.0.into()), spare_battery: !receive.ignore_battery };
+    let asked = receive.model.as_str();
+    let (model, auto) = if asked == AUTO {
+        let cpu_share = receive.cpu_share.map(|p| p.0.into());
+        let limits = Auto { models: Vec::new(), cpu_share, spare_battery: !receive.ignore_battery };
         (super::model("nano", 0.0)?, Some(limits))
     } else if receive.cpu_share.is_some() {
-        return Err(InputFault(format!("--cpu-share is for --model {AUTO}: {} is used as it is", receive.model)).into());
+        return Err(InputFault(format!("--cpu-share is for --model {AUTO}: {asked} is used as it is")).into());
     } else {
-        (super::model(&receive.model, receive.vivid.0)?, None)
+        (super::model(asked, 0.0)?, None)
     };
     Ok(Plan {
         source,
@@ -127,8 +143,10 @@ fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
         return headless(plan, link, outcome);
     }
     let start = Start {
-        // There the person sees what each network does, and chooses.
-        plan: Plan { auto: None, ..plan.clone() },
+        plan: plan.clone(),
+        chosen: outcome.chosen,
+        vivid: outcome.chosen.then_some(outcome.vivid.0),
+        weights: outcome.vivid.1.clone(),
         link: Some(link.clone()),
         seconds: outcome.seconds,
         report: outcome.report.clone(),
@@ -164,7 +182,10 @@ fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
     if error.is_input() { Err(InputFault(error.to_string()).into()) } else { Err(error.into()) }
 }
 
-fn headless(plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
+fn headless(mut plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
+    if let (vivid, Some(weights)) = &outcome.vivid {
+        plan.model = plan.model.blended(weights, *vivid).map(Arc::new).input()?;
+    }
     let gpu = if plan.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(link, Link::Loopback);
     let waits_for_people = !matches!(link, Link::Loopback | Link::Join { .. });

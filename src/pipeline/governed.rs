@@ -17,8 +17,10 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(10);
 
 /// The program chooses the network, within these limits.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Auto {
+    /// From these; from the shipped ones where it is empty.
+    pub models: Vec<Arc<Model>>,
     /// The share of the machine that upscaling may take, 0 to 1; a half of each frame's time without it.
     pub cpu_share: Option<f64>,
     /// Takes less while the machine runs on its battery.
@@ -37,14 +39,27 @@ pub(super) struct Governed {
 
 impl Governed {
     pub(super) fn new(auto: Auto, fps: f32) -> Self {
-        let mut models: Vec<Arc<Model>> = Model::shipped().filter_map(|n| Model::find(n).ok()).map(Arc::new).collect();
-        // Of models that cost the same the one that is named first is meant for everyone.
-        models.sort_by_key(|m| m.mac_per_pixel());
-        models.dedup_by_key(|m| m.mac_per_pixel());
+        let models = family(&auto);
         let costs: Vec<usize> = models.iter().map(|m| m.mac_per_pixel()).collect();
         let now = Instant::now();
-        let governor = Governor::new(&costs, budget(auto, fps), Duration::ZERO);
+        let governor = Governor::new(&costs, budget(&auto, fps), Duration::ZERO);
         Self { auto, fps, models, governor, begun: now, looked: now }
+    }
+
+    /// Goes on within other limits, and with models that cost the same; false where they do not.
+    pub(super) fn adopt(&mut self, auto: &Auto, fps: f32) -> bool {
+        let models = family(auto);
+        if !models.iter().map(|m| m.mac_per_pixel()).eq(self.models.iter().map(|m| m.mac_per_pixel())) {
+            return false;
+        }
+        (self.models, self.auto, self.fps) = (models, auto.clone(), fps);
+        self.governor.set_budget(budget(&self.auto, fps), self.begun.elapsed());
+        true
+    }
+
+    /// The network that ran last where none runs now: the smallest.
+    pub(super) fn smallest(&self) -> Option<&Arc<Model>> {
+        self.models.first()
     }
 
     /// The network to use; none is for bicubic alone.
@@ -65,13 +80,23 @@ impl Governed {
         let now = self.begun.elapsed();
         if self.looked.elapsed() > LOOK {
             self.looked = Instant::now();
-            self.governor.set_budget(budget(self.auto, self.fps), now);
+            self.governor.set_budget(budget(&self.auto, self.fps), now);
         }
         self.governor.frame(now, took).is_some()
     }
 }
 
-fn budget(auto: Auto, fps: f32) -> Budget {
+/// What is chosen from, the smallest first.
+fn family(auto: &Auto) -> Vec<Arc<Model>> {
+    let shipped = || Model::shipped().filter_map(|n| Model::find(n).ok()).map(Arc::new).collect();
+    let mut models = if auto.models.is_empty() { shipped() } else { auto.models.clone() };
+    // Of models that cost the same the one that is named first is meant for everyone.
+    models.sort_by_key(|m| m.mac_per_pixel());
+    models.dedup_by_key(|m| m.mac_per_pixel());
+    models
+}
+
+fn budget(auto: &Auto, fps: f32) -> Budget {
     // A share of the machine is a larger share of a few threads' time.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = auto.cpu_share.map(|share| share * cores as f64 / cpu::default_threads() as f64);
@@ -105,5 +130,21 @@ mod tests {
         let changed = (0..20).filter(|_| governed.frame(Duration::from_millis(500))).count();
         assert_eq!((changed, governed.why()), (1, ("off", "no model is fast enough".to_owned())));
         assert!(governed.model().is_none());
+    }
+
+    #[test]
+    fn it_goes_on_with_other_limits_and_weights_but_not_with_other_costs() {
+        let of = |depths: [usize; 2], seed| Auto {
+            models: depths.map(|n| Arc::new(Model::untrained(4, n, seed).unwrap())).into(),
+            ..Auto::default()
+        };
+        let first = of([1, 0], 1);
+        let mut governed = Governed::new(first.clone(), 30.0);
+        assert!(governed.model().is_some_and(|m| Arc::ptr_eq(m, &first.models[1])), "the smallest");
+        let vivid = Auto { cpu_share: Some(0.1), ..of([1, 0], 2) };
+        assert!(governed.adopt(&vivid, 15.0));
+        assert!(governed.model().is_some_and(|m| Arc::ptr_eq(m, &vivid.models[1])));
+        assert!(!governed.adopt(&of([2, 0], 1), 15.0));
+        assert!(governed.smallest().is_some_and(|m| Arc::ptr_eq(m, &vivid.models[1])));
     }
 }

@@ -291,7 +291,10 @@ impl Upscaling {
         let Some(held) = self.gallery.current() else { return Ok(()) };
         let started = Instant::now();
         let frozen = self.gallery.frozen();
-        let off = self.governed.as_ref().is_some_and(|g| g.model().is_none());
+        // What makes this frame; the next one may be made by another.
+        let governed = self.governed.as_ref();
+        let off = governed.is_some_and(|g| g.model().is_none());
+        let model = governed.and_then(|g| g.model().or(g.smallest())).unwrap_or(&self.engine.model).clone();
         let pair = if off { engine.bicubic(&held.low)? } else { engine.compare(&held.low)? };
         let gpu_time = engine.gpu_time();
         if let Some(time) = &gpu_time {
@@ -310,7 +313,8 @@ impl Upscaling {
             self.stats.output(Stage::Upscale, started.elapsed());
             self.stats.input(Stage::Show);
         }
-        let shot = self.gallery.shot(held, pair, &self.engine.model, self.engine.choice, engine)?;
+        let shot = self.gallery.shot(held, pair, &model, self.engine.choice, engine)?;
+        let shot = Shot { off, ..shot };
         if self.out.put(Arc::new(shot)).is_some() && !frozen {
             self.stats.dropped(Stage::Show, "a newer picture came");
         }
@@ -323,11 +327,11 @@ impl Upscaling {
         let same_engine = running.is_some() && self.engine.choice == engine.choice;
         self.engine = engine;
         // What was measured of another engine says nothing.
-        self.governed = match (self.engine.auto, self.governed.take()) {
-            (Some(_), Some(governed)) if same_engine => Some(governed),
-            (Some((auto, fps)), _) => Some(Governed::new(auto, fps)),
-            (None, _) => None,
-        };
+        let before = self.governed.take().filter(|_| same_engine);
+        self.governed = self.engine.auto.clone().map(|(auto, fps)| {
+            let adopted = before.and_then(|mut governed| governed.adopt(&auto, fps).then_some(governed));
+            adopted.unwrap_or_else(|| Governed::new(auto, fps))
+        });
         let model = Arc::clone(self.governed.as_ref().and_then(Governed::model).unwrap_or(&self.engine.model));
         self.say_model();
         if let (true, Some(mut upscaler)) = (same_engine, running) {

@@ -41,8 +41,10 @@ impl PartialEq for Side {
 pub struct Shot {
     /// Bicubic and the call's network.
     pub pair: Arc<Pair>,
-    /// The call's network.
+    /// The network that ran: the call's, or the one that the governor chose.
     pub model: Arc<Model>,
+    /// No network is fast enough, so bicubic stands in the place of the network's picture too.
+    pub off: bool,
     /// As it was decoded.
     pub low: Arc<Frame>,
     /// As the source gave it, where that is known: at the source's size.
@@ -55,7 +57,7 @@ pub struct Shot {
 impl Shot {
     /// A frame with bicubic and the network `model` only.
     pub fn new(pair: Pair, model: Arc<Model>, low: Arc<Frame>, truth: Option<Arc<Frame>>) -> Self {
-        Self { pair: Arc::new(pair), model, low, truth, frozen: false, extra: Vec::new() }
+        Self { pair: Arc::new(pair), model, low, truth, off: false, frozen: false, extra: Vec::new() }
     }
 
     /// The frame seen in this way. What was not asked for with [`Session::look`](super::Session::look) is not

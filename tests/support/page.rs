@@ -76,6 +76,9 @@ pub(crate) fn controls() -> Controls {
     Controls {
         bitrate: 300_000,
         model: 1,
+        auto: false,
+        cpu_share: 100,
+        spare_battery: true,
         hidden: false,
         loss: 2.0,
         delay_ms: 40,
@@ -161,6 +164,8 @@ pub(crate) struct Page {
     pub(crate) controls: Controls,
     pub(crate) trace: Trace,
     pub(crate) truth: bool,
+    pub(crate) off: bool,
+    pub(crate) why: &'static str,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
     pictures: Option<Pictures>,
     own: Option<TextureHandle>,
@@ -176,6 +181,8 @@ impl Page {
             notices: Vec::new(),
             trace: trace(),
             truth: true,
+            off: false,
+            why: "as asked",
             controls: controls(),
             pictures: None,
             own: None,
@@ -193,7 +200,8 @@ impl Page {
             ui.ctx().load_texture("own", grey, TextureOptions::LINEAR)
         });
         let own = (own.id(), picture_size());
-        let stats = numbers();
+        let mut stats = numbers();
+        self.why.clone_into(&mut stats.model_reason);
         let loopback = !matches!(self.state, State::Offered { .. } | State::Waiting { .. });
         let view = CallView {
             title: if loopback { "Loopback call" } else { "Call" },
@@ -204,6 +212,7 @@ impl Page {
             stats: &stats,
             fps: 29.7,
             models: &models(),
+            off: self.off,
             notices: &self.notices,
             trace: &self.trace,
             age_ms: 84.0,

@@ -46,7 +46,18 @@ pub(crate) fn open(start: Start) -> Harness<'static, App> {
 }
 
 pub(crate) fn start(plan: Plan, link: Option<Link>) -> Start {
-    Start { plan, link, seconds: None, report: None, snapshot: None, settings: None, pictures: None }
+    Start {
+        plan,
+        chosen: true,
+        weights: None,
+        vivid: None,
+        link,
+        seconds: None,
+        report: None,
+        snapshot: None,
+        settings: None,
+        pictures: None,
+    }
 }
 
 /// Calls `done`, which steps its windows, again and again until it is true; a call's threads get on meanwhile.

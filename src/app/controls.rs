@@ -1,0 +1,167 @@
+//! What the person sets and does during a call.
+
+use super::{
+    blind::{Blind, Outcome},
+    sheets::Sheet,
+    sides::SideChoice,
+    stage::{Compare, Shown},
+};
+use crate::frame::Size;
+
+/// What the person has set.
+#[derive(Debug, Clone)]
+pub struct Controls {
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Which of the models; the one that runs while the program chooses.
+    pub model: usize,
+    /// The program chooses.
+    pub auto: bool,
+    /// It takes at most so many per cent of all cores; 100 is no limit.
+    pub cpu_share: u32,
+    /// And less while the machine runs on its battery.
+    pub spare_battery: bool,
+    /// How far models that have vivid weights go to them, 0 to 1.
+    pub vivid: f32,
+    /// Black is sent.
+    pub hidden: bool,
+    /// Packets lost on purpose, in per cent.
+    pub loss: f32,
+    /// Milliseconds that each packet is held back.
+    pub delay_ms: u32,
+    /// And up to so many more, by chance.
+    pub jitter_ms: u32,
+    /// Kilobits a second that are let through; 0 lets all through.
+    pub rate_kbit: u32,
+    /// What is sent fits into this.
+    pub size: Size,
+    /// Frames a second, at most.
+    pub fps: u32,
+    /// Whether scores and graphs are shown.
+    pub graphs: bool,
+    /// What was seen last.
+    pub shown: Option<Shown>,
+    /// What arrives is recorded.
+    pub recording: bool,
+    /// The blind test that is under way.
+    pub blind: Option<Blind>,
+    /// What came of the last one, until it was read.
+    pub outcome: Option<Outcome>,
+    /// Whether the numbers are shown.
+    pub stats: bool,
+    /// How the sides are compared.
+    pub compare: Compare,
+    /// What lies over the page.
+    pub sheet: Sheet,
+    /// The answer line that is being pasted.
+    pub answer: String,
+    /// What was wrong with it.
+    pub answer_error: Option<String>,
+}
+
+/// What the person has chosen about the network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Chosen {
+    /// Which; none leaves it to the program.
+    pub(crate) model: Option<usize>,
+    /// Within these limits, as in [`Controls`].
+    pub(crate) cpu_share: u32,
+    pub(crate) spare_battery: bool,
+    /// As in [`Controls`].
+    pub(crate) vivid: f32,
+}
+
+/// What the person did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// End the call, or leave the page of one that has ended.
+    HangUp,
+    /// Make the call that has ended again.
+    Again,
+    /// The bitrate was changed.
+    Bitrate,
+    /// The model was changed, or who chooses it.
+    Model,
+    /// Hide or show the own picture.
+    Hide,
+    /// Loss or delay were changed.
+    Impair,
+    /// The size was changed.
+    Size,
+    /// The frame rate was changed.
+    Fps,
+    /// Hold the frame, or go on.
+    Freeze,
+    /// Go so many frames on from the one that is held.
+    Step(i8),
+    /// A picture of what is seen.
+    Keep(Keep),
+    /// Record, or end it.
+    Record,
+    /// A blind test has come to its end.
+    Outcome,
+    /// Dark, light, or as the system has it: the next of them.
+    Look,
+    /// The answer line is complete.
+    Answer,
+    /// The numbers go to the clipboard.
+    CopyStats,
+}
+
+impl Controls {
+    /// The sides that have to be there.
+    pub fn sides(&self) -> Vec<SideChoice> {
+        match self.blind {
+            Some(_) => vec![self.compare.a, self.compare.b],
+            None => self.compare.sides(self.model),
+        }
+    }
+
+    /// The network with this number runs. While the program chooses, the side that shows what runs follows it.
+    pub(crate) fn runs(&mut self, model: usize) {
+        if !self.auto || self.blind.is_some() || self.model == model {
+            return;
+        }
+        let [was, is] = [self.model, model].map(SideChoice::Network);
+        self.model = model;
+        let Compare { a, b, .. } = &mut self.compare;
+        if *a == is || *b == is {
+            return; // it is seen already
+        }
+        if let Some(side) = [b, a].into_iter().find(|side| **side == was) {
+            *side = is;
+        }
+    }
+
+    pub(crate) fn chosen(&self) -> Chosen {
+        let model = (!self.auto).then_some(self.model);
+        Chosen { model, cpu_share: self.cpu_share, spare_battery: self.spare_battery, vivid: self.vivid }
+    }
+}
+
+/// A picture to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Each side at its full size, into files.
+    Sides,
+    /// The seen part of both sides beside each other: into a file, or to the clipboard.
+    Crop {
+        /// To the clipboard.
+        copy: bool,
+    },
+    /// The comparison as it is seen, likewise.
+    View {
+        /// To the clipboard.
+        copy: bool,
+    },
+}
+
+/// The side that shows a network shows the one that was chosen for the call.
+pub(super) fn adopt(controls: &mut Controls) {
+    let compare = &mut controls.compare;
+    let network = SideChoice::Network(controls.model);
+    let side = if matches!(compare.b, SideChoice::Network(_)) { &mut compare.b } else { &mut compare.a };
+    if matches!(side, SideChoice::Network(_)) {
+        *side = network;
+    }
+}
