@@ -27,6 +27,8 @@ use std::{
 };
 
 pub use governed::Auto;
+#[cfg(feature = "app")]
+pub(crate) use recorder::Recorder;
 pub use shot::{Shot, Side};
 pub use slot::{Slot, Taken};
 

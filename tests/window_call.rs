@@ -112,6 +112,13 @@ fn freezing_keeping_recording_and_a_bad_network() {
     let clip = clearcall::source::clip::Clip::open(&files(".mp4")[0]).unwrap();
     assert_eq!(clearcall::source::Source::size(&clip), Size::new(160, 120).unwrap());
 
+    // What was compared plays: A on the left, B on the right, each at its full size.
+    let _ = files(".mp4").into_iter().map(std::fs::remove_file).collect::<Vec<_>>();
+    press(&mut harness, Modifiers::SHIFT, Key::R, "a film", |_| !files(".mp4").is_empty());
+    press(&mut harness, Modifiers::SHIFT, Key::R, "the end of the film", |h| has(h, "of the view into"));
+    let film = clearcall::source::clip::Clip::open(&files(".mp4")[0]).unwrap();
+    assert_eq!(clearcall::source::Source::size(&film), Size::new(640, 240).unwrap());
+
     // The network becomes bad: the light says so, and the call's numbers as well.
     harness.get_all_by_label("Loss").next().unwrap().focus();
     harness.step();

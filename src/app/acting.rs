@@ -35,6 +35,18 @@ impl Call {
         self.keeping.keep(ui.ctx(), what, shot.pair.stamp.id, sides, self.controls.shown)
     }
 
+    /// Begins a film of what is compared, or ends it.
+    fn film_or_end(&mut self, networks: &Networks) -> Result<(), String> {
+        if self.filming.running() {
+            self.filming.stop();
+        } else {
+            let words = self.controls.compare.two(self.controls.model).map(|side| side.word(networks.choices()));
+            self.filming.start(self.keeping.film(&words.join("-"))?)?;
+        }
+        self.controls.filming = self.filming.running();
+        Ok(())
+    }
+
     /// Keeps what came of a blind test, and of which call.
     fn write_outcome(&self) -> Result<(), String> {
         let Some(outcome) = &self.controls.outcome else { return Ok(()) };
@@ -67,9 +79,15 @@ impl Call {
                 }
                 continue;
             }
+            if action == Action::Film {
+                if let Err(why) = self.film_or_end(networks) {
+                    self.notices.push_back((Instant::now(), why));
+                }
+                continue;
+            }
             let Running::Open(session) = &self.running else { return None };
             match action {
-                Action::HangUp | Action::Again | Action::Keep(_) => {}
+                Action::HangUp | Action::Again | Action::Keep(_) | Action::Film => {}
                 Action::Size => session.set_size(self.controls.size),
                 Action::Fps => session.set_fps(self.controls.fps as f32),
                 Action::Freeze => {

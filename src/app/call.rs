@@ -14,6 +14,7 @@ use egui::{TextureId, Ui};
 
 use super::{
     call_page::{self, Action, CallView, Controls},
+    filming::{Filming, Still, filmed},
     graphs::{Sample, Scored, Trace},
     judge::{Judge, Verdict},
     keeping::Keeping,
@@ -87,6 +88,7 @@ pub(crate) struct Call {
     pub(super) frozen: bool,
     judge: Option<Judge>,
     pub(super) keeping: Keeping,
+    pub(super) filming: Filming,
     /// Another look is wanted.
     pub(crate) look_wanted: bool,
     /// What was done before the session had begun.
@@ -125,6 +127,7 @@ impl Call {
             graphs: false,
             shown: None,
             recording: false,
+            filming: false,
             blind: None,
             outcome: None,
             stats: true,
@@ -141,6 +144,7 @@ impl Call {
         };
         let impairment = Arc::clone(&plan.impairment);
         let keeping = Keeping::new(folder, Arc::clone(&wake));
+        let filming = Filming::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
         let judge = matches!(link, Link::Loopback).then(|| Judge::start(Arc::clone(&wake)));
         let judge = judge.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
@@ -178,6 +182,7 @@ impl Call {
             frozen: false,
             judge,
             keeping,
+            filming,
             look_wanted: false,
             pending: Vec::new(),
             controls,
@@ -325,7 +330,8 @@ impl Call {
         let governed = self.controls.auto.then_some(SideChoice::Network(self.controls.model));
         session.look(&of(&|side| Some(*side) != governed));
         let fresh = taken.as_ref().is_some_and(|shot| !shot.frozen);
-        if taken.is_some() || self.seen != sides {
+        let new = taken.is_some();
+        if new || self.seen != sides {
             self.shot = taken.or(self.shot.take());
             if let (Some(judge), Some(shot)) = (&self.judge, &self.shot) {
                 // What is not seen is not scored.
@@ -349,6 +355,11 @@ impl Call {
             }
             self.seen = sides;
         }
+        // What is seen in a blind test is for its answers only.
+        if new && self.filming.running() && self.controls.blind.is_none() {
+            self.film(models, now);
+        }
+        let Running::Open(session) = &self.running else { return false };
         let fresh = fresh && self.pictures.is_some();
         if self.own_at.is_none_or(|at| now - at >= SELF_VIEW)
             && let Some(frame) = session.self_view()
@@ -361,6 +372,15 @@ impl Call {
         fresh
     }
 
+    /// Adds the frame that has just come to the film.
+    fn film(&mut self, models: &[Arc<Model>], at: Instant) {
+        let Some(shot) = &self.shot else { return };
+        let (sides, how) = filmed(&self.controls.compare, self.controls.model, self.controls.shown);
+        let picture = |side: &SideChoice| shot.picture(&side.side(models)?).cloned();
+        let pictures = sides.iter().map(picture).collect();
+        self.filming.add(Still { id: shot.pair.stamp.id, at, size: shot.pair.size, pictures, how });
+    }
+
     fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {
         let at = now.saturating_duration_since(self.begun).as_secs_f64();
         if let Some(verdict) = self.judge.as_ref().and_then(Judge::verdict) {
@@ -369,6 +389,10 @@ impl Call {
         for text in self.keeping.collect(ui.ctx()) {
             self.notices.push_back((now, text));
         }
+        for text in self.filming.said() {
+            self.notices.push_back((now, text));
+        }
+        self.controls.filming = self.filming.running();
         let fps = self.fps(now);
         let Running::Open(session) = &self.running else { return };
         for notice in session.notices() {

@@ -91,9 +91,7 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
     } else if let Some(pictures) = pictures {
         let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
         let tools = panel(egui::Panel::top("tools")).frame(thin);
-        let chosen = tools
-            .show(ui, |ui| toolbar::show(ui, pictures, &mut controls.compare, controls.graphs, controls.recording))
-            .inner;
+        let chosen = tools.show(ui, |ui| toolbar::show(ui, pictures, controls)).inner;
         chosen.iter().for_each(|command| obey(*command, view, controls, &mut actions));
         todo.extend(chosen);
     }
@@ -199,6 +197,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::CopyCrop => actions.push(Action::Keep(Keep::Crop { copy: true })),
         Command::CopyView => actions.push(Action::Keep(Keep::View { copy: true })),
         Command::Record => actions.push(Action::Record),
+        Command::Film => actions.push(Action::Film),
         Command::Blind => {
             (controls.blind, controls.outcome) = (Some(Blind::new(rand::random())), None);
             actions.extend(controls.auto.then_some(Action::Model));

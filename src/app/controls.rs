@@ -43,6 +43,8 @@ pub struct Controls {
     pub shown: Option<Shown>,
     /// What arrives is recorded.
     pub recording: bool,
+    /// The compared view is recorded.
+    pub filming: bool,
     /// The blind test that is under way.
     pub blind: Option<Blind>,
     /// What came of the last one, until it was read.
@@ -96,8 +98,10 @@ pub enum Action {
     Step(i8),
     /// A picture of what is seen.
     Keep(Keep),
-    /// Record, or end it.
+    /// Record what arrives, or end it.
     Record,
+    /// Record what is compared, or end it.
+    Film,
     /// A blind test has come to its end.
     Outcome,
     /// Dark, light, or as the system has it: the next of them.

@@ -71,6 +71,11 @@ impl Keeping {
         darkroom::place(&self.folder, "call", "mp4")
     }
 
+    /// Where the next film goes, of these sides.
+    pub(crate) fn film(&self, sides: &str) -> Result<PathBuf, String> {
+        darkroom::place(&self.folder, sides, "mp4")
+    }
+
     fn view(&self, ctx: &Context, shown: Option<Shown>, folder: Option<PathBuf>) -> Result<(), String> {
         let (Some(shown), Some(door)) = (shown, self.room.as_ref().and_then(Darkroom::door)) else {
             return Err("There is no view to keep yet.".to_owned());

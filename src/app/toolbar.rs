@@ -5,19 +5,15 @@ use egui::{Button, Label, RichText, Ui, vec2};
 use super::{
     commands::{Command, key_of},
     compare::{Layout, Zoom},
+    controls::Controls,
     paint::Pictures,
-    stage::Compare,
     style,
 };
 
 /// Draws the row. What concerns the view is done where the pictures are placed, so it comes back as commands.
-pub(crate) fn show(
-    ui: &mut Ui,
-    pictures: &Pictures,
-    compare: &mut Compare,
-    graphs: bool,
-    recording: bool,
-) -> Vec<Command> {
+pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) -> Vec<Command> {
+    let Controls { graphs, recording, filming, .. } = *controls;
+    let compare = &mut controls.compare;
     let mut todo = Vec::new();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
@@ -98,12 +94,17 @@ pub(crate) fn show(
             todo.push(Command::Graphs);
         }
         let p = style::palette(ui);
-        let text = if recording { RichText::new("Recording").color(p.danger) } else { RichText::new("More") };
+        let text =
+            if recording || filming { RichText::new("Recording").color(p.danger) } else { RichText::new("More") };
         ui.menu_button(text, |ui| {
             let record = if recording { "End the recording" } else { "Record what arrives as MP4" };
-            for (text, command) in
-                [(record, Command::Record), ("Blind test", Command::Blind), ("Colours", Command::Look)]
-            {
+            let film = if filming { "End the recording of the sides" } else { "Record both sides as MP4" };
+            for (text, command) in [
+                (record, Command::Record),
+                (film, Command::Film),
+                ("Blind test", Command::Blind),
+                ("Colours", Command::Look),
+            ] {
                 if item(ui, text, false, command) {
                     todo.push(command);
                 }

@@ -1,4 +1,4 @@
-//! Records what arrives while a call runs.
+//! Records access units as they come: what arrives, or the film of what is seen.
 
 use std::{path::PathBuf, sync::Mutex};
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// Whether something is recorded, and where to.
 #[derive(Debug, Default)]
-pub(super) struct Recorder(Mutex<State>);
+pub(crate) struct Recorder(Mutex<State>);
 
 #[derive(Debug, Default)]
 enum State {
@@ -25,12 +25,12 @@ enum State {
 
 impl Recorder {
     /// Records into `path` from the next keyframe on.
-    pub(super) fn start(&self, path: PathBuf) {
+    pub(crate) fn start(&self, path: PathBuf) {
         *lock(&self.0) = State::Waiting(path, 1);
     }
 
     /// Ends the recording; none if nothing has been recorded.
-    pub(super) fn stop(&self) -> Result<Option<Recorded>, RecordError> {
+    pub(crate) fn stop(&self) -> Result<Option<Recorded>, RecordError> {
         match std::mem::take(&mut *lock(&self.0)) {
             State::Off | State::Waiting(..) => Ok(None),
             State::Running(recording, ..) | State::Torn(recording, ..) => recording.finish().map(Some),
@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// Units are missing before the next one.
-    pub(super) fn gap(&self) {
+    pub(crate) fn gap(&self) {
         let mut state = lock(&self.0);
         *state = match std::mem::take(&mut *state) {
             State::Running(recording, path, n) => State::Torn(recording, path, n),
@@ -47,7 +47,7 @@ impl Recorder {
     }
 
     /// Takes a unit; true when a keyframe would help.
-    pub(super) fn unit(&self, unit: &ReceivedUnit) -> Result<bool, RecordError> {
+    pub(crate) fn unit(&self, unit: &ReceivedUnit) -> Result<bool, RecordError> {
         let mut state = lock(&self.0);
         let taken = std::mem::take(&mut *state);
         // What fails leaves the recorder off.

@@ -90,6 +90,7 @@ pub(crate) fn controls() -> Controls {
         graphs: false,
         shown: None,
         recording: false,
+        filming: false,
         blind: None,
         outcome: None,
         stats: true,
