@@ -273,6 +273,7 @@ impl App {
         }
         let mut page = StartPage::new(&self.plan.source, summary(&self.plan));
         (page.links, page.clips) = (self.settings.links.clone(), self.settings.clips.clone());
+        page.formats.clone_from(&self.settings.formats);
         page.look = self.settings.look.name();
         Page::Start(Box::new(page))
     }
@@ -371,12 +372,17 @@ impl eframe::App for App {
                 let again = self.again.take_if(|_| !page.busy);
                 let begin = page.show(ui).or(again.map(|link| Begin { source: self.plan.source.clone(), link }));
                 let look_wanted = std::mem::take(&mut page.look_wanted);
+                let formats = (page.formats != self.settings.formats).then(|| page.formats.clone());
                 if let Some(Begin { source, link }) = begin {
                     self.plan.source = source;
                     self.begin(&ctx, link);
                 } else {
                     let closing = &mut self.closing;
                     preview::tend(&ctx, page, &mut self.preview, closing, &self.cameras, &mut self.textures);
+                }
+                if let Some(formats) = formats {
+                    self.settings.formats = formats;
+                    self.write_settings();
                 }
                 if look_wanted {
                     self.next_look(&ctx);

@@ -2,7 +2,7 @@
 
 use crate::frame::Size;
 use serde::Serialize;
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// How a camera packs its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -20,6 +20,11 @@ pub enum Pixels {
     Rgb,
     /// B, G, R.
     Bgr,
+}
+
+impl Pixels {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Yuyv, Self::Nv12, Self::Mjpeg, Self::Grey, Self::Rgb, Self::Bgr];
 }
 
 impl fmt::Display for Pixels {
@@ -52,6 +57,40 @@ impl Format {
     /// The picture's size, if it is one that the program handles.
     pub fn size(&self) -> Option<Size> {
         Size::new(self.width, self.height).ok()
+    }
+}
+
+impl Format {
+    /// As it is written in `camera:N:FORMAT` and in settings: `1280x720@30:MJPEG`.
+    pub fn word(&self) -> String {
+        format!("{}x{}@{}:{}", self.width, self.height, self.fps, self.pixels)
+    }
+}
+
+/// What is not written as [`Format::word`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a camera's format: write it as WIDTHxHEIGHT@RATE:PIXELS, for example 1280x720@30:MJPEG")]
+pub struct UnknownFormat(String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    /// ```
+    /// # use clearcall::devices::Format;
+    /// let format: Format = "1280x720@30:mjpeg".parse().unwrap();
+    /// assert_eq!((format.width, format.fps, format.word().as_str()), (1280, 30, "1280x720@30:MJPEG"));
+    /// assert!("1280x720".parse::<Format>().is_err() && "1280x720@0:YUYV".parse::<Format>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        let read = || {
+            let (picture, pixels) = text.split_once(':')?;
+            let (size, fps) = picture.split_once('@')?;
+            let size: Size = size.parse().ok()?;
+            let fps = fps.parse().ok().filter(|fps| (1..=1000).contains(fps))?;
+            let pixels = Pixels::ALL.into_iter().find(|p| p.to_string().eq_ignore_ascii_case(pixels))?;
+            Some(Self { width: size.width(), height: size.height(), fps, pixels })
+        };
+        read().ok_or_else(|| UnknownFormat(text.to_owned()))
     }
 }
 
@@ -110,6 +149,17 @@ mod tests {
         let json = serde_json::to_string(&camera).unwrap();
         let format = r#"{"width":1280,"height":720,"fps":30,"pixels":"MJPEG"}"#;
         assert_eq!(json, format!(r#"{{"index":2,"name":"HD","formats":[{format}]}}"#));
+    }
+
+    #[test]
+    fn formats_are_read_as_they_are_written() {
+        for pixels in Pixels::ALL {
+            let format = Format { width: 640, height: 360, fps: 15, pixels };
+            assert_eq!(format.word().parse(), Ok(format));
+        }
+        for wrong in ["", "640x360", "640x360@15", "640x360@:YUYV", "640x360@15:I420", "0x360@15:YUYV", "640@15:YUYV"] {
+            assert!(wrong.parse::<Format>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

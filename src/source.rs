@@ -5,7 +5,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::frame::{Frame, Size};
+use crate::{
+    devices::Format,
+    frame::{Frame, Size},
+};
 
 #[cfg(feature = "camera")]
 pub mod camera;
@@ -15,8 +18,8 @@ pub mod scene;
 /// A source as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SourceSpec {
-    /// The camera with this number.
-    Camera(u32),
+    /// The camera with this number, in this format; without one in that nearest to what is sent.
+    Camera(u32, Option<Format>),
     /// A video file, looped.
     Clip(PathBuf),
     /// The moving picture that the program draws itself.
@@ -27,7 +30,9 @@ pub enum SourceSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Not a source.
-    #[error("'{0}' is not a source: use camera, camera:N (N from 0), scene, or the path of a video")]
+    #[error(
+        "'{0}' is not a source: use camera, camera:N (N from 0), camera:N:FORMAT (as in 1280x720@30:MJPEG), scene, or the path of a video"
+    )]
     Spec(String),
     /// The file.
     #[error(transparent)]
@@ -54,8 +59,10 @@ impl FromStr for SourceSpec {
 
     /// ```
     /// # use clearcall::source::SourceSpec;
-    /// assert_eq!("camera".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(0));
-    /// assert_eq!("camera:2".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(2));
+    /// assert_eq!("camera".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(0, None));
+    /// assert_eq!("camera:2".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(2, None));
+    /// let format = "640x480@30:YUYV".parse().ok();
+    /// assert_eq!("camera:0:640x480@30:YUYV".parse::<SourceSpec>().unwrap(), SourceSpec::Camera(0, format));
     /// assert_eq!("scene".parse::<SourceSpec>().unwrap(), SourceSpec::Scene);
     /// assert_eq!("./scene".parse::<SourceSpec>().unwrap(), SourceSpec::Clip("./scene".into()));
     /// assert!("camera:front".parse::<SourceSpec>().is_err());
@@ -66,9 +73,15 @@ impl FromStr for SourceSpec {
         match s {
             "" => Err(error()),
             "scene" => Ok(Self::Scene),
-            "camera" => Ok(Self::Camera(0)),
+            "camera" => Ok(Self::Camera(0, None)),
             _ => match s.strip_prefix("camera:") {
-                Some(number) => number.parse().map(Self::Camera).map_err(|_| error()),
+                Some(which) => {
+                    let (number, format) = match which.split_once(':') {
+                        Some((number, format)) => (number, Some(format.parse().map_err(|_| error())?)),
+                        None => (which, None),
+                    };
+                    number.parse().map(|number| Self::Camera(number, format)).map_err(|_| error())
+                }
                 None => Ok(Self::Clip(s.into())),
             },
         }
@@ -78,7 +91,8 @@ impl FromStr for SourceSpec {
 impl fmt::Display for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Camera(number) => write!(f, "camera:{number}"),
+            Self::Camera(number, None) => write!(f, "camera:{number}"),
+            Self::Camera(number, Some(format)) => write!(f, "camera:{number}:{}", format.word()),
             Self::Clip(path) => write!(f, "{}", path.display()),
             Self::Scene => f.write_str("scene"),
         }
@@ -130,9 +144,9 @@ pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceErro
         SourceSpec::Clip(path) => Ok(Box::new(clip::Clip::open(path)?)),
         SourceSpec::Scene => Ok(Box::new(scene::Scene::new(wish.size, wish.fps)?)),
         #[cfg(feature = "camera")]
-        SourceSpec::Camera(number) => Ok(Box::new(camera::Camera::open(*number, wish)?)),
+        SourceSpec::Camera(number, format) => Ok(Box::new(camera::Camera::open(*number, *format, wish)?)),
         #[cfg(not(feature = "camera"))]
-        SourceSpec::Camera(_) => Err(SourceError::Unavailable {
+        SourceSpec::Camera(..) => Err(SourceError::Unavailable {
             source_name: spec.to_string(),
             why: "this program was built without cameras (cargo feature `camera`); use --source scene".to_owned(),
         }),
@@ -145,10 +159,14 @@ mod tests {
 
     #[test]
     fn specs_are_written_as_they_are_read() {
-        for text in ["camera:0", "camera:17", "scene", "clip.mp4", "/a b/c.y4m", "camera.mp4"] {
+        for text in
+            ["camera:0", "camera:17", "camera:2:1280x720@30:MJPEG", "scene", "clip.mp4", "/a b/c.y4m", "camera.mp4"]
+        {
             assert_eq!(text.parse::<SourceSpec>().unwrap().to_string(), text);
         }
-        for text in ["", "camera:", "camera:-1", "camera:4294967296"] {
+        for text in
+            ["", "camera:", "camera:-1", "camera:4294967296", "camera:0:", "camera:0:large", "camera::640x480@30:YUYV"]
+        {
             assert!(text.parse::<SourceSpec>().is_err(), "{text}");
         }
     }

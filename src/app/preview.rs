@@ -32,7 +32,9 @@ pub(crate) fn tend(
     cameras: &Mutex<Option<Vec<Camera>>>,
     textures: &mut Textures,
 ) {
-    page.cameras = cameras.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(cameras) = cameras.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        page.cameras_are_known(cameras);
+    }
     // While a call is hanging up it may still have the camera.
     let wanted = if page.busy { None } else { page.preview_of() };
     if preview.as_ref().map(Preview::spec) != wanted.as_ref() {

@@ -93,6 +93,8 @@ pub struct Settings {
     pub links: Vec<String>,
     /// Clips that were sent, newest first.
     pub clips: Vec<String>,
+    /// The formats that were chosen for cameras, by their names.
+    pub formats: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -113,6 +115,7 @@ impl Default for Settings {
             vivid: 0.0,
             links: Vec::new(),
             clips: Vec::new(),
+            formats: Vec::new(),
         }
     }
 }
@@ -143,6 +146,7 @@ impl Settings {
         settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
         settings.links.truncate(RECENT);
         settings.clips.truncate(RECENT);
+        settings.formats.truncate(RECENT);
         settings
     }
 

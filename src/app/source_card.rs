@@ -8,7 +8,15 @@ use super::{
     start_page::{Card, SourceKind, StartPage, recent},
     style,
 };
-use crate::source::SourceSpec;
+use crate::{
+    devices::{Camera, Format},
+    source::SourceSpec,
+};
+
+/// Cameras whose formats are remembered.
+const REMEMBERED: usize = 8;
+/// Formats that are offered: some cameras list hundreds.
+const OFFERED: usize = 200;
 
 /// The look at the source.
 const PREVIEW: (f32, f32) = (152.0, 114.0);
@@ -73,6 +81,7 @@ impl StartPage {
             style::quiet(ui, if self.cameras.is_none() { "looking for cameras…" } else { "no camera was found" });
             return;
         };
+        let before = self.camera;
         let chosen = cameras.iter().find(|c| c.index == self.camera);
         egui::ComboBox::from_id_salt("camera")
             .selected_text(chosen.map_or("choose one", |c| c.name.as_str()))
@@ -85,13 +94,21 @@ impl StartPage {
             })
             .response
             .accessible_name("Camera");
-        if let Some(camera) = chosen {
-            let formats: Vec<String> = camera.formats.iter().map(ToString::to_string).collect();
-            let text = camera.problem.clone().or(formats.first().cloned()).unwrap_or_default();
-            let quiet = RichText::new(text).color(style::palette(ui).quiet);
-            let hint = format!("The format nearest to what is sent is taken, of:\n{}", formats.join("\n"));
-            ui.add(Label::new(quiet).truncate()).on_hover_text(hint);
+        if self.camera != before {
+            let now = cameras.iter().find(|c| c.index == self.camera);
+            self.format = now.and_then(|camera| remembered(&self.formats, camera));
+        } else if let Some(camera) = chosen {
+            choose_format(ui, camera, &mut self.format, &mut self.formats);
         }
+    }
+
+    /// Takes the format that was chosen for the camera before, when the cameras have just become known.
+    pub(super) fn cameras_are_known(&mut self, cameras: Vec<Camera>) {
+        if self.cameras.is_none() && self.format.is_none() {
+            let camera = cameras.iter().find(|c| c.index == self.camera);
+            self.format = camera.and_then(|camera| remembered(&self.formats, camera));
+        }
+        self.cameras = Some(cameras);
     }
 
     fn look_at_it(&self, ui: &mut Ui) {
@@ -131,7 +148,7 @@ impl StartPage {
     pub(super) fn chosen(&self) -> Result<SourceSpec, String> {
         match self.source {
             SourceKind::Scene => Ok(SourceSpec::Scene),
-            SourceKind::Camera => Ok(SourceSpec::Camera(self.camera)),
+            SourceKind::Camera => Ok(SourceSpec::Camera(self.camera, self.format)),
             SourceKind::Clip => {
                 let path = self.clip.trim();
                 if path.is_empty() {
@@ -143,5 +160,70 @@ impl StartPage {
                 }
             }
         }
+    }
+}
+
+/// The formats of a camera, or why they are not known.
+fn choose_format(ui: &mut Ui, camera: &Camera, format: &mut Option<Format>, chosen: &mut Vec<(String, String)>) {
+    if camera.formats.is_empty() {
+        let text = camera.problem.clone().unwrap_or_default();
+        let quiet = RichText::new(&text).color(style::palette(ui).quiet);
+        ui.add(Label::new(quiet).truncate()).on_hover_text(text);
+        return;
+    }
+    let before = *format;
+    egui::ComboBox::from_id_salt("camera format")
+        .selected_text(format.map_or("Automatic".to_owned(), |f| f.to_string()))
+        .width(ui.available_width().clamp(80.0, 240.0))
+        .truncate()
+        .show_ui(ui, |ui| {
+            ui.selectable_value(format, None, "Automatic: the nearest to what is sent");
+            for one in camera.formats.iter().take(OFFERED) {
+                ui.selectable_value(format, Some(*one), one.to_string());
+            }
+        })
+        .response
+        .on_hover_text("How the camera sends: size, frames a second, and how pixels are packed")
+        .accessible_name("Camera format");
+    if *format != before {
+        chosen.retain(|(name, _)| *name != camera.name);
+        if let Some(format) = format {
+            chosen.insert(0, (camera.name.clone(), format.word()));
+        }
+        chosen.truncate(REMEMBERED);
+    }
+}
+
+/// The format that was chosen for a camera with this name, if it still has it.
+fn remembered(chosen: &[(String, String)], camera: &Camera) -> Option<Format> {
+    let (_, word) = chosen.iter().find(|(name, _)| *name == camera.name)?;
+    word.parse().ok().filter(|format| camera.formats.contains(format))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remembered_format_is_taken_by_the_camera_that_has_it() {
+        let formats: Vec<Format> = ["1280x720@30:MJPEG", "640x480@30:YUYV"].map(|f| f.parse().unwrap()).into();
+        let camera = |index, name: &str, formats: &[Format]| Camera {
+            index,
+            name: name.to_owned(),
+            formats: formats.to_vec(),
+            problem: None,
+        };
+        let known = vec![camera(0, "HD", &formats), camera(1, "Old", &formats[1..])];
+        let mut page = StartPage::new(&SourceSpec::Camera(0, None), String::new());
+        page.formats =
+            vec![("Old".to_owned(), "1280x720@30:MJPEG".to_owned()), ("HD".to_owned(), "640x480@30:YUYV".to_owned())];
+        page.cameras_are_known(known.clone());
+        assert_eq!(page.chosen(), Ok(SourceSpec::Camera(0, Some(formats[1]))));
+        assert_eq!(remembered(&page.formats, &known[1]), None, "it has no such format");
+        // What the command line says comes first.
+        let mut page = StartPage { format: Some(formats[0]), ..page };
+        page.cameras = None;
+        page.cameras_are_known(known);
+        assert_eq!(page.format, Some(formats[0]));
     }
 }

@@ -5,7 +5,12 @@ use std::net::SocketAddr;
 use egui::{RichText, TextureId, Ui, vec2};
 
 use super::{settings::Look, style};
-use crate::{devices::Camera, frame::Size, pipeline::Link, source::SourceSpec};
+use crate::{
+    devices::{Camera, Format},
+    frame::Size,
+    pipeline::Link,
+    source::SourceSpec,
+};
 
 /// The width of the buttons at the right end of a row.
 const SIDE_BUTTON: f32 = 80.0;
@@ -55,6 +60,10 @@ pub struct StartPage {
     pub source: SourceKind,
     /// Which camera.
     pub camera: u32,
+    /// In which format; none takes the nearest to what is sent.
+    pub format: Option<Format>,
+    /// The formats that were chosen before, by the cameras' names.
+    pub formats: Vec<(String, String)>,
     /// Which file.
     pub clip: String,
     /// Where `host` listens.
@@ -100,6 +109,8 @@ impl StartPage {
         let mut page = Self {
             source: SourceKind::Scene,
             camera: 0,
+            format: None,
+            formats: Vec::new(),
             clip: String::new(),
             listen: "127.0.0.1:4480".to_owned(),
             join: String::new(),
@@ -117,7 +128,9 @@ impl StartPage {
         };
         match source {
             SourceSpec::Scene => {}
-            SourceSpec::Camera(n) => (page.source, page.camera) = (SourceKind::Camera, *n),
+            SourceSpec::Camera(n, format) => {
+                (page.source, page.camera, page.format) = (SourceKind::Camera, *n, *format);
+            }
             SourceSpec::Clip(path) => (page.source, page.clip) = (SourceKind::Clip, path.display().to_string()),
         }
         page

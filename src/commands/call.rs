@@ -110,7 +110,7 @@ fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
 
 fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<Plan> {
     let source = send.source.unwrap_or_else(|| match devices::cameras() {
-        Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index),
+        Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
     });
     let asked = receive.model.as_str();

@@ -75,8 +75,17 @@ pub enum CameraError {
 
 /// Makes devices of numbers. The program's is nokhwa's; tests bring their own.
 trait Backend: Send + Sync {
-    /// Opens camera `number` in the format nearest to the wish. May block.
-    fn open(&self, number: u32, wish: &Wish) -> Result<Box<dyn Device>, CameraError>;
+    /// Opens camera `number` in the format that is wanted. May block.
+    fn open(&self, number: u32, wanted: &Wanted) -> Result<Box<dyn Device>, CameraError>;
+}
+
+/// How a camera is to send.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    /// In this format, if it has it.
+    format: Option<Format>,
+    /// Else in the one nearest to this.
+    wish: Wish,
 }
 
 /// An open camera. It stays on the thread that opened it.
@@ -140,7 +149,7 @@ const STUCK_AT_MOST: usize = 2;
 pub struct Camera {
     backend: Arc<dyn Backend>,
     number: u32,
-    wish: Wish,
+    wanted: Wanted,
     patience: Patience,
     about: About,
     size: Size,
@@ -157,20 +166,26 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Opens camera `number` in its format nearest to the wish, preferring pictures that need no decoding.
-    pub fn open(number: u32, wish: Wish) -> Result<Self, CameraError> {
-        Self::open_with(Arc::new(native::Native), number, wish, Patience::USUAL)
+    /// Opens camera `number` in `format`. Without one, or if the camera has it not, in its format nearest to the
+    /// wish, preferring pictures that need no decoding.
+    pub fn open(number: u32, format: Option<Format>, wish: Wish) -> Result<Self, CameraError> {
+        Self::open_with(Arc::new(native::Native), number, Wanted { format, wish }, Patience::USUAL)
     }
 
-    fn open_with(backend: Arc<dyn Backend>, number: u32, wish: Wish, patience: Patience) -> Result<Self, CameraError> {
-        let worker = Worker::start(Arc::clone(&backend), number, wish, patience.grace)?;
+    fn open_with(
+        backend: Arc<dyn Backend>,
+        number: u32,
+        wanted: Wanted,
+        patience: Patience,
+    ) -> Result<Self, CameraError> {
+        let worker = Worker::start(Arc::clone(&backend), number, wanted, patience.grace)?;
         let about = worker.opened(patience.open)?;
         let size = about.format.size().ok_or(CameraError::NoFormat(number))?;
         let now = Instant::now();
         Ok(Self {
             backend,
             number,
-            wish,
+            wanted,
             patience,
             about,
             size,
@@ -205,7 +220,7 @@ impl Camera {
             self.retry_at = Instant::now() + self.patience.retry;
             self.alive = Instant::now();
             self.fresh = true;
-            self.worker = Worker::start(Arc::clone(&self.backend), self.number, self.wish, self.patience.grace).ok();
+            self.worker = Worker::start(Arc::clone(&self.backend), self.number, self.wanted, self.patience.grace).ok();
         }
     }
 

@@ -1,14 +1,23 @@
 //! Which of a camera's formats to take.
 
+use super::Wanted;
 use crate::{
     devices::{Format, Pixels},
     source::Wish,
 };
 
-/// The format nearest to the wish: enough pictures a second first, then the size, then no JPEG.
-pub(super) fn choose(formats: &[Format], wish: &Wish) -> Option<Format> {
-    let usable = formats.iter().filter(|f| f.size().is_some() && f.fps > 0);
-    usable.min_by(|a, b| cost(a, wish).total_cmp(&cost(b, wish))).copied()
+/// The format that was asked for, if it is there; else the nearest to the wish: enough pictures a second first, then
+/// the size, then no JPEG.
+pub(super) fn choose(formats: &[Format], wanted: &Wanted) -> Option<Format> {
+    let usable = || formats.iter().filter(|f| f.size().is_some() && f.fps > 0);
+    if let Some(asked) = wanted.format {
+        if usable().any(|f| *f == asked) {
+            return Some(asked);
+        }
+        tracing::warn!("the camera has no format {asked}; the nearest to what is sent is taken");
+    }
+    let wish = &wanted.wish;
+    usable().min_by(|a, b| cost(a, wish).total_cmp(&cost(b, wish))).copied()
 }
 
 /// What a format lacks or has too much of.
@@ -39,7 +48,7 @@ mod tests {
 
     fn chosen(width: u32, height: u32, fps: f32, formats: &[Format]) -> String {
         let wish = Wish { size: Size::new(width, height).unwrap(), fps };
-        choose(formats, &wish).map(|f| f.to_string()).unwrap_or_default()
+        choose(formats, &Wanted { format: None, wish }).map(|f| f.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -59,6 +68,15 @@ mod tests {
         assert_eq!(chosen(640, 480, 30.0, &formats), "640x480 at 30 frames/s, YUYV");
         assert_eq!(chosen(1280, 720, 10.0, &formats), "1280x720 at 10 frames/s, YUYV");
         assert_eq!(chosen(320, 240, 15.0, &formats), "320x240 at 30 frames/s, YUYV");
+    }
+
+    #[test]
+    fn what_was_asked_for_is_taken_if_it_is_there() {
+        let formats = [format(640, 480, 30, Pixels::Yuyv), format(1920, 1080, 5, Pixels::Yuyv)];
+        let wish = Wish { size: Size::new(640, 480).unwrap(), fps: 30.0 };
+        let taken = |asked| choose(&formats, &Wanted { format: Some(asked), wish });
+        assert_eq!(taken(formats[1]), Some(formats[1]));
+        assert_eq!(taken(format(1920, 1080, 30, Pixels::Yuyv)), Some(formats[0]));
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The system's cameras, through nokhwa.
 
-use super::{About, Backend, CameraError, Device, Raw, choose::choose};
+use super::{About, Backend, CameraError, Device, Raw, Wanted, choose::choose};
 use crate::{
     devices::{Camera as Listed, DevicesError, Format, Pixels},
     frame::Size,
-    source::Wish,
 };
 use nokhwa::{
     Buffer, Camera, NokhwaError,
@@ -94,7 +93,7 @@ fn ours(f: CameraFormat) -> Option<Format> {
 pub(super) struct Native;
 
 impl Backend for Native {
-    fn open(&self, number: u32, wish: &Wish) -> Result<Box<dyn Device>, CameraError> {
+    fn open(&self, number: u32, wanted: &Wanted) -> Result<Box<dyn Device>, CameraError> {
         let infos = infos()?;
         let Some((_, info)) = infos.iter().find(|(index, _)| *index == number) else {
             let others: Vec<_> = infos.iter().map(|(i, info)| format!("{i} ({})", info.human_name())).collect();
@@ -114,7 +113,7 @@ impl Backend for Native {
         let mut camera = first(number).map_err(refused)?;
         let all = camera.compatible_camera_formats().map_err(refused)?;
         let known: Vec<Format> = all.iter().filter_map(|f| ours(*f)).collect();
-        let best = choose(&known, wish).and_then(|best| all.iter().find(|f| ours(**f) == Some(best)));
+        let best = choose(&known, wanted).and_then(|best| all.iter().find(|f| ours(**f) == Some(best)));
         if let Some(best) = best.filter(|best| **best != camera.camera_format()) {
             let exactly = RequestedFormat::with_formats(RequestedFormatType::Exact(*best), frame_formats());
             // Some drivers list what they then refuse: what is set now is good enough.

@@ -46,7 +46,7 @@ struct Fake {
 struct FakeDevice(VecDeque<Step>);
 
 impl Backend for Fake {
-    fn open(&self, number: u32, _: &Wish) -> Result<Box<dyn Device>, CameraError> {
+    fn open(&self, number: u32, _: &Wanted) -> Result<Box<dyn Device>, CameraError> {
         let opening = self.openings.lock().unwrap().pop_front();
         match opening {
             Some(Opening::Sends(steps)) => Ok(Box::new(FakeDevice(steps.into()))),
@@ -102,7 +102,8 @@ const PATIENCE: Patience = Patience {
 
 fn open(openings: Vec<Opening>, patience: Patience) -> Result<Camera, CameraError> {
     let wish = Wish { size: Size::new(4, 2).unwrap(), fps: 30.0 };
-    Camera::open_with(Arc::new(Fake { openings: Mutex::new(openings.into()) }), 7, wish, patience)
+    let wanted = Wanted { format: None, wish };
+    Camera::open_with(Arc::new(Fake { openings: Mutex::new(openings.into()) }), 7, wanted, patience)
 }
 
 /// The luma of the next picture, or the notice.
@@ -255,6 +256,6 @@ fn what_cannot_be_opened_says_why() {
 #[test]
 fn the_systems_own_cameras_have_no_such_number() {
     let wish = Wish { size: Size::new(640, 480).unwrap(), fps: 30.0 };
-    let e = Camera::open(4_000_000, wish).err().unwrap().to_string();
+    let e = Camera::open(4_000_000, None, wish).err().unwrap().to_string();
     assert!(e.contains("--source scene"), "{e}");
 }

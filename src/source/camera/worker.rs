@@ -1,7 +1,7 @@
 //! The thread that a camera lives on, and what it shares with whoever reads.
 
-use super::{About, Backend, CameraError, convert};
-use crate::{frame::Frame, source::Wish};
+use super::{About, Backend, CameraError, Wanted, convert};
+use crate::frame::Frame;
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -89,7 +89,7 @@ impl Worker {
     pub(super) fn start(
         backend: Arc<dyn Backend>,
         number: u32,
-        wish: Wish,
+        wanted: Wanted,
         grace: Duration,
     ) -> Result<Self, CameraError> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
@@ -98,7 +98,7 @@ impl Worker {
             .name(format!("camera {number}"))
             .spawn(move || {
                 let finish = Finish(theirs);
-                run(&*backend, number, &wish, &finish.0);
+                run(&*backend, number, &wanted, &finish.0);
             })
             .map_err(|e| CameraError::Refused { number, why: format!("no thread for it: {e}") })?;
         Ok(Self { shared, thread: Some(thread), number, grace })
@@ -166,8 +166,8 @@ impl Drop for Finish {
 }
 
 /// The thread's life: open, read and convert until told to stop or the camera is gone.
-fn run(backend: &dyn Backend, number: u32, wish: &Wish, shared: &Shared) {
-    let mut device = match backend.open(number, wish) {
+fn run(backend: &dyn Backend, number: u32, wanted: &Wanted, shared: &Shared) {
+    let mut device = match backend.open(number, wanted) {
         Ok(device) => device,
         Err(e) => return shared.change(|state| state.ended = Some(Ended::NotOpened(e))),
     };
