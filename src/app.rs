@@ -163,6 +163,7 @@ impl App {
         let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
         settings.look.apply(&cc.egui_ctx);
+        cc.egui_ctx.set_zoom_factor(settings.zoom);
         let gpu = cc
             .wgpu_render_state
             .as_ref()
@@ -363,6 +364,7 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        self.settings.zoom = ctx.zoom_factor();
         match &mut self.page {
             Page::Start(page) => {
                 page.busy = self.endings.busy();

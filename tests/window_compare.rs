@@ -210,6 +210,8 @@ fn twice_as_large_text_leaves_room_for_the_pictures() {
     harness.run();
     let window = harness.ctx.content_rect();
     for name in ["Hang up", "Side A", "Side B", "Hide me", "Save"] {
+        harness.get_by_label(name).scroll_to_me();
+        harness.run();
         let rect = harness.get_by_label(name).rect();
         assert!(window.contains_rect(rect), "{name} at {rect:?} in {window:?}");
     }

@@ -33,11 +33,14 @@ pub(crate) fn question(ui: &mut Ui, blind: &Blind) -> Option<Said> {
                 said = Some(Said::Answer(answer));
             }
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.button("Stop the test").on_hover_text("Escape").clicked() {
-                said = Some(Said::Stop);
-            }
-        });
+        let stop = |ui: &mut Ui| ui.button("Stop the test").on_hover_text("Escape").clicked();
+        let stopped = match ui.ctx().content_rect().width() < 780.0 {
+            true => stop(ui),
+            false => ui.with_layout(Layout::right_to_left(Align::Center), stop).inner,
+        };
+        if stopped {
+            said = Some(Said::Stop);
+        }
     });
     said
 }
@@ -59,7 +62,9 @@ pub(crate) fn keys(ui: &Ui) -> Option<Said> {
 /// Draws the result over the page; true when it was read.
 pub(crate) fn result(ui: &Ui, outcome: &Outcome) -> bool {
     let modal = Modal::new(Id::unique("clearcall blind test")).show(ui.ctx(), |ui| {
-        ui.set_max_width(520.0);
+        let room = ui.ctx().content_rect().size();
+        ui.set_max_width((room.x - 60.0).min(520.0));
+        let (name_width, whole) = if room.x < 520.0 { (120.0, 160.0) } else { (150.0, 240.0) };
         ui.label(RichText::new("What you saw").heading().strong());
         ui.add_space(6.0);
         let p = style::palette(ui);
@@ -69,11 +74,10 @@ pub(crate) fn result(ui: &Ui, outcome: &Outcome) -> bool {
             ("no difference", outcome.same, p.quiet),
         ] {
             ui.horizontal(|ui| {
-                ui.allocate_ui_with_layout(vec2(150.0, 20.0), Layout::left_to_right(Align::Center), |ui| {
-                    ui.set_min_width(150.0);
+                ui.allocate_ui_with_layout(vec2(name_width, 20.0), Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_min_width(name_width);
                     ui.add(Label::new(RichText::new(name).color(colour).strong()).truncate());
                 });
-                let whole = 240.0;
                 let (rect, _) = ui.allocate_exact_size(vec2(whole, 14.0), egui::Sense::hover());
                 ui.painter().rect_filled(rect, 4.0, p.ground);
                 let share = count as f32 / outcome.rounds.len().max(1) as f32;

@@ -3,7 +3,7 @@
 //! It is a function of [`CallView`] (what there is to see) and [`Controls`] (what the person has set);
 //! what the person does comes back as [`Action`]s.
 
-use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, TextureId, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, TextureId, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 use super::{
     blind::Blind,
@@ -26,6 +26,10 @@ pub use super::controls::{Action, Controls, Keep};
 
 const TOP: f32 = 48.0;
 const GAP: f32 = 8.0;
+/// A window that is smaller, in points, has its parts below each other.
+const ROOMY: (f32, f32) = (780.0, 520.0);
+/// What the graphs need.
+const GRAPHS_HEIGHT: f32 = 470.0;
 
 /// A network that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,73 +84,165 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
     let mut todo = commands::pressed(ui);
     todo.extend(sheets::show(ui, &mut controls.sheet));
     todo.iter().for_each(|command| obey(*command, view, controls, &mut actions));
-    let panel = |p: egui::Panel| p.resizable(false).show_separator_line(false);
-
-    let bar = style::bar(ui);
-    panel(egui::Panel::top("call bar")).exact_size(TOP).frame(bar).show(ui, |ui| top(ui, view, controls, &mut actions));
     let pictures = view.pictures.filter(|_| matches!(view.state, State::Connected { .. }));
-    if let Some(blind) = controls.blind.as_ref().filter(|_| pictures.is_some()) {
-        let said = panel(egui::Panel::bottom("blind")).frame(bar).show(ui, |ui| blind_page::question(ui, blind)).inner;
-        said.into_iter().for_each(|said| answered(said, view, controls, &mut actions));
-    } else if let Some(pictures) = pictures {
-        let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
-        let tools = panel(egui::Panel::top("tools")).frame(thin);
-        let chosen = tools.show(ui, |ui| toolbar::show(ui, pictures, controls)).inner;
-        chosen.iter().for_each(|command| obey(*command, view, controls, &mut actions));
-        todo.extend(chosen);
+    let room = ui.ctx().content_rect().size();
+    let small = room.x < ROOMY.0 || room.y < ROOMY.1;
+    let mut parts = Parts { view, pictures, controls, actions: &mut actions, todo, stacked: small };
+    if small {
+        stacked(ui, &mut parts, room)
+    } else {
+        panels(ui, &mut parts)
     }
-    panel(egui::Panel::bottom("call controls"))
-        .frame(bar)
-        .show(ui, |ui| setting::show(ui, view, controls, &mut actions));
-    // There is nothing to count while the other side is waited for.
-    let counting = matches!(view.state, State::Starting | State::Connected { .. } | State::Ended { .. });
-    if controls.stats && counting {
-        panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::HEIGHT).frame(bar).show(ui, |ui| {
-            if stats_panel::show(ui, view.stats, view.fps) {
-                actions.push(Action::CopyStats);
-            }
-        });
-    }
-    if controls.graphs && pictures.is_some() && controls.blind.is_none() {
-        let two = controls.compare.two(controls.model);
-        panel(egui::Panel::right("graphs")).exact_size(graphs::WIDTH).frame(bar).show(ui, |ui| {
-            graphs::show(ui, view.trace, two, view.models, view.truth);
-        });
-    }
-    let ground = egui::Frame::new().inner_margin(GAP);
-    egui::CentralPanel::default().frame(ground).show(ui, |ui| match pictures {
-        Some(pictures) => {
-            let (models, model) = (view.models, controls.model);
-            let scores = |side| if view.truth { view.trace.newest(side) } else { None };
-            let why = controls.auto.then_some(view.stats.model_reason.as_str());
-            let engine = view.stats.engine;
-            let seen = Seen { pictures, models, engine, model, why, off: view.off, masked: false, scores: &scores };
-            match &controls.blind {
-                None => controls.shown = stage::show(ui, &seen, &mut controls.compare, &todo),
-                Some(blind) => {
-                    let mut compare = Compare { layout: compare::Layout::SideBySide, ..controls.compare.clone() };
-                    if blind.swapped() {
-                        compare.swap();
-                    }
-                    (compare.loupe, compare.read_out) = (false, false);
-                    let seen = Seen { masked: true, ..seen };
-                    stage::show(ui, &seen, &mut compare, &todo);
-                    controls.compare.view = compare.view;
-                }
-            }
-        }
-        None => {
-            let area = ui.available_rect_before_wrap().expand(GAP);
-            ui.painter().rect_filled(area, 0.0, style::palette(ui).ground);
-            waiting::show(ui, view.state, view.again, controls, &mut actions);
-        }
-    });
     settle(controls, &mut actions);
     if controls.outcome.as_ref().is_some_and(|outcome| blind_page::result(ui, outcome)) {
         controls.outcome = None;
     }
     notices(ui, view.notices);
     actions
+}
+
+/// What the page is made of, wherever each part stands.
+struct Parts<'a, 'v> {
+    view: &'a CallView<'v>,
+    pictures: Option<&'v Pictures>,
+    controls: &'a mut Controls,
+    actions: &'a mut Vec<Action>,
+    /// What was asked for by keys and buttons, for the pictures.
+    todo: Vec<Command>,
+    /// They stand below each other.
+    stacked: bool,
+}
+
+impl Parts<'_, '_> {
+    fn top(&mut self, ui: &mut Ui) {
+        top(ui, self.view, self.controls, self.actions);
+    }
+
+    /// There is a question to be answered, and nothing else to be done.
+    fn asks(&self) -> bool {
+        self.controls.blind.is_some() && self.pictures.is_some()
+    }
+
+    fn question(&mut self, ui: &mut Ui) {
+        let said = self.controls.blind.as_ref().and_then(|blind| blind_page::question(ui, blind));
+        said.into_iter().for_each(|said| answered(said, self.view, self.controls, self.actions));
+    }
+
+    fn tools(&mut self, ui: &mut Ui) {
+        let Some(pictures) = self.pictures else { return };
+        let chosen = toolbar::show(ui, pictures, self.controls);
+        chosen.iter().for_each(|command| obey(*command, self.view, self.controls, self.actions));
+        self.todo.extend(chosen);
+    }
+
+    fn settings(&mut self, ui: &mut Ui) {
+        setting::show(ui, self.view, self.controls, self.actions);
+    }
+
+    /// There is nothing to count while the other side is waited for.
+    fn counts(&self) -> bool {
+        let counting = matches!(self.view.state, State::Starting | State::Connected { .. } | State::Ended { .. });
+        self.controls.stats && counting
+    }
+
+    fn numbers(&mut self, ui: &mut Ui) {
+        if stats_panel::show(ui, self.view.stats, self.view.fps) {
+            self.actions.push(Action::CopyStats);
+        }
+    }
+
+    fn draws(&self) -> bool {
+        self.controls.graphs && self.pictures.is_some() && self.controls.blind.is_none()
+    }
+
+    fn graphs(&self, ui: &mut Ui) {
+        let two = self.controls.compare.two(self.controls.model);
+        graphs::show(ui, self.view.trace, two, self.view.models, self.view.truth);
+    }
+
+    /// The pictures, or what stands in their place.
+    fn middle(&mut self, ui: &mut Ui) {
+        let (view, controls) = (self.view, &mut *self.controls);
+        let Some(pictures) = self.pictures else {
+            if !self.stacked {
+                let area = ui.available_rect_before_wrap().expand(GAP);
+                ui.painter().rect_filled(area, 0.0, style::palette(ui).ground);
+            }
+            return waiting::show(ui, view.state, view.again, !self.stacked, controls, self.actions);
+        };
+        let (models, model) = (view.models, controls.model);
+        // Of a network that does not run there is no score.
+        let known = |side| view.truth && !(view.off && side == SideChoice::Network(model));
+        let scores = |side| if known(side) { view.trace.newest(side) } else { None };
+        let why = controls.auto.then_some(view.stats.model_reason.as_str());
+        let engine = view.stats.engine;
+        let seen = Seen { pictures, models, engine, model, why, off: view.off, masked: false, scores: &scores };
+        let Some(blind) = &controls.blind else {
+            controls.shown = stage::show(ui, &seen, &mut controls.compare, &self.todo);
+            return;
+        };
+        let mut compare = Compare { layout: compare::Layout::SideBySide, ..controls.compare.clone() };
+        if blind.swapped() {
+            compare.swap();
+        }
+        (compare.loupe, compare.read_out) = (false, false);
+        stage::show(ui, &Seen { masked: true, ..seen }, &mut compare, &self.todo);
+        controls.compare.view = compare.view;
+    }
+}
+
+/// The parts along the edges of a window that has room for them.
+fn panels(ui: &mut Ui, parts: &mut Parts<'_, '_>) {
+    let panel = |p: egui::Panel| p.resizable(false).show_separator_line(false);
+    let bar = style::bar(ui);
+    panel(egui::Panel::top("call bar")).exact_size(TOP).frame(bar).show(ui, |ui| parts.top(ui));
+    if parts.asks() {
+        panel(egui::Panel::bottom("blind")).frame(bar).show(ui, |ui| parts.question(ui));
+    } else if parts.pictures.is_some() {
+        let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
+        panel(egui::Panel::top("tools")).frame(thin).show(ui, |ui| parts.tools(ui));
+    }
+    panel(egui::Panel::bottom("call controls")).frame(bar).show(ui, |ui| parts.settings(ui));
+    if parts.counts() {
+        let place = panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::HEIGHT);
+        place.frame(bar).show(ui, |ui| parts.numbers(ui));
+    }
+    if parts.draws() {
+        let place = panel(egui::Panel::right("graphs")).exact_size(graphs::WIDTH);
+        place.frame(bar).show(ui, |ui| parts.graphs(ui));
+    }
+    let ground = egui::Frame::new().inner_margin(GAP);
+    egui::CentralPanel::default().frame(ground).show(ui, |ui| parts.middle(ui));
+}
+
+/// The parts below each other, to be scrolled, where the window is small or the text large.
+fn stacked(ui: &mut Ui, parts: &mut Parts<'_, '_>, room: Vec2) {
+    let bar = style::bar(ui);
+    egui::CentralPanel::default().frame(bar).show(ui, |ui| {
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            let width = ui.available_width();
+            ui.allocate_ui(vec2(width, TOP - 14.0), |ui| parts.top(ui));
+            if parts.asks() {
+                parts.question(ui);
+            } else {
+                parts.tools(ui);
+            }
+            if parts.pictures.is_some() {
+                ui.allocate_ui(vec2(width, (0.8 * room.y).max(200.0)), |ui| parts.middle(ui));
+            } else {
+                parts.middle(ui);
+            }
+            ui.add_space(GAP);
+            parts.settings(ui);
+            if parts.counts() {
+                parts.numbers(ui);
+            }
+            if parts.draws() {
+                ui.allocate_ui(vec2(width, GRAPHS_HEIGHT), |ui| parts.graphs(ui));
+            }
+            style::follow_focus(ui);
+        });
+    });
 }
 
 /// Does what a key or the palette asks for; what concerns the view is done where the pictures are placed.
@@ -312,7 +408,7 @@ fn notices(ui: &Ui, notices: &[String]) {
                     .corner_radius(8.0)
                     .inner_margin(egui::Margin::symmetric(14, 8))
                     .show(ui, |ui| {
-                        ui.set_max_width(520.0);
+                        ui.set_max_width((ui.ctx().content_rect().width() - 60.0).min(520.0));
                         ui.add(Label::new(RichText::new(notice).color(p.text)).wrap());
                     });
             }

@@ -65,6 +65,8 @@ impl Look {
 pub struct Settings {
     /// Light or dark.
     pub look: Look,
+    /// How large everything is, 1 as the system has it.
+    pub zoom: f32,
     /// The numbers of each stage are shown.
     pub stats: bool,
     /// The graphs are shown.
@@ -101,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             look: Look::System,
+            zoom: 1.0,
             stats: true,
             graphs: false,
             layout: Layout::SideBySide,
@@ -142,6 +145,7 @@ impl Settings {
             .and_then(|text| serde_json::from_slice(&text).map_err(|e| tracing::warn!("{}: {e}", path.display())).ok());
         let mut settings: Self = read.unwrap_or_default();
         settings.gain = settings.gain.clamp(1, super::stage::MAX_GAIN);
+        settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
         settings.cpu_share = settings.cpu_share.clamp(5, 100);
         settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
         settings.links.truncate(RECENT);

@@ -48,7 +48,8 @@ fn help(ui: &Ui, sheet: &mut Sheet) {
             ui.close();
         }
         ui.add_space(4.0);
-        ScrollArea::vertical().max_height(room.y - 140.0).show(ui, |ui| {
+        let height = room.y - 140.0;
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             let columns = if room.x > 700.0 { 2 } else { 1 };
             ui.columns(columns, |uis| {
                 for group in Group::ALL {
@@ -62,7 +63,8 @@ fn help(ui: &Ui, sheet: &mut Sheet) {
             style::quiet(
                 ui,
                 "Wheel: zoom at the pointer. Drag: look around, or move the divider. Shift in the wipe: the divider \
-                 follows the pointer. Double click: one pixel to one pixel, and back.",
+                 follows the pointer. Double click: one pixel to one pixel, and back. Ctrl with + or -: all of it larger \
+                 or smaller.",
             );
         });
     });
@@ -96,7 +98,8 @@ fn group_of_keys(ui: &mut Ui, group: Group) {
 fn palette(ui: &Ui, typed: &mut String) -> (bool, Option<Command>) {
     let mut chosen = None;
     let modal = Modal::new(Id::unique("clearcall palette")).show(ui.ctx(), |ui| {
-        ui.set_width(420.0);
+        let room = ui.ctx().content_rect().size();
+        ui.set_width((room.x - 60.0).min(420.0));
         let field =
             ui.add(egui::TextEdit::singleline(typed).hint_text("What do you want to do?").desired_width(f32::INFINITY));
         let field = field.accessible_name("Command");
@@ -106,7 +109,7 @@ fn palette(ui: &Ui, typed: &mut String) -> (bool, Option<Command>) {
         } else {
             field.request_focus();
         }
-        ScrollArea::vertical().max_height(300.0).show(ui, |ui| {
+        ScrollArea::vertical().max_height((room.y - 110.0).min(300.0)).show(ui, |ui| {
             for (i, (command, name, key)) in found.into_iter().enumerate() {
                 let button = egui::Button::new(name).right_text(RichText::new(key).monospace()).selected(i == 0);
                 if ui.add(button.frame(i == 0).min_size(vec2(ui.available_width(), 26.0))).clicked() {

@@ -20,25 +20,36 @@ const OFFERED: usize = 200;
 
 /// The look at the source.
 const PREVIEW: (f32, f32) = (152.0, 114.0);
+/// In a card that is narrower the look stands below the choice, which may take two lines.
+const NARROW: f32 = 480.0;
 
 impl StartPage {
     pub(super) fn source_card(&mut self, ui: &mut Ui) {
         style::card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
+            if ui.available_width() < NARROW {
+                self.choice(ui);
+                self.look_at_it(ui);
+                return;
+            }
             ui.horizontal_top(|ui| {
                 let width = ui.available_width() - PREVIEW.0 - 12.0;
                 ui.vertical(|ui| {
                     ui.set_width(width);
                     ui.set_min_height(PREVIEW.1);
-                    self.kinds(ui);
-                    self.details(ui);
-                    // In place of a line that is there anyway, so that nothing moves.
-                    style::quiet(ui, if self.busy { "The last call is hanging up…" } else { self.summary.as_str() });
-                    self.error_at(ui, Card::Source);
+                    self.choice(ui);
                 });
                 ui.with_layout(Layout::right_to_left(Align::Min), |ui| self.look_at_it(ui));
             });
         });
+    }
+
+    fn choice(&mut self, ui: &mut Ui) {
+        self.kinds(ui);
+        self.details(ui);
+        // In place of a line that is there anyway, so that nothing moves.
+        style::quiet(ui, if self.busy { "The last call is hanging up…" } else { self.summary.as_str() });
+        self.error_at(ui, Card::Source);
     }
 
     fn kinds(&mut self, ui: &mut Ui) {
@@ -56,7 +67,13 @@ impl StartPage {
     }
 
     fn details(&mut self, ui: &mut Ui) {
-        ui.horizontal(|ui| match self.source {
+        let row = if ui.available_width() < NARROW {
+            Layout::left_to_right(Align::Center).with_main_wrap(true)
+        } else {
+            Layout::left_to_right(Align::Center)
+        };
+        let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
+        ui.allocate_ui_with_layout(size, row, |ui| match self.source {
             SourceKind::Scene => {
                 style::quiet(ui, "A moving picture drawn by the program; what it loses on its way is known.");
             }

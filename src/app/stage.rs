@@ -334,7 +334,8 @@ fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, plac
 }
 
 fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f32) {
-    let side = ((width - 330.0) / 2.0).max(84.0);
+    let narrow = width < 500.0;
+    let side = ((width - if narrow { 226.0 } else { 330.0 }) / 2.0).max(84.0);
     choose(ui, seen, "Side B", &mut compare.b, side);
     ui.label("minus");
     choose(ui, seen, "Side A", &mut compare.a, side);
@@ -343,7 +344,13 @@ fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f
     if ui.add(sign).on_hover_text(hint).accessible_name("Signed").clicked() {
         compare.signed = !compare.signed;
     }
-    for gain in [1, 2, 4, 8, MAX_GAIN] {
+    if narrow {
+        let button = egui::Button::new(format!("×{}", compare.gain));
+        if ui.add(button).on_hover_text("How strongly it is shown (G)").accessible_name("Gain").clicked() {
+            compare.gain = if compare.gain >= MAX_GAIN { 1 } else { 2 * compare.gain };
+        }
+    }
+    for gain in [1, 2, 4, 8, MAX_GAIN].into_iter().filter(|_| !narrow) {
         let button = egui::Button::new(format!("×{gain}"))
             .selected(compare.gain == gain)
             .frame_when_inactive(compare.gain == gain);
@@ -386,18 +393,25 @@ fn choose(ui: &mut Ui, seen: &Seen<'_>, name: &str, side: &mut SideChoice, width
     let text = seen.label(*side);
     let font = egui::TextStyle::Button.resolve(ui.style());
     let wants = ui.painter().layout_no_wrap(text.clone(), font, colour).size().x + 44.0;
-    let response = egui::ComboBox::from_id_salt(("side", name))
-        .selected_text(RichText::new(&text).color(colour).strong())
-        .width(wants.min(width).max(60.0) - 8.0)
-        .truncate()
-        .height(400.0)
-        .show_ui(ui, |ui| {
-            for choice in SideChoice::all(seen.models.len()) {
-                ui.selectable_value(side, choice, choice.label(seen.models, None));
-            }
+    // What does not fit is cut off where the next control begins.
+    let bound = if wants > width { width } else { ui.available_width() };
+    let response = ui
+        .scope(|ui| {
+            ui.set_max_width(bound);
+            egui::ComboBox::from_id_salt(("side", name))
+                .selected_text(RichText::new(&text).color(colour).strong())
+                .width(wants.min(width).max(60.0) - 8.0)
+                .truncate()
+                .height((ui.ctx().content_rect().height() - 60.0).min(400.0))
+                .show_ui(ui, |ui| {
+                    for choice in SideChoice::all(seen.models.len()) {
+                        ui.selectable_value(side, choice, choice.label(seen.models, None));
+                    }
+                })
+                .response
+                .accessible_name(name)
         })
-        .response
-        .accessible_name(name);
+        .inner;
     if wants > width {
         response.on_hover_text(text);
     }
@@ -409,6 +423,8 @@ fn pointer(ui: &Ui, response: &Response, room: &Room, place: &Placed, compare: &
         let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
         let factor = (scroll / 240.0).exp() * pinch;
         if (factor - 1.0).abs() > 1e-4 {
+            // The page, which may be one that scrolls, stays.
+            ui.input_mut(|i| i.smooth_scroll_delta = egui::Vec2::ZERO);
             compare.view = room.zoomed(&compare.view, at, factor);
         }
         if compare.layout == Layout::Wipe && ui.input(|i| i.modifiers.shift) {

@@ -168,6 +168,7 @@ impl StartPage {
                         ui.add_space(16.0);
                     });
                 });
+                style::follow_focus(ui);
             });
         });
         let (card, link) = wanted?;
@@ -209,9 +210,11 @@ impl StartPage {
     fn call_cards(&mut self, ui: &mut Ui) -> Option<(Card, Result<Link, String>)> {
         let mut wanted = None;
         ui.add_enabled_ui(!self.busy, |ui| {
-            for row in [[Card::Loopback, Card::Join], [Card::Host, Card::Lines]] {
-                ui.columns(2, |columns| {
-                    for (ui, card) in columns.iter_mut().zip(row) {
+            // Two beside each other where there is room.
+            let n = if ui.available_width() < 600.0 { 1 } else { 2 };
+            for row in [Card::Loopback, Card::Join, Card::Host, Card::Lines].chunks(n) {
+                ui.columns(n, |columns| {
+                    for (ui, card) in columns.iter_mut().zip(row.iter().copied()) {
                         style::card(ui).show(ui, |ui| {
                             ui.set_width(ui.available_width());
                             ui.set_min_height(118.0);
@@ -308,7 +311,7 @@ fn loopback(ui: &mut Ui) -> Option<Result<Link, String>> {
 /// A menu of what was used lately.
 pub(super) fn recent(ui: &mut Ui, name: &str, list: &[String]) -> Option<String> {
     let choose = |ui: &mut Ui| {
-        ui.set_max_width(460.0);
+        ui.set_max_width((ui.ctx().content_rect().width() - 60.0).min(460.0));
         let chosen = list.iter().find(|what| ui.add(egui::Button::new(what.as_str()).truncate()).clicked());
         chosen.cloned()
     };

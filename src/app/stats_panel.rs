@@ -14,12 +14,17 @@ const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
 const COLUMNS: [(&str, f32); 5] =
     [("in", 120.0), ("out", 180.0), ("dropped", 245.0), ("p50 ms", 310.0), ("p95 ms", 375.0)];
 const WHY: f32 = 387.0;
+/// In a place that is narrower the figures stand below the table.
+const NARROW: f32 = 760.0;
 /// The figure that tells its passes under the pointer.
 const GPU: &str = "GPU";
 
 /// Draws the panel; says whether the numbers are to be copied.
 pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
     let width = ui.available_width();
+    if width < NARROW {
+        return below_each_other(ui, stats, fps, width);
+    }
     let why = (width - 870.0).clamp(0.0, 320.0);
     let table = WHY + why;
     ui.horizontal_top(|ui| {
@@ -27,26 +32,42 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
         ui.allocate_ui(vec2(table, ROW * 9.0), |ui| stages(ui, stats, table, why));
         ui.add_space(20.0);
         ui.vertical(|ui| {
-            let column = ((width - table - 20.0) / 2.0).floor();
-            ui.horizontal_top(|ui| {
-                for list in figures(stats, fps) {
-                    ui.vertical(|ui| {
-                        ui.set_width(column);
-                        ui.set_height(ROW * 8.0);
-                        for (name, value) in list {
-                            let response = figure(ui, name, &value, column);
-                            if name == GPU {
-                                response.on_hover_text(passes(stats));
-                            }
-                        }
-                    });
-                }
-            });
+            lists(ui, stats, fps, ((width - table - 20.0) / 2.0).floor());
             engine(ui, stats)
         })
         .inner
     })
     .inner
+}
+
+/// The same where the table and the figures have no room side by side.
+fn below_each_other(ui: &mut Ui, stats: &Snapshot, fps: f64, width: f32) -> bool {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+        ui.allocate_ui(vec2(WHY, ROW * 9.0), |ui| stages(ui, stats, WHY, 0.0));
+        ui.add_space(6.0);
+        lists(ui, stats, fps, (width / 2.0).floor());
+        engine(ui, stats)
+    })
+    .inner
+}
+
+/// The figures in two columns.
+fn lists(ui: &mut Ui, stats: &Snapshot, fps: f64, column: f32) {
+    ui.horizontal_top(|ui| {
+        for list in figures(stats, fps) {
+            ui.vertical(|ui| {
+                ui.set_width(column);
+                ui.set_height(ROW * 8.0);
+                for (name, value) in list {
+                    let response = figure(ui, name, &value, column);
+                    if name == GPU {
+                        response.on_hover_text(passes(stats));
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Which engine runs and why, and the button that copies all of it.

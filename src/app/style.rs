@@ -149,6 +149,20 @@ pub(crate) fn bar(ui: &Ui) -> egui::Frame {
     egui::Frame::new().fill(fill).inner_margin(Margin::symmetric(14, 8))
 }
 
+/// Scrolls what has just been given the focus, by a key for example, into view.
+pub(crate) fn follow_focus(ui: &Ui) {
+    let (key, focused) = (egui::Id::unique("clearcall last focus"), ui.memory(|m| m.focused()));
+    let last: Option<egui::Id> = ui.data(|d| d.get_temp(key)).flatten();
+    if last == focused {
+        return;
+    }
+    ui.data_mut(|d| d.insert_temp(key, focused));
+    let rect = focused.and_then(|id| ui.ctx().read_response(id)).filter(|r| r.layer_id == ui.layer_id());
+    if let Some(response) = rect {
+        ui.scroll_to_rect(response.rect, None);
+    }
+}
+
 /// A card: something that belongs together.
 pub(crate) fn card(ui: &Ui) -> egui::Frame {
     let p = palette(ui);

@@ -173,6 +173,7 @@ pub(crate) struct Page {
     pub(crate) actions: Rc<RefCell<Vec<Action>>>,
 }
 
+#[allow(dead_code)] // each test that shares this file opens it in its own way
 impl Page {
     pub(crate) fn new(state: State) -> Self {
         let all = SideChoice::all(models().len()).map(|side| (side, picture(side)));
@@ -228,8 +229,17 @@ impl Page {
         self.open_at(theme, SIZE)
     }
 
-    pub(crate) fn open_at(mut self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
-        let mut harness = window(theme).with_size(size).build_eframe(|cc| {
+    pub(crate) fn open_at(self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
+        self.open_in(window(theme).with_size(size))
+    }
+
+    /// With two pixels for a point each way.
+    pub(crate) fn open_large(self, theme: Theme, size: [f32; 2]) -> Harness<'static, Self> {
+        self.open_in(window(theme).with_size(size).with_pixels_per_point(2.0))
+    }
+
+    fn open_in(mut self, builder: HarnessBuilder<Self>) -> Harness<'static, Self> {
+        let mut harness = builder.build_eframe(|cc| {
             let mut textures = Textures::new(cc.wgpu_render_state.clone());
             if !self.sides.is_empty() {
                 let there: Vec<_> = self.sides.iter().map(|(side, picture)| (*side, picture)).collect();

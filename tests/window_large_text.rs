@@ -1,0 +1,164 @@
+//! Every page at twice the text's size in the smallest window: all controls are there, and can be reached.
+#![cfg(feature = "app")]
+
+#[path = "support/page.rs"]
+mod page;
+
+use clearcall::{
+    app::{blind::Blind, call_page::Action, compare::Layout, sheets::Sheet, start_page::StartPage},
+    devices::{Camera, Format, Pixels},
+    pipeline::{Cause, State},
+    source::SourceSpec,
+};
+use egui::{Key, Modifiers, Rect, Role, Theme, pos2, vec2};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
+use page::{Page, window};
+
+/// 900 by 600 pixels of which each point takes two by two.
+const ROOM: [f32; 2] = [450.0, 300.0];
+
+fn is_control(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Button
+            | Role::CheckBox
+            | Role::ComboBox
+            | Role::RadioButton
+            | Role::Slider
+            | Role::SpinButton
+            | Role::TextInput
+    )
+}
+
+/// The controls in their order, by their names.
+fn controls<S>(harness: &Harness<'_, S>) -> Vec<String> {
+    let nodes = harness.get_all_by(|node| is_control(node.role()) && !node.is_hidden());
+    nodes.map(|n| n.accesskit_node().label().or_else(|| n.accesskit_node().value()).unwrap_or_default()).collect()
+}
+
+/// Scrolls to each control and looks whether all of it lies in the window.
+fn all_can_be_reached<S>(what: &str, harness: &mut Harness<'_, S>) {
+    let window = Rect::from_min_size(pos2(0.0, 0.0), vec2(ROOM[0], ROOM[1]));
+    let names = controls(harness);
+    assert!(names.len() > 1, "{what}: {names:?}");
+    for (i, name) in names.iter().enumerate() {
+        let find = |harness: &Harness<'_, S>, act: &dyn Fn(&egui_kittest::Node<'_>)| {
+            let node = harness.get_all_by(|node| is_control(node.role()) && !node.is_hidden()).nth(i);
+            if let Some(node) = node {
+                act(&node);
+            }
+        };
+        find(harness, &|node| node.scroll_to_me());
+        harness.run_steps(3);
+        find(harness, &|node| {
+            let rect = node.rect();
+            assert!(window.expand(1.0).contains_rect(rect), "{what}: '{name}' is at {rect:?}");
+            assert!(rect.width() > 4.0 && rect.height() > 4.0, "{what}: '{name}' is {:?}", rect.size());
+        });
+    }
+}
+
+fn open(page: Page) -> Harness<'static, Page> {
+    let mut harness = page.open_large(Theme::Dark, ROOM);
+    harness.run_steps(2);
+    harness
+}
+
+#[test]
+fn a_call_in_each_layout() {
+    for layout in Layout::ALL {
+        let mut page = Page::connected();
+        page.controls.compare.layout = layout;
+        (page.controls.auto, page.controls.graphs) = (true, true);
+        let mut harness = open(page);
+        all_can_be_reached(layout.name(), &mut harness);
+        let picture = harness.query_all_by_label_contains("Picture: ").next().map(|n| n.rect());
+        assert!(picture.is_some_and(|rect| rect.height() > 60.0), "{layout:?}: {picture:?}");
+    }
+}
+
+#[test]
+fn the_other_states_of_a_call() {
+    let states = [
+        State::Starting,
+        State::Waiting { link: "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned() },
+        State::Offered { line: format!("clearcall-offer:{}", "0123456789abcdef".repeat(80)) },
+        State::Answered { line: format!("clearcall-answer:{}", "0123456789abcdef".repeat(80)) },
+        State::Ended { why: "The other side hung up.".to_owned(), cause: Cause::Finished },
+    ];
+    for state in states {
+        let what = format!("{state:?}").chars().take(12).collect::<String>();
+        all_can_be_reached(&what, &mut open(Page::new(state)));
+    }
+}
+
+#[test]
+fn the_blind_test_help_and_palette() {
+    let mut page = Page::connected();
+    page.controls.blind = Some(Blind::new(7));
+    let mut harness = open(page);
+    all_can_be_reached("blind test", &mut harness);
+    for _ in 0..20 {
+        harness.key_press(Key::ArrowLeft);
+        harness.run_steps(2);
+    }
+    all_can_be_reached("what the blind test found", &mut harness);
+
+    for (what, sheet) in [("help", Sheet::Help), ("palette", Sheet::Palette("record".to_owned()))] {
+        let mut page = Page::connected();
+        page.controls.sheet = sheet;
+        all_can_be_reached(what, &mut open(page));
+    }
+}
+
+#[test]
+fn the_start_page() {
+    struct Door(StartPage);
+    impl eframe::App for Door {
+        fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+            self.0.show(ui);
+        }
+    }
+    let clip = SourceSpec::Clip("a.mp4".into());
+    for source in [SourceSpec::Scene, SourceSpec::Camera(0, None), clip] {
+        let mut page = StartPage::new(&source, "Sent within 480x360 at up to 30 frames a second.".to_owned());
+        let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
+        let name = "Integrated camera: high definition".to_owned();
+        page.cameras = Some(vec![Camera { index: 0, name, formats: vec![format], problem: None }]);
+        page.clips = vec!["a.mp4".to_owned()];
+        page.links = vec!["http://127.0.0.1:4480/whip?token=a".to_owned()];
+        let mut harness = window(Theme::Dark).with_size(ROOM).with_pixels_per_point(2.0).build_eframe(|_| Door(page));
+        harness.run();
+        all_can_be_reached(&source.to_string(), &mut harness);
+        if source == SourceSpec::Scene {
+            harness.get_by_label("Loopback call").scroll_to_me();
+            harness.run();
+            harness.snapshot("start_large_text");
+        }
+    }
+}
+
+#[test]
+fn what_gets_the_focus_by_a_key_scrolls_into_view() {
+    let mut harness = open(Page::connected());
+    let window = Rect::from_min_size(pos2(0.0, 0.0), vec2(ROOM[0], ROOM[1]));
+    let mut hang_up_again = false;
+    for _ in 0..60 {
+        harness.key_press(Key::Tab);
+        harness.run_steps(4);
+        let focused = harness.query_all_by(|node| node.is_focused() && is_control(node.role())).next();
+        let Some(node) = focused else { continue };
+        let rect = node.rect();
+        let name = node.accesskit_node().label();
+        assert!(window.expand(1.0).contains_rect(rect), "{name:?} at {rect:?}");
+        hang_up_again |= name.as_deref() == Some("Hide me");
+    }
+    assert!(hang_up_again, "the last of the settings was never reached");
+    harness.key_press_modifiers(Modifiers::CTRL, Key::E);
+    harness.run();
+    assert!(harness.state().actions.borrow().contains(&Action::HangUp));
+    harness.snapshot("call_large_text");
+}
