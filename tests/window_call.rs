@@ -169,6 +169,103 @@ fn settings_are_remembered() {
 }
 
 #[test]
+fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.json");
+    let begin = || Start { chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let Some(last) = Model::shipped().last() else { return };
+    let mut harness = open(begin());
+    until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "CNN off: "));
+    until("why it runs", || {
+        harness.step();
+        let said = texts(&harness, "; runs on CPU: ");
+        said.iter().any(|text| text.contains(": "))
+    });
+    assert!(has(&harness, "Limits"));
+    harness.get_by_label("Model").click();
+    harness.step();
+    harness.step();
+    harness.get_by_label_contains(&format!("{last} · ")).click();
+    until("the chosen one", || shows(&mut harness, &format!("Picture: CNN · {last} · ")));
+    assert!(!has(&harness, "Limits"));
+    harness.state_mut().finish();
+    drop(harness);
+    assert!(std::fs::read_to_string(&path).unwrap().contains(&format!("\"model\": \"{last}\"")));
+
+    let mut harness = open(begin());
+    until("the chosen one again", || shows(&mut harness, &format!("Picture: CNN · {last} · ")));
+    harness.state_mut().finish();
+    drop(harness);
+    // What the command line names is for this time only.
+    let mut harness = open(Start { chosen: true, ..begin() });
+    until("the named one", || shows(&mut harness, &format!("Picture: CNN · {} · ", plan().model.name())));
+    harness.state_mut().finish();
+    assert!(std::fs::read_to_string(&path).unwrap().contains(&format!("\"model\": \"{last}\"")));
+}
+
+/// The picture in the file whose name ends so, once it is whole.
+fn kept(folder: &std::path::Path, ending: &str) -> Option<image::RgbImage> {
+    let mut files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+    let file = files.find(|f| f.to_string_lossy().ends_with(ending))?;
+    Some(image::open(file).ok()?.to_rgb8())
+}
+
+#[test]
+fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = |seed| Model::untrained(4, 1, seed).unwrap();
+    let of_a_file = Plan { model: std::sync::Arc::new(model(1)), ..plan() };
+    let pictures = Some(folder.path().to_owned());
+    let wanted = Start { weights: Some(model(2)), pictures, ..start(of_a_file, Some(Link::Loopback)) };
+    let mut harness = open(wanted.clone());
+    until("a pair on the screen", || shows(&mut harness, "Picture: CNN · untrained-4-1 · "));
+    let plain = Modifiers::NONE;
+    press(&mut harness, plain, Key::F, "a held frame", |h| {
+        texts(h, "upscale: ").iter().any(|t| !t.contains(" 0 dropped"))
+    });
+    let both = |network: &str| Some([kept(folder.path(), "-bicubic.png")?, kept(folder.path(), network)?]);
+    press(&mut harness, plain, Key::P, "both sides in files", |_| both("-untrained-4-1.png").is_some());
+    let [baseline, faithful] = both("-untrained-4-1.png").unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+
+    harness.get_all_by_label("Vivid").next().unwrap().focus();
+    harness.step();
+    for _ in 0..10 {
+        harness.key_press(Key::ArrowRight);
+        harness.step();
+    }
+    until("the blended network", || shows(&mut harness, "Picture: CNN · untrained-4-1@0."));
+    let label = texts(&harness, "Picture: CNN · ").remove(0);
+    let blended = label.split(" · ").nth(1).unwrap().to_owned();
+    until("that network on the engine", || shows(&mut harness, &format!("{blended} on CPU")));
+    let file = format!("-{blended}.png");
+    // A button leaves the letters to the window.
+    harness.get_by_role_and_label(egui::Role::Button, "Freeze").focus();
+    harness.step();
+    // The frame is made again by it, perhaps only after the first picture has been kept.
+    let mut steps = 0;
+    until("both sides again", || {
+        if steps % 100 == 0 {
+            harness.key_press(Key::P);
+        }
+        steps += 1;
+        harness.step();
+        both(&file).is_some()
+    });
+    let [again, vivid] = both(&file).unwrap();
+    assert!(again == baseline, "it is another frame");
+    assert!(vivid != faithful, "the slider did nothing");
+    drop(harness);
+
+    // As with --vivid 0.5.
+    let mut harness = open(Start { vivid: Some(0.5), ..wanted });
+    until("the blended network", || shows(&mut harness, "Picture: CNN · untrained-4-1@0.5 · "));
+    assert!(has(&harness, "Vivid"));
+}
+
+#[test]
 fn what_goes_wrong_is_said_on_the_start_page() {
     let mut harness = open(start(plan(), None));
     harness.step();
