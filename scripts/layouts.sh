@@ -6,7 +6,8 @@ set -euo pipefail
 
 folder=${1:?give the folder to write to}
 shift
-[ $# -gt 0 ] || set -- call --source scene
+# One network, whatever else the machine does.
+[ $# -gt 0 ] || set -- call --source scene --model small
 command -v montage >/dev/null || { echo "montage is missing (Debian: apt-get install imagemagick)" >&2; exit 1; }
 mkdir -p "$folder"
 
@@ -22,9 +23,11 @@ take side-by-side '{"layout": "side-by-side", "stats": true}' "$@"
 for layout in wipe toggle difference four-up; do
     take "$layout" "{\"layout\": \"$layout\", \"stats\": false}" "$@"
 done
+# A minute fits into the graphs.
+export SECONDS_BEFORE=45
 take graphs '{"layout": "wipe", "stats": false, "graphs": true, "look": "light"}' "$@"
 
 cd "$folder"
 montage wipe.png difference.png four-up.png graphs.png -tile 2x2 -geometry 700x431+4+4 -background '#0d0f13' \
-    PNG8:layouts.png
+    miff:- | convert - -dither FloydSteinberg -colors 256 PNG8:layouts.png
 echo "$folder/layouts.png"
