@@ -88,9 +88,10 @@ pub(crate) enum Command {
 /// What is sent.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SendArgs {
-    /// camera, camera:N, scene, or a video file (.mp4, .264, .y4m), which is repeated
+    /// camera, camera:N, camera:N:FORMAT, scene, or a video file (.mp4, .264, .y4m), which is repeated
     ///
-    /// Without it: the first camera, or the scene where there is none.
+    /// Without it: the first camera, or the scene where there is none. FORMAT is one of those that `clearcall devices`
+    /// lists, as in 1280x720@30:MJPEG; without it the camera's nearest to --size and --fps is taken.
     #[arg(long, value_name = "S")]
     pub(crate) source: Option<SourceSpec>,
     /// The picture that is sent fits into this size
@@ -110,10 +111,10 @@ pub(crate) struct ReceiveArgs {
     /// auto, a model's name (see `clearcall models`) or a .safetensors file
     ///
     /// auto takes the largest shipped model with which frames take no more than half of the time from one
-    /// to the next, smaller ones while the machine is busy, and bicubic where none is fast enough. In the window
-    /// it is the smallest, until another is chosen.
-    #[arg(long, value_name = "auto|NAME|FILE", default_value = "auto")]
-    pub(crate) model: String,
+    /// to the next, smaller ones while the machine is busy, and bicubic where none is fast enough. Without this
+    /// the window takes what was chosen in it last, and that is auto at first.
+    #[arg(long, value_name = "auto|NAME|FILE")]
+    pub(crate) model: Option<String>,
     /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both
     #[arg(long, value_name = "0..1", default_value = "0")]
     pub(crate) vivid: Amount,

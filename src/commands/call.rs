@@ -89,7 +89,7 @@ fn no_impairment() -> Impairment {
 
 fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
     let vivid = args.vivid.0;
-    let weights = match args.model.as_str() {
+    let weights = match args.model.as_deref().unwrap_or(AUTO) {
         AUTO if vivid > 0.0 => {
             return Err(InputFault("--vivid is for one model: name it with --model".into()).into());
         }
@@ -103,7 +103,7 @@ fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
         snapshot: args.snapshot,
         fall_back: false,
         #[cfg(feature = "app")]
-        chosen: args.model != AUTO || args.cpu_share.is_some() || args.ignore_battery,
+        chosen: args.model.is_some() || args.cpu_share.is_some() || args.ignore_battery,
         vivid: (vivid, weights),
     })
 }
@@ -113,7 +113,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
     });
-    let asked = receive.model.as_str();
+    let asked = receive.model.as_deref().unwrap_or(AUTO);
     let (model, auto) = if asked == AUTO {
         let cpu_share = receive.cpu_share.map(|p| p.0.into());
         let limits = Auto { models: Vec::new(), cpu_share, spare_battery: !receive.ignore_battery };
