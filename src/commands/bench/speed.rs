@@ -149,6 +149,7 @@ fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[Frame], report: &m
             let best = own.into_iter().skip(STALE).min_by_key(|time| time.total);
             let mut row = row(EngineKind::Gpu, model, lr, complete, best.as_ref().map(|time| time.total));
             let passes = best.iter().flat_map(|time| time.passes.iter());
+            row.precision = engine.precision();
             row.passes = passes.map(|p| Pass { name: p.name.to_string(), ms: ms(p.time) }).collect();
             report.rows.push(row);
         }

@@ -98,7 +98,7 @@ impl Net {
         let same = model.layers().len() == self.layers.len()
             && model.info().channels == self.channels
             && model.by_qp().len() == self.by_qp.len()
-            && (self.precision == Precision::F32 || self.quantised.is_some() == model.ranges().is_some());
+            && (self.precision != Precision::Int8 || self.quantised.is_some() == model.ranges().is_some());
         if same {
             if let (Some(quantised), Some(ranges)) = (&mut self.quantised, model.ranges()) {
                 quantised.set_ranges(ranges);

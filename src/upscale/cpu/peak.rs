@@ -21,12 +21,12 @@ impl Job for MultiplyAdds {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> u64 {
         match (self.precision, S::COLUMNS) {
-            (Precision::F32, 1) => chains::<S, 4>(s, self.rounds),
-            (Precision::F32, 2) => chains::<S, 12>(s, self.rounds),
-            (Precision::F32, _) => chains::<S, 24>(s, self.rounds),
             (Precision::Int8, 1) => byte_chains::<S, 4>(s, self.rounds),
             (Precision::Int8, 2) => byte_chains::<S, 10>(s, self.rounds),
             (Precision::Int8, _) => byte_chains::<S, 24>(s, self.rounds),
+            (_, 1) => chains::<S, 4>(s, self.rounds),
+            (_, 2) => chains::<S, 12>(s, self.rounds),
+            _ => chains::<S, 24>(s, self.rounds),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     frame::{Frame, FrameError, Plane},
     model::{Model, SCALE, condition},
-    upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, Precision, UpscaleError, Upscaler},
 };
 
 /// Upscales with compute shaders.
@@ -61,6 +61,14 @@ impl GpuEngine {
         match Self::on(gpu.clone(), Arc::clone(&model), variant) {
             Err(UpscaleError::Lost(_)) => Self::on(gpu.reopened()?, model, variant),
             made => made,
+        }
+    }
+
+    /// In what it computes the network.
+    pub fn precision(&self) -> Precision {
+        match self.variant.precision {
+            Real::F32 => Precision::F32,
+            Real::F16 => Precision::F16,
         }
     }
 
