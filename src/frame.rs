@@ -322,7 +322,8 @@ pub struct Frame {
     pub colour: Colour,
     /// Which frame it is, and from when.
     pub stamp: Stamp,
-    /// The luma quantiser (0 to 51) that it was coded with, where it came out of a decoder that knows.
+    /// The luma quantiser (0 to 51) of the pictures around it, where it came out of a decoder that knows: their
+    /// running mean, told in steps, so that what follows it does not flicker.
     pub qp: Option<f32>,
 }
 

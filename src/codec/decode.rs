@@ -8,6 +8,7 @@ use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
 use super::nal::{NalKind, Parameters, SpsError, nal_units};
+use super::steady::SteadyQp;
 use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
 
 /// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
@@ -65,6 +66,7 @@ pub struct Decoder {
     parameters: Parameters,
     waiting: VecDeque<Waiting>,
     fed: u64,
+    steady: SteadyQp,
 }
 
 /// What is known of a unit whose picture has not come out yet.
@@ -96,7 +98,13 @@ impl Decoder {
         if code != 0 {
             return Err(start(format!("no error concealment (code {code})")));
         }
-        Ok(Self { inner, parameters: Parameters::default(), waiting: VecDeque::new(), fed: 0 })
+        Ok(Self {
+            inner,
+            parameters: Parameters::default(),
+            waiting: VecDeque::new(),
+            fed: 0,
+            steady: SteadyQp::default(),
+        })
     }
 
     /// Decodes one access unit. [`None`]: no picture is due yet.
@@ -191,7 +199,7 @@ impl Decoder {
         let planes = raw.planes?;
         let [y, u, v] = planes;
         let mut frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
-        frame.qp = noted.qp;
+        frame.qp = self.steady.follow(noted.qp);
         Ok(Some(Decoded { frame, damaged: noted.damaged, qp: noted.qp, keyframe: noted.keyframe }))
     }
 }
