@@ -46,7 +46,7 @@ use std::{
 
 use self::{
     call::{Call, Leave},
-    controls::Chosen,
+    controls::Began,
     ending::Endings,
     networks::Networks,
     preview::Preview,
@@ -75,6 +75,10 @@ pub struct Start {
     pub plan: Plan,
     /// The plan's network is meant, whatever was chosen last time.
     pub chosen: bool,
+    /// The plan's engine is meant, likewise.
+    pub engine_chosen: bool,
+    /// The plan's size, frame rate and bitrate are meant, likewise.
+    pub sending_chosen: bool,
     /// The vivid weights of the plan's network where it is none of the shipped ones.
     pub weights: Option<Model>,
     /// How far networks that have vivid weights go to them, 0 to 1; without it as far as last time.
@@ -132,7 +136,7 @@ pub struct App {
     plan: Plan,
     networks: Networks,
     /// What the last call began with; only what differs from it is remembered.
-    began: Option<Chosen>,
+    began: Option<Began>,
     gpu: Option<GpuContext>,
     textures: Textures,
     page: Page,
@@ -159,7 +163,8 @@ impl App {
     /// Sets the look, takes the window's GPU and begins the call that was asked for.
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
-        let Start { mut plan, chosen, weights, vivid, link, seconds, report, snapshot, pictures, settings } = start;
+        let Start { mut plan, chosen, engine_chosen, sending_chosen, weights, vivid, link, .. } = start;
+        let Start { seconds, report, snapshot, pictures, settings, .. } = start;
         let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
         settings.look.apply(&cc.egui_ctx);
@@ -171,6 +176,12 @@ impl App {
         let mut networks = Networks::new(&plan.model, weights);
         if !chosen {
             settings.choose(&mut plan, &networks);
+        }
+        if !engine_chosen {
+            plan.engine = settings.engine;
+        }
+        if !sending_chosen {
+            settings.send(&mut plan);
         }
         networks.blend(vivid.unwrap_or(settings.vivid));
         let page = Page::Start(Box::new(StartPage::new(&plan.source, summary(&plan))));
@@ -211,6 +222,9 @@ impl App {
         if let Link::Join { url } = &link {
             Settings::remember(&mut self.settings.links, url);
         }
+        if let Link::Host { listen } = &link {
+            self.settings.listen = Some(listen.to_string());
+        }
         if let SourceSpec::Clip(path) = &self.plan.source {
             Settings::remember(&mut self.settings.clips, &path.display().to_string());
         }
@@ -226,7 +240,7 @@ impl App {
         }
         let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.networks, folder, before);
         self.settings.give(&mut call.controls, self.networks.choices());
-        self.began = Some(call.controls.chosen());
+        self.began = Some(call.controls.began());
         self.page = Page::Call(Box::new(call));
     }
 
@@ -275,6 +289,9 @@ impl App {
         let mut page = StartPage::new(&self.plan.source, summary(&self.plan));
         (page.links, page.clips) = (self.settings.links.clone(), self.settings.clips.clone());
         page.formats.clone_from(&self.settings.formats);
+        if let Some(listen) = &self.settings.listen {
+            page.listen.clone_from(listen);
+        }
         page.look = self.settings.look.name();
         Page::Start(Box::new(page))
     }
@@ -282,10 +299,7 @@ impl App {
     /// Remembers what was set during a call.
     fn remember(&mut self, call: &Call) {
         self.settings.take(&call.controls, self.networks.choices());
-        let chosen = call.controls.chosen();
-        if self.began != Some(chosen) {
-            self.settings.take_chosen(chosen, &self.networks);
-        }
+        self.settings.take_changes(self.began.as_ref(), call.controls.began(), &self.networks);
         self.write_settings();
     }
 

@@ -94,15 +94,24 @@ pub(crate) struct SendArgs {
     /// lists, as in 1280x720@30:MJPEG; without it the camera's nearest to --size and --fps is taken.
     #[arg(long, value_name = "S")]
     pub(crate) source: Option<SourceSpec>,
-    /// The picture that is sent fits into this size
-    #[arg(long, default_value = "480x360")]
-    pub(crate) size: Size,
-    /// Frames a second, at most
-    #[arg(long, default_value = "30")]
-    pub(crate) fps: Fps,
-    /// Bits a second for the video: 300k, 1.2M, 300000
-    #[arg(long, default_value = "300k")]
-    pub(crate) bitrate: BitsPerSecond,
+    /// The picture that is sent fits into this size; 480x360 unless it is given
+    ///
+    /// Where neither this nor --fps nor --bitrate is given, the window takes all three as they were set in it last.
+    #[arg(long)]
+    pub(crate) size: Option<Size>,
+    /// Frames a second, at most; 30 unless it is given
+    #[arg(long)]
+    pub(crate) fps: Option<Fps>,
+    /// Bits a second for the video: 300k, 1.2M, 300000; 300k unless it is given
+    #[arg(long)]
+    pub(crate) bitrate: Option<BitsPerSecond>,
+}
+
+impl SendArgs {
+    /// Whether the command line says how large or how often pictures are sent.
+    pub(crate) fn named(&self) -> bool {
+        self.size.is_some() || self.fps.is_some() || self.bitrate.is_some()
+    }
 }
 
 /// What is done with what arrives.
@@ -124,9 +133,11 @@ pub(crate) struct ReceiveArgs {
     /// With --model auto: take as much while the machine runs on its battery as otherwise
     #[arg(long)]
     pub(crate) ignore_battery: bool,
-    /// Where the upscaling runs; auto takes the GPU if there is a real one
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: Engine,
+    /// Where the upscaling runs; auto, the default, takes the GPU if there is a real one
+    ///
+    /// Without this the window takes what was chosen in it last.
+    #[arg(long, value_enum)]
+    pub(crate) engine: Option<Engine>,
     /// No window
     #[arg(long)]
     pub(crate) headless: bool,

@@ -51,7 +51,8 @@ impl fmt::Display for EngineKind {
 }
 
 /// Which engine the user wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EngineChoice {
     /// A real GPU if there is one, else the CPU.
     #[default]
@@ -122,6 +123,9 @@ pub struct UnknownWord {
 }
 
 impl EngineChoice {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Gpu, Self::Cpu, Self::CpuInt8];
+
     /// Whether no GPU is asked for.
     pub fn is_cpu(self) -> bool {
         matches!(self, Self::Cpu | Self::CpuInt8)
@@ -324,7 +328,10 @@ mod tests {
         for m in [Method::Bilinear, Method::Bicubic, Method::Lanczos, Method::Cnn] {
             assert_eq!(m.to_string().parse(), Ok(m));
         }
-        assert_eq!("auto".parse(), Ok(EngineChoice::Auto));
+        for e in EngineChoice::ALL {
+            let word = serde_json::to_value(e).unwrap();
+            assert_eq!(word.as_str().unwrap().parse(), Ok(e));
+        }
         assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, cpu, cpu-int8"));
     }
 }

@@ -203,6 +203,69 @@ fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered(
     assert!(std::fs::read_to_string(&path).unwrap().contains(&format!("\"model\": \"{last}\"")));
 }
 
+#[test]
+fn another_engine_takes_over_in_the_running_call_and_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.json");
+    let begin = || Start { engine_chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let mut harness = open(begin());
+    until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
+    for (choice, runs) in [("GPU · ", " on GPU: "), ("CPU in bytes", " on CPU in bytes: as asked")] {
+        harness.get_by_label("Engine").click();
+        harness.step();
+        harness.step();
+        harness.get_by_label_contains(choice).click();
+        until(runs, || shows(&mut harness, runs));
+        let shown = |h: &Harness<'_, App>| {
+            let said = texts(h, "upscale: ").remove(0);
+            said.split(" in, ").nth(1).and_then(|s| s.split(' ').next()?.replace(',', "").parse::<u64>().ok())
+        };
+        let before = shown(&harness);
+        until("frames of it", || {
+            harness.step();
+            shown(&harness) > before
+        });
+    }
+    harness.state_mut().finish();
+    drop(harness);
+    let mut harness = open(begin());
+    until("the same engine again", || shows(&mut harness, " on CPU in bytes: as asked"));
+    harness.state_mut().finish();
+    drop(harness);
+    // What the command line names is for this time only.
+    let mut harness = open(Start { engine_chosen: true, ..begin() });
+    until("the named one", || shows(&mut harness, " on CPU: as asked"));
+    harness.state_mut().finish();
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains("\"engine\": \"cpu-int8\""), "{text}");
+}
+
+#[test]
+fn what_is_sent_is_remembered_unless_the_command_line_says_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.json");
+    let settings = Some(path.clone());
+    let begin = || Start { sending_chosen: false, settings: settings.clone(), ..start(plan(), Some(Link::Loopback)) };
+    let mut harness = open(begin());
+    until("the plan's size", || shows(&mut harness, "size: 160x120"));
+    harness.get_by_label("Size").click();
+    harness.step();
+    harness.step();
+    harness.get_by_label("240x180").click();
+    until("another size", || shows(&mut harness, "size: 240x180"));
+    harness.state_mut().finish();
+    drop(harness);
+    let mut harness = open(begin());
+    until("the same size again", || shows(&mut harness, "size: 240x180"));
+    harness.state_mut().finish();
+    drop(harness);
+    let mut harness = open(Start { sending_chosen: true, ..begin() });
+    until("the named one", || shows(&mut harness, "size: 160x120"));
+    harness.state_mut().finish();
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains("240x180") && text.contains("200000"), "{text}");
+}
+
 /// The picture in the file whose name ends so, once it is whole.
 fn kept(folder: &std::path::Path, ending: &str) -> Option<image::RgbImage> {
     let mut files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());

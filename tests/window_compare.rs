@@ -119,6 +119,16 @@ fn the_help_sheet_and_the_palette() {
     harness.run();
     assert_eq!(harness.state().controls.compare.layout, Layout::Toggle);
     assert_eq!(harness.state().controls.sheet, Sheet::None);
+
+    // The arrows go down the list.
+    harness.key_press_modifiers(Modifiers::CTRL, Key::K);
+    harness.run();
+    for key in [Key::ArrowDown, Key::ArrowDown, Key::ArrowDown, Key::ArrowUp, Key::ArrowDown, Key::Enter] {
+        harness.key_press(key);
+        harness.run();
+    }
+    assert_eq!(harness.state().controls.compare.layout, Layout::Difference);
+    assert_eq!(harness.state().controls.compare.view.centre, (0.5, 0.5), "the arrows are not for the picture");
 }
 
 #[test]
@@ -191,6 +201,27 @@ fn a_blind_test_hides_the_names_and_ends_with_an_interval() {
     harness.get_by_label("Close").click();
     harness.run();
     assert!(harness.state().controls.outcome.is_none());
+}
+
+#[test]
+fn during_a_blind_test_nothing_about_the_sides_can_be_changed() {
+    let mut harness = page(|c| c.blind = Some(Blind::new(4))).open(Theme::Dark);
+    let before = harness.state().controls.compare.clone();
+    for (name, item) in [("Model", "nano · "), ("Engine", "CPU in bytes")] {
+        harness.get_by_label(name).click();
+        harness.run();
+        assert!(harness.query_by_label_contains(item).is_none(), "the list of '{name}' opened");
+    }
+    for key in [Key::E, Key::M, Key::B, Key::X, Key::Num2] {
+        harness.key_press(key);
+        harness.run();
+    }
+    assert_eq!(harness.state().controls.compare, before);
+    assert!(harness.state().actions.borrow().is_empty());
+    // The question stands next to what it asks about.
+    let (picture, answer) = (harness.get_by_label("Picture: left").rect(), harness.get_by_label("The left one").rect());
+    let below = harness.get_by_label("Hide me").rect();
+    assert!(picture.bottom() <= answer.top() && answer.bottom() <= below.top(), "{picture:?} {answer:?} {below:?}");
 }
 
 #[test]
@@ -302,6 +333,103 @@ fn the_divider_is_dragged_and_snaps() {
     let divider = pos2(rect.left() + rect.width() * split, rect.center().y);
     drag(&mut harness, divider, pos2(rect.right() - 4.0, rect.center().y));
     assert_eq!(harness.state().controls.compare.split, 1.0);
+}
+
+/// Whether the choice of a side is as wide as it is with all of this text.
+fn shows(harness: &Harness<'_, Page>, choice: egui::Rect, text: &str) -> bool {
+    (choice.width() - width_of(harness, text) - 44.0).abs() < 4.0
+}
+
+fn width_of(harness: &Harness<'_, Page>, text: &str) -> f32 {
+    let font = egui::FontId::proportional(14.0);
+    harness.ctx.fonts_mut(|fonts| fonts.layout_no_wrap(text.to_owned(), font, egui::Color32::WHITE).size().x)
+}
+
+#[test]
+fn a_networks_name_is_whole_in_every_layout_at_every_width() {
+    let why = "the machine is busy";
+    // What may be said of a side: its name with the cost, the engine and the reason, or without some of them.
+    let labels = |side: SideChoice| -> Vec<String> {
+        let label = side.label(&page::models(), page::numbers().engine);
+        let parts: Vec<&str> = label.split(" · ").chain([why]).collect();
+        let name = side.name(&page::models()).split(" · ").count();
+        (name..=parts.len()).map(|n| parts[..n].join(" · ")).collect()
+    };
+    for layout in Layout::ALL {
+        let mut harness = laid_out(layout).open(Theme::Dark);
+        let cases = [900.0, 1000.0, 1100.0, 1200.0, 1300.0].into_iter().flat_map(|width| {
+            [(false, false), (true, false), (false, true), (true, true)].map(|(auto, graphs)| (width, auto, graphs))
+        });
+        for (width, auto, graphs) in cases {
+            for a in [SideChoice::Bicubic, SideChoice::Network(0)] {
+                let what = format!("{layout:?}, {width} wide, auto {auto}, graphs {graphs}, {a:?}");
+                let page = harness.state_mut();
+                (page.controls.auto, page.controls.graphs, page.why) = (auto, graphs, why);
+                page.controls.compare.a = a;
+                harness.set_size(vec2(width, 640.0));
+                harness.run_steps(3);
+                let window = harness.ctx.content_rect();
+                if layout == Layout::FourUp {
+                    // The graphs have the name too, in smaller letters.
+                    let least = width_of(&harness, "CNN · small") - 1.0;
+                    let mut labels = harness.get_all_by_label_contains("CNN · small");
+                    assert!(labels.any(|label| (least..400.0).contains(&label.rect().width())), "{what}");
+                    continue;
+                }
+                let [side_a, side_b] = ["Side A", "Side B"].map(|name| harness.get_by_label(name).rect());
+                for (rect, side) in [(side_a, a), (side_b, SideChoice::Network(1))] {
+                    assert!(window.contains_rect(rect), "{what}: {rect:?}");
+                    let whole = labels(side).iter().any(|label| shows(&harness, rect, label));
+                    assert!(whole, "{what}: none of {:?} fits into {rect:?}", labels(side));
+                }
+                assert!(!side_a.shrink(0.5).intersects(side_b), "{what}: {side_a:?} {side_b:?}");
+                if layout == Layout::Difference {
+                    let luma = harness.get_by_label("Luma").rect();
+                    assert!(window.contains_rect(luma), "{what}: {luma:?}");
+                    assert!(luma.left() >= side_a.right(), "{what}: {luma:?} {side_a:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn in_a_usual_window_the_difference_tells_what_the_network_costs() {
+    for width in [900.0, 1000.0, 1200.0] {
+        let harness = laid_out(Layout::Difference).open_at(Theme::Dark, [width, 700.0]);
+        let rect = harness.get_by_label("Side B").rect();
+        let label = SideChoice::Network(1).label(&page::models(), page::numbers().engine);
+        assert!(shows(&harness, rect, &label), "{width} wide: {rect:?}");
+    }
+}
+
+#[test]
+fn fine_stripes_that_are_made_small_become_grey() {
+    for nearest in [false, true] {
+        stripes(nearest);
+    }
+}
+
+fn stripes(nearest: bool) {
+    let size = clearcall::frame::Size::new(1280, 960).unwrap();
+    let data = (0..size.width() * size.height()).flat_map(|i| if i % 2 == 0 { [0, 0, 0, 255] } else { [255; 4] });
+    let stripes = std::sync::Arc::new(clearcall::frame::Rgba { size, data: data.collect() });
+    let mut page = laid_out(Layout::FourUp);
+    page.size = size;
+    page.controls.compare.nearest = nearest;
+    for (_, picture) in &mut page.sides {
+        *picture = clearcall::upscale::Picture::Cpu(std::sync::Arc::clone(&stripes));
+    }
+    let mut harness = page.open_at(Theme::Dark, [900.0, 600.0]);
+    let place = harness.get_by_label("Picture: bicubic").rect().shrink(4.0);
+    assert!(place.width() < 320.0, "{place:?}: a fourth of the stripes' width");
+    let screen = harness.render().unwrap();
+    let (mut least, mut most) = (255, 0);
+    for x in place.left() as u32..place.right() as u32 {
+        let [level, ..] = screen.get_pixel(x, place.center().y as u32).0;
+        (least, most) = (least.min(level), most.max(level));
+    }
+    assert!(least > 120 && most < 135, "from {least} to {most}, nearest {nearest}: stripes that are not there");
 }
 
 #[test]

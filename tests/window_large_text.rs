@@ -5,10 +5,11 @@
 mod page;
 
 use clearcall::{
-    app::{blind::Blind, call_page::Action, compare::Layout, sheets::Sheet, start_page::StartPage},
+    app::{blind::Blind, call_page::Action, compare::Layout, sheets::Sheet, sides::SideChoice, start_page::StartPage},
     devices::{Camera, Format, Pixels},
     pipeline::{Cause, State},
     source::SourceSpec,
+    upscale::Picture,
 };
 use egui::{Key, Modifiers, Rect, Role, Theme, pos2, vec2};
 use egui_kittest::{
@@ -78,6 +79,33 @@ fn a_call_in_each_layout() {
         let picture = harness.query_all_by_label_contains("Picture: ").next().map(|n| n.rect());
         assert!(picture.is_some_and(|rect| rect.height() > 60.0), "{layout:?}: {picture:?}");
     }
+}
+
+#[test]
+fn a_picture_that_is_scrolled_out_of_the_window_is_cut_and_not_squeezed() {
+    let mut harness = open(Page::connected());
+    harness.get_by_label("Hide me").scroll_to_me();
+    harness.run_steps(4);
+    let place = harness.get_by_label("Picture: bicubic").rect();
+    assert!(place.top() < -20.0 && place.bottom() > 20.0, "{place:?}");
+    let screen = harness.render().unwrap();
+    let Picture::Cpu(picture) = page::picture(SideChoice::Bicubic) else { panic!("it is not in memory") };
+    let mut compared = 0;
+    for cell in 0..48 {
+        // The middles of the picture's squares.
+        let share = vec2((cell % 8) as f32 + 0.5, (cell / 8) as f32 + 0.5) / vec2(8.0, 6.0);
+        let at = place.min + share * place.size();
+        // What is scrolled fades at the edges.
+        if !(32.0..ROOM[1] - 32.0).contains(&at.y) {
+            continue;
+        }
+        let wanted = 4 * ((share.y * 120.0) as usize * 160 + (share.x * 160.0) as usize);
+        let seen = screen.get_pixel((2.0 * at.x) as u32, (2.0 * at.y) as u32).0;
+        let near = picture.data[wanted..wanted + 4].iter().zip(seen).all(|(a, b)| a.abs_diff(b) <= 6);
+        assert!(near, "{cell} at {at:?}: {:?} is shown as {seen:?}", &picture.data[wanted..wanted + 4]);
+        compared += 1;
+    }
+    assert!(compared >= 8, "only {compared} squares are seen");
 }
 
 #[test]

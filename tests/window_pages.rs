@@ -15,7 +15,7 @@ use clearcall::{
     },
     pipeline::{Cause, Link, State},
     source::SourceSpec,
-    upscale::Picture,
+    upscale::{EngineChoice, Picture},
 };
 use egui::{Theme, vec2};
 use egui_kittest::{Harness, kittest::Queryable as _};
@@ -183,6 +183,31 @@ fn the_automatic_choice_says_what_runs_and_why_and_ends_by_hand() {
 }
 
 #[test]
+fn the_engine_is_chosen_from_its_list_or_by_a_key() {
+    let page = Page::connected();
+    let actions = Rc::clone(&page.actions);
+    let mut harness = page.open(Theme::Dark);
+    harness.get_by_label("Engine").click();
+    harness.run();
+    harness.get_by_label_contains("CPU in bytes").click();
+    harness.run();
+    assert_eq!(harness.state().controls.engine, EngineChoice::CpuInt8);
+    for engine in [EngineChoice::Auto, EngineChoice::Gpu, EngineChoice::Cpu] {
+        harness.key_press(egui::Key::E);
+        harness.run();
+        assert_eq!(harness.state().controls.engine, engine);
+    }
+    assert_eq!(*actions.borrow(), [Action::Engine, Action::Engine, Action::Engine, Action::Engine]);
+    harness.key_press_modifiers(egui::Modifiers::CTRL, egui::Key::K);
+    harness.run();
+    harness.get_by_label("Command").type_text("engine");
+    harness.run();
+    harness.key_press(egui::Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().controls.engine, EngineChoice::CpuInt8);
+}
+
+#[test]
 fn looking_at_another_network_chooses_it() {
     let mut page = Page::connected();
     page.controls.auto = true;
@@ -215,8 +240,19 @@ fn keys_do_what_the_buttons_do() {
 #[test]
 fn every_control_is_reached_with_tab() {
     let mut harness = Page::connected().open(Theme::Dark);
-    let names =
-        ["Hang up", "Stats", "Help", "Wipe", "Zoom 1:1", "Side A", "Side B", "Hide me", "Copy as JSON", "Model"];
+    let names = [
+        "Hang up",
+        "Stats",
+        "Help",
+        "Wipe",
+        "Zoom 1:1",
+        "Side A",
+        "Side B",
+        "Hide me",
+        "Copy as JSON",
+        "Model",
+        "Engine",
+    ];
     let mut reached = std::collections::BTreeSet::new();
     for _ in 0..60 {
         harness.key_press(egui::Key::Tab);
@@ -238,7 +274,7 @@ fn the_smallest_window_holds_everything() {
         let rect = harness.get_by_label(name).rect();
         assert!(window.contains_rect(rect), "{name} at {rect:?}");
     }
-    assert!(harness.get_by_label("Picture: bicubic").rect().height() > 200.0);
+    assert!(harness.get_by_label("Picture: bicubic").rect().height() > 180.0);
     harness.snapshot("call_smallest");
 }
 

@@ -65,6 +65,36 @@ fn host_and_join() {
 }
 
 #[test]
+fn a_call_that_the_other_side_ended_can_be_made_again() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let mut host = open(start(plan(), Some(Link::Host { listen })));
+    let link = wait_for_field(&mut host, "Link");
+    let address: std::net::SocketAddr = link.split('/').nth(2).unwrap().parse().unwrap();
+    let mut guest = open(start(plan(), None));
+    guest.step();
+    paste(&mut guest, "Link to join", &link, "Join");
+    see_each_other(&mut host, &mut guest);
+    host.get_by_label("Hang up").click();
+    until("the guest's word of the end", || {
+        host.step();
+        shows(&mut guest, "The call has ended")
+    });
+
+    // Nobody answers at the link any more: that is said where a link is joined, and nothing has to be typed again.
+    until("the host's end", || {
+        host.step();
+        host.state_mut().idle()
+    });
+    guest.get_by_label("Call again").click();
+    until("the start page", || shows(&mut guest, DOOR));
+    until("why it was in vain", || {
+        guest.step();
+        texts(&guest, &address.to_string()).iter().any(|t| !t.starts_with("http"))
+    });
+    assert_eq!(field(&guest, "Link to join"), Some(link));
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_said_where_it_was_pasted() {
     let url = "http://127.0.0.1:1/whip?token=none".to_owned();
     let mut guest = open(start(plan(), Some(Link::Join { url: url.clone() })));

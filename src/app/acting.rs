@@ -110,6 +110,7 @@ impl Call {
                 }
                 Action::Bitrate => session.set_bitrate(self.controls.bitrate),
                 Action::Model => self.choose(networks),
+                Action::Engine => session.set_engine(self.controls.engine),
                 Action::Hide => session.mute(self.controls.hidden),
                 Action::Impair => {
                     // The sockets of the call look here for every packet.

@@ -116,6 +116,7 @@ impl Call {
             auto: plan.auto.is_some(),
             cpu_share: limits.cpu_share.map_or(100, |share| (100.0 * share).round() as u32),
             spare_battery: limits.spare_battery,
+            engine: plan.engine,
             hidden: false,
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
@@ -238,6 +239,7 @@ impl Call {
             bitrate: self.controls.bitrate,
             size: self.controls.size,
             fps: self.controls.fps as f32,
+            engine: self.controls.engine,
             model: models.get(self.controls.model).unwrap_or(&plan.model).clone(),
             ..plan.clone()
         }

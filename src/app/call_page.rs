@@ -20,7 +20,7 @@ use super::{
     stage::{self, Compare, MAX_GAIN, Seen},
     stats_panel, style, toolbar, waiting,
 };
-use crate::{frame::Size, pipeline::State, stats::Snapshot};
+use crate::{frame::Size, pipeline::State, stats::Snapshot, upscale::EngineChoice};
 
 pub use super::controls::{Action, Controls, Keep};
 
@@ -196,9 +196,7 @@ fn panels(ui: &mut Ui, parts: &mut Parts<'_, '_>) {
     let panel = |p: egui::Panel| p.resizable(false).show_separator_line(false);
     let bar = style::bar(ui);
     panel(egui::Panel::top("call bar")).exact_size(TOP).frame(bar).show(ui, |ui| parts.top(ui));
-    if parts.asks() {
-        panel(egui::Panel::bottom("blind")).frame(bar).show(ui, |ui| parts.question(ui));
-    } else if parts.pictures.is_some() {
+    if !parts.asks() && parts.pictures.is_some() {
         let thin = bar.inner_margin(egui::Margin { top: 0, ..bar.inner_margin });
         panel(egui::Panel::top("tools")).frame(thin).show(ui, |ui| parts.tools(ui));
     }
@@ -206,6 +204,10 @@ fn panels(ui: &mut Ui, parts: &mut Parts<'_, '_>) {
     if parts.counts() {
         let place = panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::HEIGHT);
         place.frame(bar).show(ui, |ui| parts.numbers(ui));
+    }
+    if parts.asks() {
+        // Next to the pictures that it asks about.
+        panel(egui::Panel::bottom("blind")).frame(bar).show(ui, |ui| parts.question(ui));
     }
     if parts.draws() {
         let place = panel(egui::Panel::right("graphs")).exact_size(graphs::WIDTH);
@@ -220,15 +222,21 @@ fn stacked(ui: &mut Ui, parts: &mut Parts<'_, '_>, room: Vec2) {
     let bar = style::bar(ui);
     egui::CentralPanel::default().frame(bar).show(ui, |ui| {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            let width = ui.available_width();
+            // The bar that scrolls lies over what is at the edge.
+            let width = ui.available_width() - 10.0;
+            ui.set_max_width(width);
             ui.allocate_ui(vec2(width, TOP - 14.0), |ui| parts.top(ui));
             if parts.asks() {
                 parts.question(ui);
             } else {
                 parts.tools(ui);
             }
-            if parts.pictures.is_some() {
-                ui.allocate_ui(vec2(width, (0.8 * room.y).max(200.0)), |ui| parts.middle(ui));
+            // The ground of the pictures is a little larger than they are.
+            ui.add_space(GAP);
+            if let Some(pictures) = parts.pictures {
+                let most = (0.8 * room.y).max(200.0);
+                let height = stage::height(&parts.controls.compare, pictures.size(), width).clamp(120.0, most);
+                ui.allocate_ui(vec2(width, height), |ui| parts.middle(ui));
             } else {
                 parts.middle(ui);
             }
@@ -277,6 +285,12 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
             };
             adopt(controls);
             actions.push(Action::Model);
+        }
+        Command::NextEngine => {
+            let all = EngineChoice::ALL;
+            let at = all.iter().position(|engine| *engine == controls.engine).unwrap_or(0);
+            controls.engine = all[(at + 1) % all.len()];
+            actions.push(Action::Engine);
         }
         Command::Nearest => now.nearest = !now.nearest,
         Command::Loupe => now.loupe = !now.loupe,
@@ -393,7 +407,8 @@ fn notices(ui: &Ui, notices: &[String]) {
     if notices.is_empty() {
         return;
     }
-    let at = pos2(ui.ctx().content_rect().center().x, TOP + 12.0);
+    // Over the pictures: buttons must not be covered.
+    let at = pos2(ui.ctx().content_rect().center().x, TOP + 82.0);
     egui::Area::new(egui::Id::unique("clearcall notices"))
         .order(egui::Order::Foreground)
         .pivot(Align2::CENTER_TOP)

@@ -18,6 +18,8 @@ pub enum Command {
     NextB,
     /// The next network for the call.
     NextModel,
+    /// The next engine for it.
+    NextEngine,
     /// As large as fits.
     Fit,
     /// One pixel to one pixel, and back.
@@ -150,6 +152,7 @@ pub const TABLE: &[Entry] = {
         plain(C::NextA, G::Compare, Key::A, "A", "Next choice for side A"),
         plain(C::NextB, G::Compare, Key::B, "B", "Next choice for side B"),
         plain(C::NextModel, G::Compare, Key::M, "M", "Next network"),
+        plain(C::NextEngine, G::Compare, Key::E, "E", "Next engine: GPU, CPU, CPU in bytes"),
         plain(C::Fit, G::Look, Key::Num0, "0", "Fit the window"),
         plain(C::OneToOne, G::Look, Key::Z, "Z", "One pixel to one pixel, and back"),
         plain(C::ZoomIn, G::Look, Key::Plus, "+", "Zoom in"),

@@ -1,12 +1,14 @@
 //! What the person sets and does during a call.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     blind::{Blind, Outcome},
     sheets::Sheet,
     sides::SideChoice,
     stage::{Compare, Shown},
 };
-use crate::frame::Size;
+use crate::{frame::Size, upscale::EngineChoice};
 
 /// What the person has set.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Controls {
     pub cpu_share: u32,
     /// And less while the machine runs on its battery.
     pub spare_battery: bool,
+    /// Where they run.
+    pub engine: EngineChoice,
     /// How far models that have vivid weights go to them, 0 to 1.
     pub vivid: f32,
     /// Black is sent.
@@ -73,6 +77,24 @@ pub(crate) struct Chosen {
     pub(crate) vivid: f32,
 }
 
+/// What the person has chosen about what is sent, as in [`Controls`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sending {
+    /// It fits into this size, as in "480x360".
+    pub size: String,
+    /// Frames a second, at most.
+    pub fps: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+}
+
+/// What a call began with; only what differs from it is remembered.
+pub(crate) struct Began {
+    pub(crate) network: Chosen,
+    pub(crate) engine: EngineChoice,
+    pub(crate) sending: Sending,
+}
+
 /// What the person did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -84,6 +106,8 @@ pub enum Action {
     Bitrate,
     /// The model was changed, or who chooses it.
     Model,
+    /// It is to run elsewhere.
+    Engine,
     /// Hide or show the own picture.
     Hide,
     /// Loss or delay were changed.
@@ -137,7 +161,12 @@ impl Controls {
         }
     }
 
-    pub(crate) fn chosen(&self) -> Chosen {
+    pub(crate) fn began(&self) -> Began {
+        let sending = Sending { size: self.size.to_string(), fps: self.fps, bitrate: self.bitrate };
+        Began { network: self.chosen(), engine: self.engine, sending }
+    }
+
+    fn chosen(&self) -> Chosen {
         let model = (!self.auto).then_some(self.model);
         Chosen { model, cpu_share: self.cpu_share, spare_battery: self.spare_battery, vivid: self.vivid }
     }

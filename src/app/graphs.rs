@@ -116,7 +116,7 @@ pub(crate) fn show(ui: &mut Ui, trace: &Trace, two: [SideChoice; 2], models: &[M
         ui.spacing_mut().item_spacing.y = 3.0;
         let plots = if truth { 5.0 } else { 3.0 };
         let words = if truth { 120.0 } else { 60.0 };
-        let height = ((ui.available_height() - words) / plots - 24.0).clamp(46.0, 150.0);
+        let height = ((ui.available_height() - words) / plots - 24.0).clamp(30.0, 150.0);
         if truth {
             table(ui, trace, two, &names, colours);
             let of = |of: fn(&SideScores) -> Option<f64>| {

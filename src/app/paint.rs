@@ -111,6 +111,8 @@ impl<'a> Brush<'a> {
     }
 
     fn add(&mut self, ui: &Ui, views: [&wgpu::TextureView; 2], how: Option<Difference>, place: Rect, uv: Rect) {
+        // What reaches out of the window, as on a page that is scrolled, egui would squeeze into it.
+        let Some((place, uv)) = visible(place, uv, ui.ctx().content_rect()) else { return };
         let on = |yes: bool| if yes { 1.0 } else { 0.0 };
         let show = Show {
             views: views.map(Clone::clone),
@@ -130,6 +132,16 @@ impl<'a> Brush<'a> {
         self.drawn += 1;
         ui.painter().add(egui_wgpu::Callback::new_paint_callback(place, show));
     }
+}
+
+/// The part of `place` that lies in the window, and of `uv` that belongs there.
+fn visible(place: Rect, uv: Rect, window: Rect) -> Option<(Rect, Rect)> {
+    if window.contains_rect(place) {
+        return Some((place, uv));
+    }
+    let seen = place.intersect(window);
+    let share = |at: egui::Pos2| uv.min + (at - place.min) / place.size() * uv.size();
+    seen.is_positive().then(|| (seen, Rect::from_min_max(share(seen.min), share(seen.max))))
 }
 
 /// The uniform of the shader.
@@ -321,6 +333,16 @@ fn part_buffer(device: &wgpu::Device) -> wgpu::Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_reaches_out_of_the_window_is_cut() {
+        let rect = |x0, y0, x1, y1| Rect::from_min_max(egui::pos2(x0, y0), egui::pos2(x1, y1));
+        let (window, uv) = (rect(0.0, 0.0, 100.0, 100.0), rect(0.0, 0.5, 1.0, 1.0));
+        assert_eq!(visible(rect(10.0, 0.0, 50.0, 20.0), uv, window), Some((rect(10.0, 0.0, 50.0, 20.0), uv)));
+        let cut = visible(rect(0.0, -100.0, 100.0, 100.0), uv, window);
+        assert_eq!(cut, Some((window, rect(0.0, 0.75, 1.0, 1.0))));
+        assert_eq!(visible(rect(0.0, 200.0, 50.0, 300.0), uv, window), None);
+    }
 
     #[test]
     fn the_shader_is_valid() {

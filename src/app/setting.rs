@@ -11,13 +11,16 @@ use super::{
     controls::adopt,
     style,
 };
-use crate::frame::Size;
+use crate::{frame::Size, upscale::EngineChoice};
 
 /// Height of a row.
 const ROW: f32 = 28.0;
 const SELF_VIEW: f32 = 62.0;
 /// Sizes that can be chosen, besides the one that the call began with.
 const SIZES: [(u32, u32); 5] = [(240, 180), (320, 240), (480, 360), (640, 480), (960, 720)];
+/// Widths of the choice of the engine, and of the slider to the vivid weights.
+const ENGINE: f32 = 172.0;
+const VIVID: f32 = 188.0;
 const RATES: [u32; 6] = [5, 10, 15, 24, 30, 60];
 
 /// Draws the controls and the own picture.
@@ -26,11 +29,9 @@ pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, ac
         let width = (ui.available_width() - 1.5 * SELF_VIEW).max(200.0);
         ui.vertical(|ui| {
             ui.set_width(width);
-            ui.spacing_mut().slider_width = 88.0;
+            ui.spacing_mut().slider_width = 80.0;
             ui.horizontal_wrapped(|ui| {
                 bitrate(ui, controls, actions);
-                model(ui, view, controls, actions);
-                vivid(ui, view, controls);
                 size(ui, controls, actions);
                 rate(ui, controls, actions);
                 let button = egui::Button::new("Hide me").selected(controls.hidden).min_size(vec2(76.0, ROW));
@@ -38,6 +39,17 @@ pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, ac
                     controls.hidden = !controls.hidden;
                     actions.push(Action::Hide);
                 }
+                // What is sent, and what is made of what comes: in one row, or in one each.
+                if ui.available_size_before_wrap().x < made_of_it(view, controls) {
+                    ui.end_row();
+                }
+                // The sides of a blind test stay what they are.
+                if controls.blind.is_some() {
+                    ui.disable();
+                }
+                model(ui, view, controls, actions);
+                engine(ui, view, controls, actions);
+                vivid(ui, view, controls);
             });
             if view.loopback {
                 ui.horizontal_wrapped(|ui| network(ui, controls, actions));
@@ -45,6 +57,15 @@ pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, ac
         });
         ui.with_layout(Layout::right_to_left(Align::Min), |ui| self_view(ui, view, controls.hidden));
     });
+}
+
+/// The width of what is set about the upscaling. It does not change with the network that the program chooses, or
+/// everything would move when it chooses another.
+fn made_of_it(view: &CallView<'_>, controls: &Controls) -> f32 {
+    let chosen = view.models.get(controls.model);
+    let vivid = if controls.auto { view.models.iter().any(|m| m.vivid) } else { chosen.is_some_and(|m| m.vivid) };
+    let limits = if controls.auto { 78.0 } else { 0.0 };
+    model_width(controls) + limits + ENGINE + 16.0 + if vivid { VIVID } else { 0.0 }
 }
 
 /// The bad network on purpose.
@@ -103,7 +124,7 @@ fn text_in(ui: &mut Ui, size: Vec2, text: &str) -> egui::Response {
 }
 
 fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
-    cell(ui, 244.0, |ui| {
+    cell(ui, 236.0, |ui| {
         let mut kbit = controls.bitrate / 1000;
         let slider = egui::Slider::new(&mut kbit, 50..=4000)
             .logarithmic(true)
@@ -116,17 +137,21 @@ fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
     });
 }
 
+fn model_width(controls: &Controls) -> f32 {
+    if controls.auto { 190.0 } else { 162.0 }
+}
+
 fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
     let before = (controls.auto, controls.model);
-    let width = if controls.auto { 132.0 } else { 104.0 };
-    cell(ui, width + 54.0, |ui| {
-        let label = text_in(ui, vec2(42.0, ROW), "Model");
+    let whole = model_width(controls);
+    cell(ui, whole, |ui| {
+        let label = text_in(ui, vec2(46.0, ROW), "Model");
         let name = view.models.get(controls.model).map_or("", |m| m.name.as_str());
         let runs = if view.off { "off" } else { name };
         let text = if controls.auto { format!("auto · {runs}") } else { name.to_owned() };
         let response = egui::ComboBox::from_id_salt("model")
             .selected_text(text)
-            .width(width)
+            .width(whole - 58.0)
             .truncate()
             .show_ui(ui, |ui| {
                 if ui.selectable_label(controls.auto, "auto · as large as the machine can").clicked() {
@@ -151,6 +176,42 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
     if (controls.auto, controls.model) != before {
         adopt(controls);
         actions.push(Action::Model);
+    }
+}
+
+/// Where the network runs.
+fn engine(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
+    let before = controls.engine;
+    cell(ui, ENGINE, |ui| {
+        let label = text_in(ui, vec2(46.0, ROW), "Engine");
+        let text = match (before, view.stats.engine) {
+            (EngineChoice::Auto, Some(runs)) => format!("auto · {}", runs.to_string().to_uppercase()),
+            (EngineChoice::Auto, None) => "auto".to_owned(),
+            (EngineChoice::Gpu, _) => "GPU".to_owned(),
+            (EngineChoice::Cpu, _) => "CPU".to_owned(),
+            (EngineChoice::CpuInt8, _) => "CPU, bytes".to_owned(),
+        };
+        let response = egui::ComboBox::from_id_salt("engine")
+            .selected_text(text)
+            .width(ENGINE - 58.0)
+            .truncate()
+            .show_ui(ui, |ui| {
+                for choice in EngineChoice::ALL {
+                    let text = match choice {
+                        EngineChoice::Auto => "auto · the GPU if it is a real one, else the CPU",
+                        EngineChoice::Gpu => "GPU · even one that is a program",
+                        EngineChoice::Cpu => "CPU",
+                        EngineChoice::CpuInt8 => "CPU in bytes · large networks are twice as fast",
+                    };
+                    ui.selectable_value(&mut controls.engine, choice, text);
+                }
+            })
+            .response
+            .labelled_by(label.id);
+        response.on_hover_text(view.stats.engine_reason.as_str());
+    });
+    if controls.engine != before {
+        actions.push(Action::Engine);
     }
 }
 
@@ -184,7 +245,7 @@ fn leading(text: &str) -> Option<f64> {
 /// From the faithful picture to the vivid one; the window itself blends the networks.
 fn vivid(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) {
     if view.models.get(controls.model).is_some_and(|m| m.vivid) {
-        cell(ui, 196.0, |ui| {
+        cell(ui, VIVID, |ui| {
             let slider = egui::Slider::new(&mut controls.vivid, 0.0..=1.0).step_by(0.05).fixed_decimals(2);
             let slider = named(ui, "Vivid", slider);
             slider.on_hover_text("From the most faithful picture to one that looks sharper and invents detail");

@@ -7,14 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::{
     call_page::{Controls, ModelChoice},
     compare::{Layout, View},
-    controls::Chosen,
+    controls::{Began, Chosen, Sending},
     networks::Networks,
     sides::SideChoice,
 };
-use crate::pipeline::{Auto, Plan};
+use crate::{
+    pipeline::{Auto, Plan},
+    upscale::EngineChoice,
+};
 
 /// Links, clips and addresses that are remembered, of each kind.
 const RECENT: usize = 6;
+/// Bits a second that are believed.
+const MIN_BITRATE: u32 = 10_000;
+const MAX_BITRATE: u32 = 50_000_000;
 /// A file that is longer is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -89,6 +95,12 @@ pub struct Settings {
     pub cpu_share: u32,
     /// And less while the machine runs on its battery.
     pub spare_battery: bool,
+    /// What is sent; without it as usual.
+    pub sending: Option<Sending>,
+    /// Where a host waits; without it as usual.
+    pub listen: Option<String>,
+    /// Where the network runs.
+    pub engine: EngineChoice,
     /// How far networks go to their vivid weights, 0 to 1.
     pub vivid: f32,
     /// Links that were joined, newest first.
@@ -115,6 +127,9 @@ impl Default for Settings {
             model: None,
             cpu_share: 100,
             spare_battery: true,
+            sending: None,
+            listen: None,
+            engine: EngineChoice::Auto,
             vivid: 0.0,
             links: Vec::new(),
             clips: Vec::new(),
@@ -184,8 +199,35 @@ impl Settings {
         }
     }
 
+    /// What was sent last: its size, frame rate and bitrate, as far as they are such.
+    pub(crate) fn send(&self, plan: &mut Plan) {
+        let Some(Sending { size, fps, bitrate }) = &self.sending else { return };
+        if let Ok(size) = size.parse() {
+            plan.size = size;
+        }
+        if (1..=60).contains(fps) {
+            plan.fps = *fps as f32;
+        }
+        if (MIN_BITRATE..=MAX_BITRATE).contains(bitrate) {
+            plan.bitrate = *bitrate;
+        }
+    }
+
+    /// Takes over what is not as it was when the call began: the rest may be of the command line, for this time only.
+    pub(crate) fn take_changes(&mut self, began: Option<&Began>, now: Began, networks: &Networks) {
+        if began.is_none_or(|b| b.network != now.network) {
+            self.take_chosen(now.network, networks);
+        }
+        if began.is_none_or(|b| b.engine != now.engine) {
+            self.engine = now.engine;
+        }
+        if began.is_none_or(|b| b.sending != now.sending) {
+            self.sending = Some(now.sending);
+        }
+    }
+
     /// Takes over what the person has chosen about the network.
-    pub(crate) fn take_chosen(&mut self, chosen: Chosen, networks: &Networks) {
+    fn take_chosen(&mut self, chosen: Chosen, networks: &Networks) {
         self.model = chosen.model.and_then(|i| networks.name(i)).map(str::to_owned);
         (self.cpu_share, self.spare_battery, self.vivid) = (chosen.cpu_share, chosen.spare_battery, chosen.vivid);
     }
@@ -229,7 +271,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/settings.json");
         assert_eq!(Settings::read(&path), Settings::default());
-        let mut settings = Settings { look: Look::Light, layout: Layout::Wipe, gain: 8, ..Settings::default() };
+        let mut settings = Settings {
+            look: Look::Light,
+            layout: Layout::Wipe,
+            gain: 8,
+            engine: EngineChoice::CpuInt8,
+            ..Settings::default()
+        };
         for i in 0..9 {
             Settings::remember(&mut settings.links, &format!("http://{i}"));
         }

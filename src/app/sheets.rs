@@ -1,6 +1,6 @@
 //! The help sheet and the command palette, over the page.
 
-use egui::{Align, Id, Key, Layout, Modal, RichText, ScrollArea, Ui, vec2};
+use egui::{Align, Id, Key, Layout, Modal, Modifiers, RichText, ScrollArea, Ui, vec2};
 
 use super::{
     commands::{Command, Group, TABLE},
@@ -100,25 +100,46 @@ fn palette(ui: &Ui, typed: &mut String) -> (bool, Option<Command>) {
     let modal = Modal::new(Id::unique("clearcall palette")).show(ui.ctx(), |ui| {
         let room = ui.ctx().content_rect().size();
         ui.set_width((room.x - 60.0).min(420.0));
+        // The arrows mark another one; the field keeps the focus.
+        let marked = Id::unique("clearcall palette marked");
+        let before: usize = ui.data(|data| data.get_temp(marked)).unwrap_or(0);
+        let at = ui.input_mut(|i| {
+            let (down, up) =
+                [Key::ArrowDown, Key::ArrowUp].map(|key| i.count_and_consume_key(Modifiers::NONE, key)).into();
+            (before + down).saturating_sub(up)
+        });
+        let moved = at != before;
         let field =
             ui.add(egui::TextEdit::singleline(typed).hint_text("What do you want to do?").desired_width(f32::INFINITY));
         let field = field.accessible_name("Command");
         let found = matching(typed);
+        let at = if field.changed() { 0 } else { at.min(found.len().saturating_sub(1)) };
+        ui.data_mut(|data| data.insert_temp(marked, at));
         if ui.input(|i| i.key_pressed(Key::Enter)) {
-            chosen = found.first().map(|e| e.0);
+            chosen = found.get(at).map(|e| e.0);
         } else {
             field.request_focus();
         }
         ScrollArea::vertical().max_height((room.y - 110.0).min(300.0)).show(ui, |ui| {
             for (i, (command, name, key)) in found.into_iter().enumerate() {
-                let button = egui::Button::new(name).right_text(RichText::new(key).monospace()).selected(i == 0);
-                if ui.add(button.frame(i == 0).min_size(vec2(ui.available_width(), 26.0))).clicked() {
+                let button = egui::Button::new(name).right_text(RichText::new(key).monospace()).selected(i == at);
+                // The bar that scrolls lies over what is at the edge.
+                let size = vec2(ui.available_width() - 10.0, 26.0);
+                let response = ui.add(button.frame_when_inactive(i == at).min_size(size));
+                if moved && i == at {
+                    response.scroll_to_me(None);
+                }
+                if response.clicked() {
                     chosen = Some(command);
                 }
             }
         });
     });
-    (modal.should_close(), chosen)
+    let close = modal.should_close();
+    if close || chosen.is_some() {
+        ui.data_mut(|data| data.remove_temp::<usize>(Id::unique("clearcall palette marked")));
+    }
+    (close, chosen)
 }
 
 /// The commands whose names have all words of `typed` in them.

@@ -63,21 +63,26 @@ impl SideChoice {
 
     /// Its name with what it costs: "CNN · small · 2,088 MAC/px · CPU".
     pub fn label(self, models: &[ModelChoice], engine: Option<EngineKind>) -> String {
-        let mut text = self.name(models);
-        match self {
+        self.labels(models, engine).swap_remove(0)
+    }
+
+    /// The same, and shorter and shorter for where there is no room for it; the name is always whole.
+    pub(super) fn labels(self, models: &[ModelChoice], engine: Option<EngineKind>) -> Vec<String> {
+        let more = match self {
             Self::Network(i) => {
-                if let Some(m) = models.get(i) {
-                    text += &format!(" · {} MAC/px", style::grouped(m.mac_per_pixel as u64));
-                }
-                if let Some(engine) = engine {
-                    text += &format!(" · {}", engine.to_string().to_uppercase());
-                }
+                let cost = models.get(i).map(|m| format!("{} MAC/px", style::grouped(m.mac_per_pixel as u64)));
+                cost.into_iter().chain(engine.map(|engine| engine.to_string().to_uppercase())).collect()
             }
-            Self::Low => text += " · as decoded",
-            Self::Truth => text += " · before it was sent",
-            Self::Bilinear | Self::Bicubic | Self::Lanczos => {}
+            Self::Low => vec!["as decoded".to_owned()],
+            Self::Truth => vec!["before it was sent".to_owned()],
+            Self::Bilinear | Self::Bicubic | Self::Lanczos => Vec::new(),
+        };
+        let mut labels = vec![self.name(models)];
+        for part in more {
+            labels.push(format!("{} · {part}", labels[labels.len() - 1]));
         }
-        text
+        labels.reverse();
+        labels
     }
 
     /// A word for settings and file names: "low-res", "small".
@@ -122,5 +127,7 @@ mod tests {
         let label = SideChoice::Network(1).label(&models(), Some(EngineKind::Cpu));
         assert_eq!(label, "CNN · small · 1,234 MAC/px · CPU");
         assert_eq!(SideChoice::Bicubic.label(&models(), Some(EngineKind::Cpu)), "bicubic");
+        let shorter = SideChoice::Network(0).labels(&models(), Some(EngineKind::Gpu));
+        assert_eq!(shorter, ["CNN · nano · 1,234 MAC/px · GPU", "CNN · nano · 1,234 MAC/px", "CNN · nano"]);
     }
 }

@@ -1,24 +1,21 @@
 //! The middle of the window: the sides of one frame, laid out, zoomed, and told apart.
 
+mod labels;
 mod marks;
 
-use egui::{
-    Align, CursorIcon, Id, Label, Layout as Flow, Pos2, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo, pos2,
-    vec2,
-};
+use egui::{CursorIcon, Id, Pos2, Rect, Response, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::{
     call_page::ModelChoice,
-    commands::{Command, key_of},
+    commands::Command,
     compare::{Layout, Pane, Placed, Room, View, Zoom, around, panes},
-    graphs,
     judge::SideScores,
     paint::{Brush, Difference, Magnify, Pictures},
     read_out,
     sides::SideChoice,
     style,
 };
-use crate::upscale::EngineKind;
+use crate::{frame::Size, upscale::EngineKind};
 
 /// Height of the line above a picture.
 const LABEL: f32 = 30.0;
@@ -120,12 +117,20 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// The name of a side with what it costs and, of the network that the program chose, why it is that one.
     pub(crate) fn label(&self, side: SideChoice) -> String {
-        let label = side.label(self.models, self.engine);
+        self.labels(side).swap_remove(0)
+    }
+
+    /// The same, and shorter and shorter; the name is always whole.
+    fn labels(&self, side: SideChoice) -> Vec<String> {
+        let mut labels = side.labels(self.models, self.engine);
         match self.why.filter(|_| side == SideChoice::Network(self.model)) {
-            Some(why) if self.off => format!("bicubic · CNN off: {why}"),
-            Some(why) => format!("{label} · {why}"),
-            None => label,
+            Some(why) if self.off => {
+                return vec![format!("bicubic · CNN off: {why}"), "bicubic · CNN off".to_owned()];
+            }
+            Some(why) => labels.insert(0, format!("{} · {why}", labels[0])),
+            None => {}
         }
+        labels
     }
 }
 
@@ -136,6 +141,19 @@ pub struct Shown {
     pub area: Rect,
     /// The part of the pictures, in shares of them.
     pub part: Rect,
+}
+
+/// As high as all of it has to be where the pictures are as wide as they can.
+pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
+    let Zoom::Fit = compare.view.zoom else { return f32::INFINITY };
+    let (columns, rows) = match compare.layout {
+        Layout::SideBySide => (2.0, 1.0),
+        Layout::Wipe | Layout::Toggle | Layout::Difference => (1.0, 1.0),
+        Layout::FourUp => (2.0, 2.0),
+    };
+    let wide = (width - GAP * (columns - 1.0)) / columns;
+    let high = wide * picture.height() as f32 / picture.width() as f32;
+    rows * (LABEL + high) + GAP * (rows - 1.0) + if compare.read_out { READ_OUT } else { 0.0 }
 }
 
 /// Draws the sides and takes what the pointer does to them.
@@ -169,7 +187,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
     let sides = compare.sides(seen.model);
     for (i, (pane, place)) in panes.iter().zip(&placed).enumerate() {
         let heads = heads(compare, &sides, i);
-        labels(ui, seen, compare, pane, place, i);
+        labels::show(ui, seen, compare, pane, place, i);
         let name = match seen.masked {
             true => ["left", "right"][i.min(1)].to_owned(),
             false => heads.iter().map(|s| seen.label(*s)).collect::<Vec<_>>().join(" | "),
@@ -264,156 +282,6 @@ fn paint(ui: &Ui, brush: &mut Brush<'_>, compare: &Compare, sides: &[SideChoice]
                 brush.side(ui, side, place.rect, place.uv);
             }
         }
-    }
-}
-
-/// The line above a picture: which side it is, to be chosen.
-fn labels(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, place: &Placed, i: usize) {
-    // Above the picture, and wider than it where it is smaller than what has to be said.
-    let least: f32 = match compare.layout {
-        Layout::SideBySide | Layout::FourUp => 240.0,
-        Layout::Wipe => 420.0,
-        Layout::Toggle => 520.0,
-        Layout::Difference => 640.0,
-    };
-    let width = place.rect.width().max(least).min(pane.label.width());
-    let left = place.rect.left() + (place.rect.width() - width) * pane.align.x;
-    let left = left.clamp(pane.label.left(), (pane.label.right() - width).max(pane.label.left()));
-    let (top, right) = (place.rect.top() - LABEL, left + width);
-    let rect = Rect::from_min_max(pos2(left, top), pos2(right, place.rect.top()));
-    ui.scope_builder(egui::UiBuilder::new().max_rect(rect).layout(Flow::left_to_right(Align::Center)), |ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        match compare.layout {
-            _ if seen.masked => {
-                ui.label(RichText::new(["Left", "Right"][i.min(1)]).strong());
-            }
-            Layout::SideBySide => {
-                let (name, side) = if i == 0 { ("Side A", &mut compare.a) } else { ("Side B", &mut compare.b) };
-                choose(ui, seen, name, side, rect.width());
-                scored(ui, seen, *side);
-            }
-            Layout::Wipe => {
-                choose(ui, seen, "Side A", &mut compare.a, rect.width() / 2.0);
-                if rect.width() > 700.0 {
-                    scored(ui, seen, compare.a);
-                }
-                ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
-                    choose(ui, seen, "Side B", &mut compare.b, rect.width() / 2.0);
-                    if rect.width() > 700.0 {
-                        scored(ui, seen, compare.b);
-                    }
-                });
-            }
-            Layout::Toggle => {
-                let width = (rect.width() - 80.0) / 2.0;
-                mark(ui, "A", !compare.flipped);
-                choose(ui, seen, "Side A", &mut compare.a, width - 20.0);
-                mark(ui, "B", compare.flipped);
-                choose(ui, seen, "Side B", &mut compare.b, width - 20.0);
-                if ui.button("Flip").on_hover_text(key_of(Command::Flip)).clicked() {
-                    compare.flipped = !compare.flipped;
-                }
-                scored(ui, seen, if compare.flipped { compare.b } else { compare.a });
-            }
-            Layout::Difference => difference_line(ui, seen, compare, rect.width()),
-            Layout::FourUp => {
-                let side = compare.sides(seen.model)[i];
-                let p = style::palette(ui);
-                let colour = if matches!(side, SideChoice::Network(_)) { p.accent } else { p.text };
-                let text = seen.label(side);
-                let scores = (seen.scores)(side).map(|s| graphs::in_words(&s)).unwrap_or_default();
-                ui.with_layout(Flow::right_to_left(Align::Center), |ui| {
-                    ui.label(RichText::new(scores).color(p.quiet));
-                    ui.with_layout(Flow::left_to_right(Align::Center), |ui| {
-                        ui.add(Label::new(RichText::new(text).color(colour).strong()).truncate());
-                    });
-                });
-            }
-        }
-    });
-}
-
-fn difference_line(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, width: f32) {
-    let narrow = width < 500.0;
-    let side = ((width - if narrow { 226.0 } else { 330.0 }) / 2.0).max(84.0);
-    choose(ui, seen, "Side B", &mut compare.b, side);
-    ui.label("minus");
-    choose(ui, seen, "Side A", &mut compare.a, side);
-    let sign = egui::Button::new("±").selected(compare.signed);
-    let hint = "Grey is equal, brighter is more (D); else black is equal";
-    if ui.add(sign).on_hover_text(hint).accessible_name("Signed").clicked() {
-        compare.signed = !compare.signed;
-    }
-    if narrow {
-        let button = egui::Button::new(format!("×{}", compare.gain));
-        if ui.add(button).on_hover_text("How strongly it is shown (G)").accessible_name("Gain").clicked() {
-            compare.gain = if compare.gain >= MAX_GAIN { 1 } else { 2 * compare.gain };
-        }
-    }
-    for gain in [1, 2, 4, 8, MAX_GAIN].into_iter().filter(|_| !narrow) {
-        let button = egui::Button::new(format!("×{gain}"))
-            .selected(compare.gain == gain)
-            .frame_when_inactive(compare.gain == gain);
-        if ui.add(button).on_hover_text("How strongly it is shown (G)").clicked() {
-            compare.gain = gain;
-        }
-    }
-    let luma = egui::Button::new("Luma").selected(compare.luma);
-    if ui.add(luma).on_hover_text("Brightness only (Y)").clicked() {
-        compare.luma = !compare.luma;
-    }
-}
-
-/// A side's scores beside its name, as far as there is room.
-fn scored(ui: &mut Ui, seen: &Seen<'_>, side: SideChoice) {
-    if let Some(scores) = (seen.scores)(side) {
-        let colour = style::palette(ui).quiet;
-        let font = egui::TextStyle::Body.resolve(ui.style());
-        let fits = |text: &str| {
-            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x < ui.available_width()
-        };
-        // All of it, or the first score, or nothing: half a number is none.
-        let all = graphs::in_words(&scores);
-        let first = all.split(" · ").next().unwrap_or_default().to_owned();
-        let Some(text) = [all, first].into_iter().find(|text| fits(text)) else { return };
-        let hint = "PSNR-Y · SSIM · SSIMULACRA2, against the truth";
-        ui.add(Label::new(RichText::new(text).color(colour))).on_hover_text(hint);
-    }
-}
-
-fn mark(ui: &mut Ui, letter: &str, on: bool) {
-    let p = style::palette(ui);
-    ui.label(RichText::new(letter).strong().color(if on { p.accent } else { p.quiet }));
-}
-
-/// The choice of a side.
-fn choose(ui: &mut Ui, seen: &Seen<'_>, name: &str, side: &mut SideChoice, width: f32) {
-    let p = style::palette(ui);
-    let colour = if matches!(side, SideChoice::Network(_)) { p.accent } else { p.text };
-    let text = seen.label(*side);
-    let font = egui::TextStyle::Button.resolve(ui.style());
-    let wants = ui.painter().layout_no_wrap(text.clone(), font, colour).size().x + 44.0;
-    // What does not fit is cut off where the next control begins.
-    let bound = if wants > width { width } else { ui.available_width() };
-    let response = ui
-        .scope(|ui| {
-            ui.set_max_width(bound);
-            egui::ComboBox::from_id_salt(("side", name))
-                .selected_text(RichText::new(&text).color(colour).strong())
-                .width(wants.min(width).max(60.0) - 8.0)
-                .truncate()
-                .height((ui.ctx().content_rect().height() - 60.0).min(400.0))
-                .show_ui(ui, |ui| {
-                    for choice in SideChoice::all(seen.models.len()) {
-                        ui.selectable_value(side, choice, choice.label(seen.models, None));
-                    }
-                })
-                .response
-                .accessible_name(name)
-        })
-        .inner;
-    if wants > width {
-        response.on_hover_text(text);
     }
 }
 

@@ -155,7 +155,7 @@ impl StartPage {
                 let width = (ui.available_width() - 48.0).clamp(320.0, 880.0);
                 let side = ((ui.available_width() - width) / 2.0).floor();
                 // A little above the middle, as far as the window is higher than the page.
-                ui.add_space(((ui.available_height() - 540.0) * 0.4).clamp(12.0, 160.0).floor());
+                ui.add_space(((ui.available_height() - 540.0) * 0.4).clamp(12.0, 400.0).floor());
                 ui.horizontal_top(|ui| {
                     ui.add_space(side);
                     ui.vertical(|ui| {

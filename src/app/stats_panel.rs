@@ -25,14 +25,14 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
     if width < NARROW {
         return below_each_other(ui, stats, fps, width);
     }
-    let why = (width - 870.0).clamp(0.0, 320.0);
+    let why = (width - 870.0).clamp(0.0, 230.0);
     let table = WHY + why;
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
         ui.allocate_ui(vec2(table, ROW * 9.0), |ui| stages(ui, stats, table, why));
         ui.add_space(20.0);
         ui.vertical(|ui| {
-            lists(ui, stats, fps, ((width - table - 20.0) / 2.0).floor());
+            lists(ui, stats, fps, ((width - table - 20.0) / 2.0).floor().min(280.0));
             engine(ui, stats)
         })
         .inner
@@ -76,22 +76,30 @@ fn engine(ui: &mut Ui, stats: &Snapshot) -> bool {
         None => "no engine yet".to_owned(),
         Some(engine) => {
             let engine = engine.to_string().to_uppercase();
-            let why = stats.engine_reason.strip_prefix(&format!("{engine}: ")).unwrap_or(&stats.engine_reason);
+            let why = match stats.engine_reason.as_str() {
+                why if why.starts_with(&engine) => why.to_owned(),
+                why => format!("{engine}: {why}"),
+            };
             let model = match stats.model_reason.as_str() {
                 "as asked" => stats.model.clone(),
                 because => format!("{}: {because}; runs", stats.model),
             };
-            format!("{model} on {engine}: {why}")
+            format!("{model} on {why}")
         }
     };
     let layout = egui::Layout::right_to_left(egui::Align::Center);
-    ui.allocate_ui_with_layout(vec2(ui.available_width(), ROW), layout, |ui| {
+    let width = ui.available_width().min(700.0);
+    ui.allocate_ui_with_layout(vec2(width, ROW), layout, |ui| {
         ui.spacing_mut().button_padding.y = 0.0;
         ui.spacing_mut().interact_size.y = ROW;
         let copy = ui.add(egui::Button::new(egui::RichText::new("Copy as JSON").font(FONT))).clicked();
         ui.add_space(8.0);
         ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-            let quiet = egui::RichText::new(&text).font(FONT).color(style::palette(ui).quiet);
+            // Without the adapter's name where there is no room for it.
+            let short = text.split_once(" (").map(|(before, _)| before.to_owned());
+            let forms = std::iter::once(text.clone()).chain(short).collect();
+            let form = style::fitting(ui, forms, &FONT, ui.available_width());
+            let quiet = egui::RichText::new(form).font(FONT).color(style::palette(ui).quiet);
             ui.add(egui::Label::new(quiet).truncate()).on_hover_text(text);
         });
         copy

@@ -197,6 +197,23 @@ pub(crate) fn error(ui: &mut Ui, text: &str) -> egui::Response {
     ui.add(egui::Label::new(egui::RichText::new(text).color(colour)).wrap())
 }
 
+/// How wide a text is in one line.
+pub(crate) fn width_of(ui: &Ui, text: &str, font: &FontId) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
+}
+
+/// The first of the texts for which `width` is enough, or else the last.
+pub(crate) fn fitting(ui: &Ui, texts: Vec<String>, font: &FontId, width: f32) -> String {
+    let mut last = String::new();
+    for text in texts {
+        last = text;
+        if width_of(ui, &last, font) <= width {
+            break;
+        }
+    }
+    last
+}
+
 /// `1234567` as `1,234,567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

@@ -17,7 +17,8 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
     let mut todo = Vec::new();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
-        ui.spacing_mut().button_padding.x = 9.0;
+        // In the narrowest windows it takes two rows even so.
+        ui.spacing_mut().button_padding.x = if ui.available_width() < 520.0 { 7.0 } else { 9.0 };
         for layout in Layout::ALL {
             let hint = format!("{} ({})", layout.hint(), key_of(Command::Layout(layout)));
             let button = Button::new(layout.name()).selected(compare.layout == layout);
@@ -42,7 +43,7 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
         };
         let quiet = RichText::new(text).color(style::palette(ui).quiet);
         ui.add_sized(vec2(66.0, 28.0), Label::new(quiet).truncate());
-        ui.menu_button("Look", |ui| {
+        ui.menu_button("View", |ui| {
             for (text, on, command) in [
                 ("Pixels as squares", &mut compare.nearest, Command::Nearest),
                 ("Loupe at the pointer", &mut compare.loupe, Command::Loupe),

@@ -12,6 +12,7 @@ use clap::Parser as _;
 use clearcall::{
     call::Impairment,
     devices,
+    frame::Size,
     model::Model,
     pipeline::{Auto, Cause, Link, Plan, Session, SessionError, State, Taken},
     report,
@@ -45,6 +46,12 @@ struct Outcome {
     /// The network was named, or what it may take: what a window remembers does not count.
     #[cfg(feature = "app")]
     chosen: bool,
+    /// The engine was named, likewise.
+    #[cfg(feature = "app")]
+    engine_chosen: bool,
+    /// The size, the frame rate or the bitrate was named, likewise.
+    #[cfg(feature = "app")]
+    sending_chosen: bool,
     /// How far the network goes to its vivid weights, and these if it has some.
     vivid: (f32, Option<Model>),
 }
@@ -55,24 +62,28 @@ pub(crate) fn default() -> anyhow::Result<()> {
     let Some(Command::Call(args)) = Cli::try_parse_from(["clearcall", "call"])?.command else {
         bail!("the command line has no call");
     };
+    let named = args.send.named();
     let plan = plan(args.send, &args.receive, no_impairment())?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive)? })
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
     let delay = Duration::from_millis(args.delay.into());
     let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
+    let named = args.send.named();
     let plan = plan(args.send, &args.receive, impairment)?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive)? })
+    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
+    let named = args.send.named();
     let plan = plan(args.send, &args.receive, no_impairment())?;
     let link = if args.paste { Link::Offer } else { Link::Host { listen: args.listen } };
-    run(plan, link, outcome(args.receive)?)
+    run(plan, link, outcome(args.receive, named)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
+    let named = args.send.named();
     let plan = plan(args.send, &args.receive, no_impairment())?;
     let link = args.link.trim().to_owned();
     let link = if link.starts_with("http://") || link.starts_with("https://") {
@@ -80,14 +91,17 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     } else {
         Link::Answer { offer: link }
     };
-    run(plan, link, outcome(args.receive)?)
+    run(plan, link, outcome(args.receive, named)?)
 }
 
 fn no_impairment() -> Impairment {
     Impairment::new(1)
 }
 
-fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
+/// What is to come of a call; `named` says whether the command line says what is sent.
+fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
+    #[cfg(not(feature = "app"))]
+    let _ = named;
     let vivid = args.vivid.0;
     let weights = match args.model.as_deref().unwrap_or(AUTO) {
         AUTO if vivid > 0.0 => {
@@ -104,6 +118,10 @@ fn outcome(args: ReceiveArgs) -> anyhow::Result<Outcome> {
         fall_back: false,
         #[cfg(feature = "app")]
         chosen: args.model.is_some() || args.cpu_share.is_some() || args.ignore_battery,
+        #[cfg(feature = "app")]
+        engine_chosen: args.engine.is_some(),
+        #[cfg(feature = "app")]
+        sending_chosen: named,
         vivid: (vivid, weights),
     })
 }
@@ -125,12 +143,12 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
     };
     Ok(Plan {
         source,
-        size: send.size,
-        fps: send.fps.0,
-        bitrate: send.bitrate.0,
+        size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
+        fps: send.fps.map_or(30.0, |fps| fps.0),
+        bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
         model,
         auto,
-        engine: super::upscale::engine(receive.engine),
+        engine: super::upscale::engine(receive.engine.unwrap_or_default()),
         impairment: Arc::new(impairment),
     })
 }
@@ -145,6 +163,8 @@ fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
     let start = Start {
         plan: plan.clone(),
         chosen: outcome.chosen,
+        engine_chosen: outcome.engine_chosen,
+        sending_chosen: outcome.sending_chosen,
         vivid: outcome.chosen.then_some(outcome.vivid.0),
         weights: outcome.vivid.1.clone(),
         link: Some(link.clone()),

@@ -324,7 +324,8 @@ impl Upscaling {
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
         let lost = self.lost && matches!(engine.choice, EngineChoice::Auto | EngineChoice::Gpu);
         let engine = if lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
-        let same_engine = running.is_some() && self.engine.choice == engine.choice;
+        let chosen_before = self.engine.choice;
+        let same_engine = running.is_some() && chosen_before == engine.choice;
         self.engine = engine;
         // What was measured of another engine says nothing.
         let before = self.governed.take().filter(|_| same_engine);
@@ -334,11 +335,12 @@ impl Upscaling {
         });
         let model = Arc::clone(self.governed.as_ref().and_then(Governed::model).unwrap_or(&self.engine.model));
         self.say_model();
-        if let (true, Some(mut upscaler)) = (same_engine, running) {
+        let mut running = running;
+        if let (true, Some(upscaler)) = (same_engine, &mut running) {
             upscaler.set_model(model);
-            return Some(upscaler);
+            return running;
         }
-        match upscale::choose(self.engine.choice, self.gallery.gpu(), model) {
+        match upscale::choose(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
                 let why = if lost { "CPU: the GPU was lost".to_owned() } else { why };
                 self.stats.engine(upscaler.engine(), &why);
@@ -346,7 +348,14 @@ impl Upscaling {
             }
             Err(error) => {
                 self.notices.say(error.to_string());
-                None
+                // The call goes on with the engine that it has.
+                if let Some(upscaler) = &mut running {
+                    self.engine.choice = chosen_before;
+                    upscaler.set_model(model);
+                    let name = upscaler.engine().to_string().to_uppercase();
+                    self.stats.engine(upscaler.engine(), &format!("{name}: {error}"));
+                }
+                running
             }
         }
     }

@@ -15,7 +15,7 @@ use clearcall::{
     frame::{Rgba, Size},
     pipeline::State,
     stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
-    upscale::{EngineKind, Method, Picture},
+    upscale::{EngineChoice, EngineKind, Method, Picture},
 };
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme};
 use egui_kittest::{Harness, HarnessBuilder};
@@ -79,6 +79,7 @@ pub(crate) fn controls() -> Controls {
         auto: false,
         cpu_share: 100,
         spare_battery: true,
+        engine: EngineChoice::Auto,
         hidden: false,
         loss: 2.0,
         delay_ms: 40,
@@ -168,6 +169,8 @@ pub(crate) struct Page {
     pub(crate) off: bool,
     pub(crate) why: &'static str,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
+    /// The size of the upscaled ones.
+    pub(crate) size: Size,
     pictures: Option<Pictures>,
     own: Option<TextureHandle>,
     pub(crate) actions: Rc<RefCell<Vec<Action>>>,
@@ -186,6 +189,7 @@ impl Page {
             off: false,
             why: "as asked",
             controls: controls(),
+            size: picture_size(),
             pictures: None,
             own: None,
             actions: Rc::default(),
@@ -243,7 +247,7 @@ impl Page {
             let mut textures = Textures::new(cc.wgpu_render_state.clone());
             if !self.sides.is_empty() {
                 let there: Vec<_> = self.sides.iter().map(|(side, picture)| (*side, picture)).collect();
-                self.pictures = textures.pictures(&there, picture_size(), false);
+                self.pictures = textures.pictures(&there, self.size, false);
             }
             self
         });

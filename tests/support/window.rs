@@ -49,6 +49,8 @@ pub(crate) fn start(plan: Plan, link: Option<Link>) -> Start {
     Start {
         plan,
         chosen: true,
+        engine_chosen: true,
+        sending_chosen: true,
         weights: None,
         vivid: None,
         link,
