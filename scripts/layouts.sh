@@ -23,11 +23,12 @@ take side-by-side '{"layout": "side-by-side", "stats": true}' "$@"
 for layout in wipe toggle difference four-up; do
     take "$layout" "{\"layout\": \"$layout\", \"stats\": false}" "$@"
 done
+take absolute '{"layout": "difference", "stats": false, "signed": false, "gain": 16, "luma": true}' "$@"
 # A minute fits into the graphs.
 export SECONDS_BEFORE=45
 take graphs '{"layout": "wipe", "stats": false, "graphs": true, "look": "light"}' "$@"
 
 cd "$folder"
-montage wipe.png difference.png four-up.png graphs.png -tile 2x2 -geometry 700x431+4+4 -background '#0d0f13' \
-    miff:- | convert - -dither FloydSteinberg -colors 256 PNG8:layouts.png
+montage wipe.png toggle.png difference.png absolute.png four-up.png graphs.png -tile 2x3 -geometry 700x431+4+4 \
+    -background '#0d0f13' miff:- | convert - -dither FloydSteinberg -colors 256 PNG8:layouts.png
 echo "$folder/layouts.png"
