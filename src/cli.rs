@@ -270,7 +270,7 @@ pub(crate) struct ListArgs {
 /// Which engine upscales.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Engine {
-    /// A real GPU if there is one, else the CPU
+    /// A real GPU if there is one, else the CPU: in a call in bytes, for files in f32
     #[default]
     Auto,
     /// The GPU, even a software one

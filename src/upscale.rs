@@ -274,39 +274,61 @@ pub trait Upscaler: Send {
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError>;
 }
 
-/// Makes the engine to use, and says in words why it is that one.
+/// Makes the engine to use for files and scores, and says in words why it is that one.
 ///
 /// A real GPU is used where there is one. Where there is none, or only a program on the CPU that behaves
 /// like one, the CPU engine is several times faster. `context` is the window's device, so that pictures stay
 /// where they are shown; without it a device of its own is opened.
-pub fn choose(
+pub fn choose(choice: EngineChoice, context: Option<GpuContext>, model: Arc<Model>) -> Result<Chosen, UpscaleError> {
+    choose_in(Precision::F32, choice, context, model)
+}
+
+/// The same for a call, where a frame has to be done before the next one comes: on a CPU that nobody asked for, the
+/// network is computed in bytes. A larger one then fits into the time of a frame, and gains more than bytes lose.
+pub fn choose_for_call(
     choice: EngineChoice,
     context: Option<GpuContext>,
     model: Arc<Model>,
-) -> Result<(Box<dyn Upscaler>, String), UpscaleError> {
-    let cpu = |why: String| -> Result<(Box<dyn Upscaler>, String), UpscaleError> {
-        Ok((Box::new(CpuEngine::new(&model, None)?), why))
-    };
-    if choice == EngineChoice::Cpu {
-        return cpu("CPU: as asked".to_owned());
-    }
-    if choice == EngineChoice::CpuInt8 {
-        let engine = CpuEngine::new(&model, None)?.in_precision(&model, Precision::Int8);
+) -> Result<Chosen, UpscaleError> {
+    choose_in(Precision::Int8, choice, context, model)
+}
+
+/// An engine, and in words why it is that one.
+pub type Chosen = (Box<dyn Upscaler>, String);
+
+/// `fallback` is what a CPU that nobody asked for computes in.
+fn choose_in(
+    fallback: Precision,
+    choice: EngineChoice,
+    context: Option<GpuContext>,
+    model: Arc<Model>,
+) -> Result<Chosen, UpscaleError> {
+    let cpu = |precision: Precision, why: String| -> Result<Chosen, UpscaleError> {
+        let engine = CpuEngine::new(&model, None)?.in_precision(&model, precision);
         let why = match engine.precision() {
-            Precision::Int8 => "CPU in bytes: as asked".to_owned(),
-            _ => format!("CPU in f32: {} does not say how large its values become", model.name()),
+            Precision::Int8 => format!("CPU in bytes: {why}"),
+            _ if choice == EngineChoice::CpuInt8 => {
+                format!("CPU in f32: {} does not say how large its values become", model.name())
+            }
+            _ => format!("CPU: {why}"),
         };
-        return Ok((Box::new(engine), why));
+        Ok((Box::new(engine), why))
+    };
+    match choice {
+        EngineChoice::Cpu => return cpu(Precision::F32, "as asked".to_owned()),
+        EngineChoice::CpuInt8 => return cpu(Precision::Int8, "as asked".to_owned()),
+        EngineChoice::Auto | EngineChoice::Gpu => {}
     }
+    let cpu = |why: String| cpu(fallback, why);
     let opened = context.map_or_else(GpuContext::headless, Ok);
     let gpu = match (opened, choice) {
         (Ok(gpu), EngineChoice::Auto) if gpu.is_software() => {
-            return cpu(format!("CPU: the only adapter is a software one ({})", gpu.adapter().name));
+            return cpu(format!("the only adapter is a software one ({})", gpu.adapter().name));
         }
         (Ok(gpu), _) => gpu,
         (Err(e), EngineChoice::Gpu) => return Err(e),
-        (Err(UpscaleError::NoAdapter(why)), _) => return cpu(format!("CPU: there is no GPU adapter ({why})")),
-        (Err(e), _) => return cpu(format!("CPU: {e}")),
+        (Err(UpscaleError::NoAdapter(why)), _) => return cpu(format!("there is no GPU adapter ({why})")),
+        (Err(e), _) => return cpu(e.to_string()),
     };
     let adapter = gpu.adapter().clone();
     match (GpuEngine::new(gpu, model.clone()), choice) {
@@ -315,7 +337,7 @@ pub fn choose(
         }
         (Ok(engine), _) => Ok((Box::new(engine), format!("GPU: {}", adapter.name))),
         (Err(e), EngineChoice::Gpu) => Err(e),
-        (Err(e), _) => cpu(format!("CPU: {} failed ({e})", adapter.name)),
+        (Err(e), _) => cpu(format!("{} failed ({e})", adapter.name)),
     }
 }
 

@@ -13,7 +13,7 @@ use clearcall::{
     source::scene::Scene,
     upscale::{
         CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Method, Picture, Precision, UpscaleError,
-        Upscaler, choose,
+        Upscaler, choose, choose_for_call,
         gpu::{Fusion, Real, Variant},
         reference,
     },
@@ -365,6 +365,14 @@ fn an_engine_is_chosen_and_says_why() {
     let (engine, why) = choose(EngineChoice::Auto, Some(gpu.clone()), model.clone()).unwrap();
     assert_eq!(engine.engine(), if software { EngineKind::Cpu } else { EngineKind::Gpu });
     assert!(why.contains(&name), "{why}");
+    let nano = || Arc::new(Model::find("nano").unwrap());
+    let (engine, _) = choose(EngineChoice::Auto, Some(gpu.clone()), nano()).unwrap();
+    assert!(!software || engine.describe().ends_with("f32"), "files are made as exactly as can be");
+    let (engine, why) = choose_for_call(EngineChoice::Auto, Some(gpu.clone()), nano()).unwrap();
+    let bytes = engine.describe().ends_with("int8") && why.starts_with("CPU in bytes: the only adapter");
+    assert_eq!(bytes, software, "a call has to be done in time: {why}");
+    let (engine, _) = choose_for_call(EngineChoice::Cpu, None, nano()).unwrap();
+    assert!(engine.describe().ends_with("f32"), "what is asked for is done");
     let (engine, why) = choose(EngineChoice::Gpu, Some(gpu), model).unwrap();
     assert_eq!(engine.engine(), EngineKind::Gpu);
     assert!(engine.describe().contains(&name) && why.starts_with("GPU: ") && why.contains(&name), "{why}");

@@ -178,7 +178,7 @@ fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered(
     until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "CNN off: "));
     until("why it runs", || {
         harness.step();
-        let said = texts(&harness, "; runs on CPU: ");
+        let said = texts(&harness, "; runs on CPU");
         said.iter().any(|text| text.contains(": "))
     });
     assert!(has(&harness, "Limits"));

@@ -88,9 +88,7 @@ impl Room {
     pub fn place(&self, view: &View) -> Placed {
         let pixel = 1.0 / self.pixels_per_point;
         let whole = (self.picture * self.times(view.zoom) * pixel).max(Vec2::splat(pixel));
-        let down = |v: f32| ((v + 1e-3) / pixel).floor().max(1.0) * pixel;
-        let room = vec2(down(self.rect.width()), down(self.rect.height()));
-        let size = vec2(whole.x.min(room.x), whole.y.min(room.y));
+        let size = self.seen(whole);
         let nearest = |v: f32| (v / pixel).round() * pixel;
         let start = |whole: f32, size: f32, centre: f32| {
             let most = (whole - size).max(0.0);
@@ -104,6 +102,13 @@ impl Room {
         Placed { rect: Rect::from_min_size(min, size), uv, whole }
     }
 
+    /// How much is seen of a picture that is so large: whole screen pixels where the room ends it.
+    fn seen(&self, whole: Vec2) -> Vec2 {
+        let pixel = 1.0 / self.pixels_per_point;
+        let down = |v: f32| ((v + 1e-3) / pixel).floor().max(1.0) * pixel;
+        whole.min(vec2(down(self.rect.width()), down(self.rect.height())))
+    }
+
     /// The view after zooming by `factor` about the point `at`: what is there stays there, as far as the
     /// picture's edges allow.
     pub fn zoomed(&self, view: &View, at: Pos2, factor: f32) -> View {
@@ -113,7 +118,7 @@ impl Room {
         let zoom = Zoom::Times(times);
         let whole = self.picture * times / self.pixels_per_point;
         // Where the middle of the seen part has to be, so that `share` comes to lie under `at`.
-        let size = whole.min(self.rect.size());
+        let size = self.seen(whole);
         let min = self.rect.min + (self.rect.size() - size).max(Vec2::ZERO) * self.align;
         let middle = min + size / 2.0;
         let centre = share + (middle - at) / whole;

@@ -9,4 +9,7 @@ pub(super) const MODELS: &[(&str, &[u8])] = &[
 ];
 
 /// The vivid weights of those that have some.
-pub(super) const VIVID: &[(&str, &[u8])] = &[("small", include_bytes!("../../models/small.vivid.safetensors"))];
+pub(super) const VIVID: &[(&str, &[u8])] = &[
+    ("small", include_bytes!("../../models/small.vivid.safetensors")),
+    ("medium", include_bytes!("../../models/medium.vivid.safetensors")),
+];

@@ -340,7 +340,7 @@ impl Upscaling {
             upscaler.set_model(model);
             return running;
         }
-        match upscale::choose(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
+        match upscale::choose_for_call(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
                 let why = if lost { "CPU: the GPU was lost".to_owned() } else { why };
                 self.stats.engine(upscaler.engine(), &why);

@@ -166,7 +166,7 @@ impl Gallery {
                 (Arc::clone(model), choice, engine)
             }
             _ => {
-                let (engine, _) = upscale::choose(choice, self.gpu.clone(), Arc::clone(model))?;
+                let (engine, _) = upscale::choose_for_call(choice, self.gpu.clone(), Arc::clone(model))?;
                 (Arc::clone(model), choice, engine)
             }
         };

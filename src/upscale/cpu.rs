@@ -10,6 +10,7 @@
 //! | `net`, `quantised`, `conv`, `rows` | the network: packed weights, the same in bytes, the kernel, the rows that are kept |
 //! | `pixels` | bicubic, chroma, colour |
 //! | `band` | a row's way through all of it |
+//! | `still` | which rows are as in the picture before, and need no way |
 //! | `pool`, `queue` | threads, and which rows each takes |
 
 use std::{
@@ -38,13 +39,15 @@ mod quantised;
 mod queue;
 mod rows;
 mod simd;
+mod still;
 
-use band::{Band, Cut, Wanted};
+use band::{Band, Wanted};
 use memory::Pieces;
 use net::Net;
 use pool::Pool;
 use queue::Queue;
 pub use simd::{Isa, SIMD_VARIABLE};
+use still::{Plan, Still};
 
 /// More threads than this gain nothing on pictures of a call.
 pub const MAX_THREADS: usize = 16;
@@ -73,6 +76,7 @@ pub struct CpuEngine {
     precision: Precision,
     net: Net,
     queue: Queue,
+    still: Still,
     /// One for each thread.
     bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
@@ -95,6 +99,7 @@ impl CpuEngine {
             precision: Precision::F32,
             net: Net::new(model, Precision::F32),
             queue: Queue::default(),
+            still: Still::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
         })
@@ -105,6 +110,7 @@ impl CpuEngine {
     pub fn in_precision(mut self, model: &Model, precision: Precision) -> Self {
         self.precision = precision;
         self.net = Net::new(model, precision);
+        self.still.forget();
         self
     }
 
@@ -135,18 +141,29 @@ impl CpuEngine {
         peak::measure(&mut self.pool, self.isa, precision)
     }
 
+    /// All of a picture.
     fn compute(&mut self, luma: &Plane, wanted: Wanted<'_>) {
-        let cut = Cut::new(&self.net, luma.width(), luma.height());
+        self.still.whole(&self.net, luma);
+        self.go(wanted);
+    }
+
+    /// What `still` says.
+    fn go(&mut self, wanted: Wanted<'_>) {
         let (threads, isa) = (self.pool.threads(), self.isa);
-        self.queue.fill(cut.places() as u32, threads, self.net.radius() as u32 + 2);
-        let (net, queue, bands) = (&self.net, &self.queue, &self.bands);
+        let Plan { cut, compute, copy } = self.still.plan();
+        self.queue.fill(compute.len() as u32, threads, self.net.radius() as u32 + 2);
+        let (net, queue, bands, made) = (&self.net, &self.queue, &self.bands, self.still.made());
         self.pool.run(&|thread| {
             let Some(band) = bands.get(thread) else { return };
             let mut band = band.lock().unwrap_or_else(PoisonError::into_inner);
             band.begin();
-            while let Some(place) = queue.take(thread) {
+            for place in &copy[copy.len() * thread / threads..copy.len() * (thread + 1) / threads] {
+                // SAFETY: each thread has places of its own, and none of them is in the queue.
+                unsafe { wanted.copy(made, cut, *place as usize) };
+            }
+            while let Some(i) = queue.take(thread) {
                 // SAFETY: the queue gives out each place once.
-                unsafe { band.place(isa, net, &cut, &wanted, place as usize) };
+                unsafe { band.place(isa, net, cut, &wanted, compute[i as usize] as usize) };
             }
         });
     }
@@ -180,7 +197,9 @@ impl CpuEngine {
     fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
         let (width, height) = (2 * luma.width(), 2 * luma.height());
         let mut data = vec![0; width * height];
-        self.net.follow(qp);
+        if self.net.follow(qp) {
+            self.still.forget();
+        }
         self.compute(luma, Wanted::Luma { luma, out: Pieces::new(&mut data) });
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
@@ -202,21 +221,27 @@ impl Upscaler for CpuEngine {
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         let (mut left, mut right) = (self.picture(size), self.picture(size));
-        self.net.follow(lr.qp);
+        if self.net.follow(lr.qp) {
+            self.still.forget();
+        }
+        self.still.begin(&self.net, lr, 2);
         // Both were free or new, so that this copies nothing.
         let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
-        self.compute(lr.y(), Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), left: l, right: r });
+        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), left: l, right: r });
         self.keep(&left);
         self.keep(&right);
+        self.still.keep(lr, &[&left, &right]);
         Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         let mut picture = self.picture(size);
+        self.still.begin(&self.net, lr, 1);
         let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
-        self.compute(lr.y(), Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
+        self.go(Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
         self.keep(&picture);
+        self.still.keep(lr, &[&picture]);
         let bicubic = Picture::Cpu(picture);
         Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
     }
@@ -234,12 +259,14 @@ impl Upscaler for CpuEngine {
     }
 
     fn set_model(&mut self, model: Arc<Model>) {
+        self.still.forget();
         if !self.net.set_weights(&model) {
             self.net = Net::new(&model, self.precision);
         }
     }
 
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
+        self.still.forget();
         if self.net.set_weights(model) { Ok(()) } else { Err(UpscaleError::Shape(model.name().to_owned())) }
     }
 }

@@ -70,7 +70,8 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     };
     let mut models = names.into_iter().map(|name| commands::model(name, 0.0)).collect::<anyhow::Result<Vec<_>>>()?;
     models.sort_by_key(|m| m.mac_per_pixel());
-    let frames = args.size.iter().map(|size| picture(*size)).collect::<anyhow::Result<Vec<_>>>()?;
+    let frames = args.size.iter().map(|size| Ok([picture(*size, 0)?, picture(*size, 1)?]));
+    let frames = frames.collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = Report { cpu: None, gpu: None, rows: Vec::new() };
     if matches!(args.engine, Engine::Auto | Engine::Cpu | Engine::CpuInt8) {
         cpu(&models, &frames, &mut report)?;
@@ -90,7 +91,7 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cpu(models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::Result<()> {
+fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> anyhow::Result<()> {
     let Some(first) = models.first() else { return Ok(()) };
     let both = [Precision::F32, Precision::Int8];
     let mut probe = CpuEngine::new(first, None)?;
@@ -109,8 +110,9 @@ fn cpu(models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::
                 continue;
             }
             (simd, threads) = (Some(engine.isa()), engine.threads());
-            for lr in frames {
-                let complete = times(|| engine.compare(lr).map(drop))?;
+            for frames in frames {
+                let (lr, mut turn) = (&frames[0], frames.iter().cycle());
+                let complete = times(|| turn.next().map_or(Ok(()), |lr| engine.compare(lr).map(drop)))?;
                 let mut channels = vec![0.0; 4 * lr.size().pixels()];
                 let network = times(|| {
                     engine.network(lr.y(), &mut channels);
@@ -133,15 +135,16 @@ fn cpu(models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::
     Ok(())
 }
 
-fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[Frame], report: &mut Report) -> anyhow::Result<()> {
+fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> anyhow::Result<()> {
     report.gpu = Some(context.adapter().name.clone());
     for model in models {
         let mut engine = GpuEngine::new(context.clone(), Arc::clone(model))?;
-        for lr in frames {
+        for frames in frames {
+            let (lr, mut turn) = (&frames[0], frames.iter().cycle());
             // Frames follow on each other as in a call: each waits until the one before it is done.
             let mut own = Vec::new();
             let complete = times(|| {
-                engine.compare(lr)?;
+                turn.next().map_or(Ok(()), |lr| engine.compare(lr).map(drop))?;
                 own.extend(engine.gpu_time());
                 Ok(())
             })?;
@@ -205,11 +208,12 @@ fn times(mut f: impl FnMut() -> Result<(), UpscaleError>) -> Result<Times, Upsca
     Ok(Times::of(times))
 }
 
-/// A picture with something in it: what it shows does not matter for the time.
-fn picture(size: Size) -> anyhow::Result<Frame> {
+/// A picture with something in it. What it shows does not matter for the time, but that nothing of it is as in the
+/// other one: what stands still is not computed again.
+fn picture(size: Size, other: usize) -> anyhow::Result<Frame> {
     let plane = |size: Size| {
         let (width, height) = (size.width() as usize, size.height() as usize);
-        let data = (0..width * height).map(|i| (16 + (i % width * 7 + i / width * 13) % 200) as u8).collect();
+        let data = (0..width * height).map(|i| (16 + (i % width * 7 + i / width * 13 + other) % 200) as u8).collect();
         Plane::from_vec(data, width, height, width)
     };
     let (y, u, v) = (plane(size)?, plane(size.chroma())?, plane(size.chroma())?);

@@ -1,5 +1,7 @@
 //! What a thread keeps while it goes down a stretch of columns, and a row's way from codes to pixels.
 
+use std::{ops::Range, sync::Arc};
+
 use super::{
     memory::{Lines, Pieces},
     net::Net,
@@ -8,13 +10,13 @@ use super::{
     simd::{Isa, Job, Simd},
 };
 use crate::{
-    frame::{Frame, Plane},
+    frame::{Frame, Plane, Rgba},
     upscale::{bicubic::FOURFOLD, colour::code, filter::Rows},
 };
 
 /// How a picture is cut: into stretches of columns, so narrow that the rows of all layers stay in the
 /// cache. A place is a row of a stretch; they are counted down the first stretch, then down the second.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cut {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -33,6 +35,17 @@ impl Cut {
         // All about as wide; whole vectors, and even, since two columns share a chroma pixel.
         let stretch = width.div_ceil(width.div_ceil(most)).next_multiple_of(32);
         Self { width, height, stretch }
+    }
+
+    /// The same in stretches of `stretch` columns, whole vectors, if that is narrower.
+    pub(super) fn narrower(self, stretch: usize) -> Option<Self> {
+        (stretch < self.stretch).then_some(Self { stretch, ..self })
+    }
+
+    /// The columns of each stretch.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Self { width, stretch, .. } = *self;
+        (0..width).step_by(stretch).map(move |x| x..(x + stretch).min(width))
     }
 
     /// How many places there are.
@@ -60,6 +73,26 @@ pub(super) enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Copies one place from pictures of the same kinds.
+    ///
+    /// # Safety
+    /// No other thread writes the same place.
+    pub(super) unsafe fn copy(&self, from: &[Arc<Rgba>], cut: &Cut, place: usize) {
+        let (x, width, row) = cut.place(place);
+        let sides: [Option<&Pieces<'_, u8>>; 2] = match self {
+            Self::Pair { left, right, .. } => [Some(left), Some(right)],
+            Self::Bicubic { out, .. } => [Some(out), None],
+            Self::Luma { .. } | Self::Channels { .. } => [None; 2],
+        };
+        for (side, from) in sides.into_iter().flatten().zip(from) {
+            for y in [2 * row, 2 * row + 1] {
+                let at = 8 * (y * cut.width + x);
+                // SAFETY: each place has its own columns of its own two rows.
+                unsafe { side.piece(at, 8 * width) }.copy_from_slice(&from.data[at..][..8 * width]);
+            }
+        }
+    }
+
     fn luma(&self) -> &Plane {
         match self {
             Self::Pair { lr, .. } | Self::Bicubic { lr, .. } => lr.y(),

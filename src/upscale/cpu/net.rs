@@ -126,21 +126,28 @@ impl Net {
         }
     }
 
-    /// Follows the quantiser of a frame.
-    pub(super) fn follow(&mut self, qp: Option<f32>) {
+    /// Follows the quantiser of a frame; says whether that changed anything.
+    pub(super) fn follow(&mut self, qp: Option<f32>) -> bool {
         let condition = condition(qp);
-        if condition != self.condition {
+        let moved = condition != self.condition && !self.by_qp.is_empty();
+        if moved {
             self.condition = condition;
             for (layer, [neutral, change]) in self.layers.iter_mut().zip(&self.by_qp) {
                 layer.numbers.sum(neutral, condition, change);
             }
             self.quantise();
         }
+        moved
     }
 
     /// How far it looks around a pixel.
     pub(super) fn radius(&self) -> usize {
         self.layers.len()
+    }
+
+    /// Multiply-adds for a pixel, those with padding included.
+    pub(super) fn multiplications(&self) -> usize {
+        self.layers.iter().map(|layer| 9 * layer.inputs * layer.outputs()).sum()
     }
 
     /// Values of four bytes that are kept of each pixel: before the first layer, and after each.

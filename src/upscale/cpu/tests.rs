@@ -1,4 +1,4 @@
-use super::{net::GROUP, quantised::Quantised, *};
+use super::{band::Cut, net::GROUP, quantised::Quantised, *};
 use crate::{
     frame::{Colour, Stamp},
     model::Training,
@@ -144,4 +144,114 @@ fn a_model_that_says_nothing_of_its_values_runs_in_f32() {
     assert!(engine.set_weights(&silent).is_err());
     engine.set_model(Arc::new(silent));
     assert_eq!(engine.precision(), Precision::F32);
+}
+
+/// The same frame, but for a rectangle of a plane that is another.
+fn with_patch(lr: &Frame, plane: usize, [x, y, width, height]: [usize; 4]) -> Frame {
+    let mut lr = lr.clone();
+    let plane = lr.planes_mut().into_iter().nth(plane).unwrap();
+    for y in y..(y + height).min(plane.height()) {
+        let end = (x + width).min(plane.width());
+        plane.row_mut(y)[x.min(end)..end].iter_mut().for_each(|code| *code ^= 0x55);
+    }
+    lr
+}
+
+/// Whatever changed, an engine that knows the picture before gives to the last bit what a new one gives.
+#[test]
+fn what_stands_still_is_copied_and_all_else_is_computed() {
+    let (nano, medium) = (with_ranges(8, 1), with_ranges(12, 7));
+    for (model, precision) in [(&nano, Precision::F32), (&medium, Precision::F32), (&medium, Precision::Int8)] {
+        let new = || CpuEngine::new(model, Some(2)).unwrap().in_precision(model, precision);
+        let mut engine = new();
+        let first = frame(1100, 90);
+        let changes = [
+            None,
+            Some((0, [0, 0, 1, 1])),
+            Some((0, [1099, 89, 1, 1])),
+            Some((1, [300, 20, 2, 3])),
+            Some((2, [549, 44, 1, 1])),
+            Some((0, [511, 40, 2, 20])),
+            Some((0, [200, 0, 17, 90])),
+            Some((0, [0, 0, 1100, 90])),
+            None,
+        ];
+        let mut lr = first.clone();
+        for (i, change) in changes.into_iter().enumerate() {
+            if let Some((plane, rectangle)) = change {
+                lr = with_patch(&lr, plane, rectangle);
+            }
+            let (is, want) = (engine.compare(&lr).unwrap(), new().compare(&lr).unwrap());
+            for (is, want) in [(&is.bicubic, &want.bicubic), (&is.cnn, &want.cnn)] {
+                assert!(is.to_rgba().unwrap().data == want.to_rgba().unwrap().data, "change {i}, {precision}");
+            }
+            let Plan { compute, copy, cut } = engine.still.plan();
+            assert_eq!(compute.len() + copy.len(), cut.places());
+            match i {
+                0 | 7 => assert!(copy.is_empty(), "change {i}"),
+                8 => assert!(compute.is_empty()),
+                // The patches are small: most of the picture is as it was.
+                _ => assert!(copy.len() > cut.places() / 2, "change {i}: {} of {}", copy.len(), cut.places()),
+            }
+        }
+        // Other colours, weights, sizes, or one picture instead of two: all is new.
+        let check = |engine: &mut CpuEngine, lr: &Frame, want: &mut CpuEngine| {
+            let (is, want) = (engine.compare(lr).unwrap(), want.compare(lr).unwrap());
+            assert!(is.cnn.to_rgba().unwrap().data == want.cnn.to_rgba().unwrap().data);
+            assert!(engine.still.plan().copy.is_empty());
+        };
+        lr.colour.range = crate::frame::Range::Full;
+        check(&mut engine, &lr, &mut new());
+        engine.set_model(Arc::new(model.clone()));
+        check(&mut engine, &lr, &mut new());
+        engine.bicubic(&lr).unwrap();
+        assert!(engine.still.plan().copy.is_empty());
+        engine.bicubic(&lr).unwrap();
+        assert!(engine.still.plan().compute.is_empty());
+        check(&mut engine, &lr, &mut new());
+        check(&mut engine, &frame(1100, 88), &mut new());
+        // And a picture for a file, in between, disturbs nothing.
+        engine.upscale(&first, Method::Cnn).unwrap();
+        engine.compare(&frame(1100, 88)).unwrap();
+        assert!(engine.still.plan().compute.is_empty());
+    }
+}
+
+/// A new quantiser means other weights, where they follow it.
+#[test]
+fn another_quantiser_makes_everything_new() {
+    let model = Model::find("nano").unwrap();
+    let mut engine = CpuEngine::new(&model, Some(1)).unwrap();
+    let mut lr = frame(64, 20);
+    for (qp, copied) in [(30.0, false), (30.0, true), (31.5, false), (31.5, true)] {
+        lr.qp = Some(qp);
+        engine.compare(&lr).unwrap();
+        assert_eq!(engine.still.plan().compute.is_empty(), copied, "{qp}");
+    }
+}
+
+/// A thin change at the left edge of a wide picture: narrow stretches leave most of it alone. Two that are a gap
+/// of a few rows apart are computed in one go.
+#[test]
+fn the_stretches_fit_what_changed() {
+    let model = with_ranges(8, 1);
+    let mut engine = CpuEngine::new(&model, Some(1)).unwrap();
+    let lr = frame(480, 100);
+    engine.compare(&lr).unwrap();
+    let rows = |engine: &CpuEngine| {
+        let Plan { compute, cut, .. } = engine.still.plan();
+        (cut.places() / cut.height, compute.iter().map(|place| *place as usize % cut.height).collect::<Vec<_>>())
+    };
+    let lr = with_patch(&lr, 0, [0, 50, 4, 1]);
+    engine.compare(&lr).unwrap();
+    // Six rows on each side: as far as bicubic looks for chroma.
+    assert_eq!(rows(&engine), (8, (44..=56).collect()));
+    let lr = with_patch(&with_patch(&lr, 0, [0, 20, 4, 1]), 0, [0, 37, 4, 1]);
+    engine.compare(&lr).unwrap();
+    // 14 to 26 and 31 to 43: four rows between them.
+    assert_eq!(rows(&engine), (8, (14..=43).collect()));
+    let whole = Cut::new(&engine.net, 480, 100);
+    let lr = with_patch(&lr, 0, [0, 50, 480, 1]);
+    engine.compare(&lr).unwrap();
+    assert_eq!(rows(&engine).0, whole.places() / 100, "across everything: no need to cut");
 }
