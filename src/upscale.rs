@@ -247,6 +247,9 @@ pub trait Upscaler: Send {
     /// What it runs on, in words: "CPU, 2 threads", or the adapter's name.
     fn describe(&self) -> String;
 
+    /// In what it computes the network that it has.
+    fn precision(&self) -> Precision;
+
     /// Both pictures of one frame.
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
 

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     model::Model,
     upscale::{
-        cpu,
+        Precision, cpu,
         governor::{Budget, Governor, Rung},
     },
 };
@@ -55,6 +55,11 @@ impl Governed {
         (self.models, self.auto, self.fps) = (models, auto.clone(), fps);
         self.governor.set_budget(budget(&self.auto, fps), self.begun.elapsed());
         true
+    }
+
+    /// The engine computes in this.
+    pub(super) fn set_precision(&mut self, precision: Precision) {
+        self.governor.set_precision(precision);
     }
 
     /// The network that ran last where none runs now: the smallest.

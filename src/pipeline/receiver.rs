@@ -321,7 +321,16 @@ impl Upscaling {
         Ok(())
     }
 
+    /// To another engine, model, or choice of it.
     fn switch(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
+        let runs = self.switched(running, engine);
+        if let (Some(governed), Some(upscaler)) = (&mut self.governed, &runs) {
+            governed.set_precision(upscaler.precision());
+        }
+        runs
+    }
+
+    fn switched(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
         let lost = self.lost && matches!(engine.choice, EngineChoice::Auto | EngineChoice::Gpu);
         let engine = if lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
         let chosen_before = self.engine.choice;

@@ -218,6 +218,10 @@ impl Upscaler for CpuEngine {
         }
     }
 
+    fn precision(&self) -> Precision {
+        CpuEngine::precision(self)
+    }
+
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         let size = lr.size().times(SCALE)?;
         let (mut left, mut right) = (self.picture(size), self.picture(size));

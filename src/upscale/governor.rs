@@ -7,9 +7,14 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
+use super::Precision;
+
 /// A model's time is its multiplications and this much for bicubic, chroma and colours, which cost about as
 /// much as so many multiplications for each pixel (CPU engine, AVX2).
 const BASE: f64 = 250.0;
+/// Multiplications in bytes that take the time of one in f32 (AVX-512 VNNI; 2 in AVX2, for which the larger models'
+/// times come out a tenth too short: less than [`ROOM`]).
+const BYTES: f64 = 4.0;
 /// What is looked at to step down.
 const SHORT: Duration = Duration::from_millis(600);
 /// So many frames of it at least.
@@ -118,6 +123,7 @@ impl fmt::Display for Why {
 /// Decides.
 #[derive(Debug, Clone)]
 pub struct Governor {
+    multiplications: Vec<usize>,
     costs: Vec<f64>,
     budget: Budget,
     at: Rung,
@@ -139,6 +145,7 @@ impl Governor {
     pub fn new(costs: &[usize], budget: Budget, now: Duration) -> Self {
         let at = if costs.is_empty() { Rung::Off } else { Rung::Model(0) };
         Self {
+            multiplications: costs.to_vec(),
             costs: costs.iter().map(|c| *c as f64 + BASE).collect(),
             budget,
             at,
@@ -159,6 +166,12 @@ impl Governor {
     /// Why.
     pub fn why(&self) -> Why {
         self.why
+    }
+
+    /// The engine computes in this: in bytes a larger model takes longer by less, since only the network is faster.
+    pub fn set_precision(&mut self, precision: Precision) {
+        let faster = if precision == Precision::Int8 { BYTES } else { 1.0 };
+        self.costs = self.multiplications.iter().map(|m| *m as f64 / faster + BASE).collect();
     }
 
     /// Another budget from now on. A larger one is tried at once, a smaller one is held at the next frames.

@@ -228,6 +228,10 @@ impl Upscaler for GpuEngine {
         format!("{} ({})", adapter.name, adapter.backend)
     }
 
+    fn precision(&self) -> Precision {
+        GpuEngine::precision(self)
+    }
+
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
         self.through_losses(|this| this.pair(lr, true))
     }
