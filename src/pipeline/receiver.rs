@@ -25,7 +25,7 @@ use crate::{
     frame::{Frame, Stamp},
     model::Model,
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, UpscaleError, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, Precision, UpscaleError, Upscaler},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -330,9 +330,10 @@ impl Upscaling {
         runs
     }
 
-    fn switched(&mut self, running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
+    fn switched(&mut self, mut running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
         let lost = self.lost && matches!(engine.choice, EngineChoice::Auto | EngineChoice::Gpu);
-        let engine = if lost { Engine { choice: EngineChoice::Cpu, ..engine } } else { engine };
+        // Nobody asked for the CPU: as fast as it can.
+        let engine = if lost { Engine { choice: EngineChoice::CpuInt8, ..engine } } else { engine };
         let chosen_before = self.engine.choice;
         let same_engine = running.is_some() && chosen_before == engine.choice;
         self.engine = engine;
@@ -344,14 +345,17 @@ impl Upscaling {
         });
         let model = Arc::clone(self.governed.as_ref().and_then(Governed::model).unwrap_or(&self.engine.model));
         self.say_model();
-        let mut running = running;
         if let (true, Some(upscaler)) = (same_engine, &mut running) {
             upscaler.set_model(model);
             return running;
         }
         match upscale::choose_for_call(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
-                let why = if lost { "CPU: the GPU was lost".to_owned() } else { why };
+                let why = match (lost, upscaler.precision()) {
+                    (false, _) => why,
+                    (true, Precision::Int8) => "CPU in bytes: the GPU was lost".to_owned(),
+                    (true, _) => "CPU: the GPU was lost".to_owned(),
+                };
                 self.stats.engine(upscaler.engine(), &why);
                 Some(upscaler)
             }

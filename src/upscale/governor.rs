@@ -7,14 +7,8 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use super::Precision;
+use super::{Precision, REST};
 
-/// A model's time is its multiplications and this much for bicubic, chroma and colours, which cost about as
-/// much as so many multiplications for each pixel (CPU engine, AVX2).
-const BASE: f64 = 250.0;
-/// Multiplications in bytes that take the time of one in f32 (AVX-512 VNNI; 2 in AVX2, for which the larger models'
-/// times come out a tenth too short: less than [`ROOM`]).
-const BYTES: f64 = 4.0;
 /// What is looked at to step down.
 const SHORT: Duration = Duration::from_millis(600);
 /// So many frames of it at least.
@@ -140,22 +134,23 @@ pub struct Governor {
 }
 
 impl Governor {
-    /// `costs` are the models' multiplications for each pixel, the smallest first. Begins at `now` with the
-    /// smallest.
-    pub fn new(costs: &[usize], budget: Budget, now: Duration) -> Self {
-        let at = if costs.is_empty() { Rung::Off } else { Rung::Model(0) };
-        Self {
-            multiplications: costs.to_vec(),
-            costs: costs.iter().map(|c| *c as f64 + BASE).collect(),
+    /// `multiplications` are the models' for each pixel, the smallest first. Begins at `now` with the smallest, in f32.
+    pub fn new(multiplications: &[usize], budget: Budget, now: Duration) -> Self {
+        let at = if multiplications.is_empty() { Rung::Off } else { Rung::Model(0) };
+        let mut governor = Self {
+            multiplications: multiplications.to_vec(),
+            costs: Vec::new(),
             budget,
             at,
-            why: if costs.len() == 1 { Why::Largest } else { Why::Beginning },
+            why: if multiplications.len() == 1 { Why::Largest } else { Why::Beginning },
             frames: VecDeque::new(),
             changed: now,
             trial: now + FIRST_TRIAL,
             wait: TRIAL,
             rose: false,
-        }
+        };
+        governor.set_precision(Precision::F32);
+        governor
     }
 
     /// What runs.
@@ -170,8 +165,7 @@ impl Governor {
 
     /// The engine computes in this: in bytes a larger model takes longer by less, since only the network is faster.
     pub fn set_precision(&mut self, precision: Precision) {
-        let faster = if precision == Precision::Int8 { BYTES } else { 1.0 };
-        self.costs = self.multiplications.iter().map(|m| *m as f64 / faster + BASE).collect();
+        self.costs = self.multiplications.iter().map(|m| precision.cost(*m) + REST).collect();
     }
 
     /// Another budget from now on. A larger one is tried at once, a smaller one is held at the next frames.

@@ -13,7 +13,10 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{band::Cut, net::Net};
-use crate::frame::{Colour, Frame, Plane, Rgba};
+use crate::{
+    frame::{Colour, Frame, Plane, Rgba},
+    upscale::{Precision, REST},
+};
 
 /// Columns of luma that are compared at once.
 const BLOCK: usize = 16;
@@ -23,11 +26,10 @@ const LEAST_REACH: usize = 6;
 const NARROW: [usize; 4] = [256, 160, 96, 64];
 /// A part is computed if it costs this much of the whole at most.
 const WORTH: f32 = 0.9;
-/// What it costs beside the network's multiply-adds in f32, in as many of them: a pixel's bicubic, chroma and
-/// colours; a pixel that is copied, in both pictures, from memory that is in no cache; a row of a layer, however short.
-/// Measured with AVX-512: copying what small networks compute in bytes would take longer than computing it.
-const REST: f32 = 250.0;
+/// What it costs, in the network's multiply-adds in f32, to copy a pixel of both pictures from memory that is in no
+/// cache. Measured with AVX-512: what small networks compute in bytes takes longer to copy than to compute.
 const COPY: f32 = 500.0;
+/// And to begin a row of a layer, however short.
 const ROW: f32 = 3200.0;
 
 /// The picture before, and what was made of it.
@@ -230,9 +232,8 @@ struct Price {
 
 impl Price {
     fn of(net: &Net) -> Self {
-        // Four bytes are multiplied at once.
-        let pixel = net.multiplications() as f32 / if net.quantised.is_some() { 4.0 } else { 1.0 };
-        Self { pixel, radius: net.radius() }
+        let precision = if net.quantised.is_some() { Precision::Int8 } else { Precision::F32 };
+        Self { pixel: precision.cost(net.multiplications()) as f32, radius: net.radius() }
     }
 
     /// A stretch of which so many of the rows are computed, in so many runs.
@@ -240,7 +241,7 @@ impl Price {
         let Self { pixel, radius } = *self;
         let row = (columns.len() + radius) as f32 * pixel + radius as f32 * ROW;
         let (computed, copied) = (columns.len() * rows, columns.len() * (height - rows));
-        (rows + runs * radius) as f32 * row + computed as f32 * REST + copied as f32 * COPY
+        (rows + runs * radius) as f32 * row + computed as f32 * REST as f32 + copied as f32 * COPY
     }
 }
 
