@@ -6,6 +6,7 @@
 #include "bicubic.wgsl"
 #include "detail.wgsl"
 #include "words.wgsl"
+#include "shown.wgsl"
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -17,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let right = min(left + vec2<u32>(1, 0), picture.size - 1);
     store(
         id.xy,
-        double(luma, vec2<i32>(left)) + detail(left),
-        double(luma, vec2<i32>(right)) + detail(right),
+        follow(left, double(luma, vec2<i32>(left)) + detail(left)),
+        follow(right, double(luma, vec2<i32>(right)) + detail(right)),
     );
 }

@@ -26,6 +26,7 @@ pub mod fsr1;
 pub mod gpu;
 pub mod governor;
 pub mod lanczos;
+pub mod play;
 pub mod reference;
 
 pub use cpu::{CpuEngine, Isa};

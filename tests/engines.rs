@@ -124,6 +124,82 @@ fn takes_weights(engine: &mut dyn Upscaler, first: &Model) {
     agree(engine, &lr, &other);
 }
 
+/// A picture that trembles as a decoder's does where nothing moves: some pixels change by a code, and some by more.
+fn trembling(frames: usize) -> Vec<Frame> {
+    let mut lr = picture(53, 38, Colour::default(), 5, 9);
+    let mut next = 1_u32;
+    let touched_up = |_| {
+        for y in 0..38 {
+            for v in &mut lr.planes_mut()[0].row_mut(y)[..53] {
+                next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *v = match next >> 27 {
+                    0..4 => v.saturating_add(1),
+                    4..8 => v.saturating_sub(1),
+                    8 => v.wrapping_add(40),
+                    _ => *v,
+                };
+            }
+        }
+        lr.clone()
+    };
+    (0..frames).map(touched_up).collect()
+}
+
+/// Each frame follows the one before as the reference says, in both ways to ask for it, and trembles less for it.
+fn follows_what_was_shown(engine: &mut dyn Upscaler, model: &Model) {
+    engine.set_model(Arc::new(model.clone()));
+    let frames = trembling(6);
+    let mut video = reference::Video::default();
+    let apart = |is: &[u8], want: &[u8], alone: &[u8]| {
+        let count = |other: &[u8]| is.iter().zip(other).filter(|(a, b)| a != b).count();
+        assert!(is.iter().zip(want).all(|(a, b)| a.abs_diff(*b) <= 1));
+        // A value that lies between two codes may go to either.
+        assert!(count(want) * 200 <= is.len(), "{} of {} differ", count(want), is.len());
+        count(alone)
+    };
+    let mut moved = [0.0; 2];
+    let mut before: Option<[Vec<u8>; 2]> = None;
+    for (i, lr) in frames.iter().enumerate() {
+        let alone = reference::i420(lr, Method::Cnn, model).unwrap().y().data().to_vec();
+        let differ = if i % 2 == 0 {
+            let want = video.i420(lr, model).unwrap();
+            let is = engine.upscale(lr, Method::Cnn).unwrap().y().to_packed();
+            let differ = apart(&is, want.y().data(), &alone);
+            if let Some([is_before, alone_before]) = before.replace([is.clone(), alone.clone()]) {
+                let sum = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+                moved = [moved[0] + sum(&is, &is_before), moved[1] + sum(&alone, &alone_before)];
+            }
+            differ
+        } else {
+            let want = video.rgba(lr, model).unwrap();
+            let is = engine.compare(lr).unwrap().cnn.to_rgba().unwrap();
+            apart(&is.data, &want.data, &reference::rgba(lr, Method::Cnn, model).unwrap().data)
+        };
+        // The first frame follows nothing; then it can be seen that the others do.
+        assert!(if i == 0 { differ < 20 } else { differ > 100 }, "frame {i}: {differ}");
+    }
+    assert!(moved[0] < 0.99 * moved[1], "{moved:?}");
+    // What comes after other weights has nothing to do with what was there.
+    engine.set_weights(&strong(8, 1)).unwrap();
+    let is = engine.upscale(&frames[5], Method::Cnn).unwrap().y().to_packed();
+    let want = reference::i420(&frames[5], Method::Cnn, &strong(8, 1)).unwrap();
+    assert!(is.iter().zip(want.y().data()).filter(|(a, b)| a != b).count() < 20);
+}
+
+#[test]
+fn every_engine_follows_what_was_shown() {
+    let model = Model::untrained(8, 1, 5).unwrap();
+    for isa in Isa::available() {
+        follows_what_was_shown(&mut CpuEngine::with_isa(&model, Some(2), isa).unwrap(), &model);
+    }
+    let Some(gpu) = gpu() else { return };
+    for fusion in [Fusion::Each, Fusion::Ends] {
+        let variant = Variant { fusion, ..Variant::default() };
+        let mut engine = GpuEngine::with_variant(gpu.clone(), Arc::new(model.clone()), variant).unwrap();
+        follows_what_was_shown(&mut engine, &model);
+    }
+}
+
 /// A model that follows the quantiser does so in every engine, back and forth.
 fn follows_the_quantiser(engine: &mut dyn Upscaler) {
     let [neutral, change] = [strong(5, 1), Model::untrained(5, 1, 3).unwrap()].map(|m| m.layers().to_vec());

@@ -1,6 +1,8 @@
 // Both pictures in RGB: the pixel shuffle, bicubic of all three planes and the colours, for four
 // low-resolution pixels below each other, which share what is read.
 
+#include "shown.wgsl"
+
 @group(0) @binding(6) var out_bicubic: texture_storage_2d<rgba8unorm, write>;
 @group(0) @binding(7) var out_cnn: texture_storage_2d<rgba8unorm, write>;
 
@@ -86,11 +88,11 @@ fn put(to: vec2<u32>, base: vec4<f32>, better: vec4<f32>) {
 }
 
 // Every second output pixel of a column of both pictures, as far as there are rows.
-fn both(to: vec2<u32>, rows: u32, y: vec4<f32>, detail: vec4<f32>, u: vec4<f32>, v: vec4<f32>) {
+fn both(to: vec2<u32>, rows: u32, y: vec4<f32>, by_network: vec4<f32>, u: vec4<f32>, v: vec4<f32>) {
     let cb = held(u);
     let cr = held(v);
     var base = colours(held(y), cb, cr);
-    var better = colours(held(y + detail), cb, cr);
+    var better = colours(by_network, cb, cr);
     for (var i = 0u; i < min(rows, 4u); i++) {
         put(to + vec2<u32>(0, 2 * i), base[i], better[i]);
     }
@@ -104,11 +106,15 @@ fn show(at: vec2<u32>, details: mat4x4<f32>) {
     let base = luma_block(x, y);
     let u = chroma_block(cb, x, y);
     let v = chroma_block(cr, x, y);
-    let detail = transpose(details);
     let to = 2 * at;
     let rows = picture.size.y - at.y;
-    both(to, rows, base.left[0], detail[0], u.left[0], v.left[0]);
-    both(to + vec2<u32>(1, 0), rows, base.right[0], detail[1], u.right[0], v.right[0]);
-    both(to + vec2<u32>(0, 1), rows, base.left[1], detail[2], u.left[1], v.left[1]);
-    both(to + vec2<u32>(1, 1), rows, base.right[1], detail[3], u.right[1], v.right[1]);
+    var better = transpose(mat4x4<f32>(base.left[0], base.right[0], base.left[1], base.right[1])) + details;
+    for (var i = 0u; i < min(rows, 4u); i++) {
+        better[i] = follow(at + vec2<u32>(0, i), better[i]);
+    }
+    let y_by_network = transpose(better);
+    both(to, rows, base.left[0], y_by_network[0], u.left[0], v.left[0]);
+    both(to + vec2<u32>(1, 0), rows, base.right[0], y_by_network[1], u.right[0], v.right[0]);
+    both(to + vec2<u32>(0, 1), rows, base.left[1], y_by_network[2], u.left[1], v.left[1]);
+    both(to + vec2<u32>(1, 1), rows, base.right[1], y_by_network[3], u.right[1], v.right[1]);
 }

@@ -54,7 +54,7 @@ fn check(pairs: Pairs, files: usize) -> Result<(Pairs, usize), TrainError> {
 /// What the pairs depend on.
 fn key(config: &TrainConfig, files: &[PathBuf]) -> String {
     let mut key = format!(
-        "version {} seed {} clips {} frames {}",
+        "filming 2 version {} seed {} clips {} frames {}",
         env!("CARGO_PKG_VERSION"),
         config.seed,
         config.clips,

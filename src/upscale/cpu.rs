@@ -9,6 +9,7 @@
 //! | `simd` | vectors, one trait for all instruction sets |
 //! | `net`, `quantised`, `conv`, `rows` | the network: packed weights, the same in bytes, the kernel, the rows that are kept |
 //! | `pixels` | bicubic, chroma, colour |
+//! | `kept` | what was shown last |
 //! | `band` | a row's way through all of it |
 //! | `still` | which rows are as in the picture before, and need no way |
 //! | `pool`, `queue` | threads, and which rows each takes |
@@ -29,6 +30,7 @@ use crate::{
 
 mod band;
 mod conv;
+mod kept;
 mod memory;
 mod net;
 mod peak;
@@ -42,6 +44,7 @@ mod simd;
 mod still;
 
 use band::{Band, Wanted};
+use kept::Kept;
 use memory::Pieces;
 use net::Net;
 use pool::Pool;
@@ -77,6 +80,7 @@ pub struct CpuEngine {
     net: Net,
     queue: Queue,
     still: Still,
+    kept: Kept,
     /// One for each thread.
     bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
@@ -100,6 +104,7 @@ impl CpuEngine {
             net: Net::new(model, Precision::F32),
             queue: Queue::default(),
             still: Still::default(),
+            kept: Kept::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
         })
@@ -110,7 +115,7 @@ impl CpuEngine {
     pub fn in_precision(mut self, model: &Model, precision: Precision) -> Self {
         self.precision = precision;
         self.net = Net::new(model, precision);
-        self.still.forget();
+        self.forget();
         self
     }
 
@@ -168,6 +173,12 @@ impl CpuEngine {
         });
     }
 
+    /// The next picture has nothing to do with those before.
+    fn forget(&mut self) {
+        self.still.forget();
+        self.kept.forget();
+    }
+
     /// A picture that nobody looks at any more, or a new one.
     fn picture(&mut self, size: Size) -> Arc<Rgba> {
         let free = self.pictures.iter_mut().position(|p| p.size == size && Arc::get_mut(p).is_some());
@@ -197,10 +208,13 @@ impl CpuEngine {
     fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
         let (width, height) = (2 * luma.width(), 2 * luma.height());
         let mut data = vec![0; width * height];
-        if self.net.follow(qp) {
-            self.still.forget();
-        }
-        self.compute(luma, Wanted::Luma { luma, out: Pieces::new(&mut data) });
+        self.net.follow(qp);
+        let mut kept = std::mem::take(&mut self.kept);
+        let follow = kept.begin(luma.width(), luma.height());
+        self.compute(luma, Wanted::Luma { luma, follow, out: Pieces::new(&mut data) });
+        self.kept = kept;
+        // What is kept does not belong to the picture before any more.
+        self.still.forget();
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
 }
@@ -231,7 +245,10 @@ impl Upscaler for CpuEngine {
         self.still.begin(&self.net, lr, 2);
         // Both were free or new, so that this copies nothing.
         let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
-        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), left: l, right: r });
+        let mut kept = std::mem::take(&mut self.kept);
+        let follow = kept.begin(lr.y().width(), lr.y().height());
+        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), follow, left: l, right: r });
+        self.kept = kept;
         self.keep(&left);
         self.keep(&right);
         self.still.keep(lr, &[&left, &right]);
@@ -263,14 +280,14 @@ impl Upscaler for CpuEngine {
     }
 
     fn set_model(&mut self, model: Arc<Model>) {
-        self.still.forget();
+        self.forget();
         if !self.net.set_weights(&model) {
             self.net = Net::new(&model, self.precision);
         }
     }
 
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
-        self.still.forget();
+        self.forget();
         if self.net.set_weights(model) { Ok(()) } else { Err(UpscaleError::Shape(model.name().to_owned())) }
     }
 }

@@ -1,19 +1,27 @@
 //! What both engines must give: written to be read, slow, and sharing nothing with them but the kernels'
 //! formulas and the colour matrix.
 
-use super::{Method, UpscaleError, bicubic, lanczos};
+use super::{
+    Method, UpscaleError, bicubic, lanczos,
+    play::{self, PLAY},
+};
 use crate::{
     frame::{Frame, Plane, Rgba},
     model::{Conv3x3, Model, SCALE},
 };
 
 /// Both output pictures' luma, or a plane of chroma at the output's pixels: values around 0..1.
+#[derive(Clone)]
 struct Values {
     width: usize,
     data: Vec<f32>,
 }
 
 impl Values {
+    fn is_as_large_as(&self, other: &Self) -> bool {
+        (self.width, self.data.len()) == (other.width, other.data.len())
+    }
+
     fn at(&self, x: usize, y: usize) -> f32 {
         self.data[y * self.width + x]
     }
@@ -21,9 +29,13 @@ impl Values {
 
 /// The picture at twice the size in RGB. `model` is what [`Method::Cnn`] uses.
 pub fn rgba(lr: &Frame, how: Method, model: &Model) -> Result<Rgba, UpscaleError> {
+    let y = luma(lr, how, model);
+    in_rgb(lr, how, &y)
+}
+
+fn in_rgb(lr: &Frame, how: Method, y: &Values) -> Result<Rgba, UpscaleError> {
     let size = lr.size().times(SCALE)?;
     let (width, height) = (size.width() as usize, size.height() as usize);
-    let y = luma(lr, how, model);
     // The chroma planes have half the luma's size and go to twice of it.
     let u = resample(lr.u(), 4, width, height, how.kernel());
     let v = resample(lr.v(), 4, width, height, how.kernel());
@@ -31,7 +43,7 @@ pub fn rgba(lr: &Frame, how: Method, model: &Model) -> Result<Rgba, UpscaleError
     let mut data = Vec::with_capacity(4 * size.pixels());
     for row in 0..height {
         for x in 0..width {
-            let [y, u, v] = [&y, &u, &v].map(|plane| plane.at(x, row).clamp(0.0, 1.0));
+            let [y, u, v] = [y, &u, &v].map(|plane| plane.at(x, row).clamp(0.0, 1.0));
             let rgb = matrix.map(|k| to_byte(k[0] * y + k[1] * u + k[2] * v + k[3]));
             data.extend([rgb[0], rgb[1], rgb[2], 255]);
         }
@@ -41,13 +53,46 @@ pub fn rgba(lr: &Frame, how: Method, model: &Model) -> Result<Rgba, UpscaleError
 
 /// The picture at twice the size in I420.
 pub fn i420(lr: &Frame, how: Method, model: &Model) -> Result<Frame, UpscaleError> {
+    in_yuv(lr, how, luma(lr, how, model))
+}
+
+/// The network's pictures of a video, each of which follows the one before as [`play`] says.
+#[derive(Default)]
+pub struct Video {
+    shown: Option<Values>,
+}
+
+impl Video {
+    /// The next frame in RGB.
+    pub fn rgba(&mut self, lr: &Frame, model: &Model) -> Result<Rgba, UpscaleError> {
+        in_rgb(lr, Method::Cnn, &self.next(lr, model))
+    }
+
+    /// The next frame in I420.
+    pub fn i420(&mut self, lr: &Frame, model: &Model) -> Result<Frame, UpscaleError> {
+        in_yuv(lr, Method::Cnn, self.next(lr, model))
+    }
+
+    fn next(&mut self, lr: &Frame, model: &Model) -> Values {
+        let mut y = luma(lr, Method::Cnn, model);
+        y.data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+        if let Some(shown) = self.shown.take().filter(|shown| shown.is_as_large_as(&y)) {
+            for (v, shown) in y.data.iter_mut().zip(&shown.data) {
+                *v = play::follow(*shown, *v, PLAY);
+            }
+        }
+        self.shown.insert(y).clone()
+    }
+}
+
+fn in_yuv(lr: &Frame, how: Method, y: Values) -> Result<Frame, UpscaleError> {
     let size = lr.size().times(SCALE)?;
     let to_plane = |values: Values, width: usize, height: usize| {
         Plane::from_vec(values.data.iter().map(|&v| to_byte(v)).collect(), width, height, width)
     };
     let (width, height) = (size.width() as usize, size.height() as usize);
     let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
-    let y = to_plane(luma(lr, how, model), width, height).map_err(crate::frame::FrameError::from)?;
+    let y = to_plane(y, width, height).map_err(crate::frame::FrameError::from)?;
     let u = to_plane(resample(lr.u(), 2, cw, ch, how.kernel()), cw, ch).map_err(crate::frame::FrameError::from)?;
     let v = to_plane(resample(lr.v(), 2, cw, ch, how.kernel()), cw, ch).map_err(crate::frame::FrameError::from)?;
     Ok(Frame::new(y, u, v, lr.colour, lr.stamp)?)

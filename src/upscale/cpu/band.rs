@@ -3,6 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
+    kept::Follow,
     memory::{Lines, Pieces},
     net::Net,
     pixels::{ChromaAcross, LumaAcross, LumaDown, Pixels, half},
@@ -63,11 +64,11 @@ impl Cut {
 /// What is wanted of a picture, and where it goes.
 pub(super) enum Wanted<'a> {
     /// Bicubic and the network in RGB.
-    Pair { lr: &'a Frame, to_rgb: [[f32; 4]; 3], left: Pieces<'a, u8>, right: Pieces<'a, u8> },
+    Pair { lr: &'a Frame, to_rgb: [[f32; 4]; 3], follow: Follow<'a>, left: Pieces<'a, u8>, right: Pieces<'a, u8> },
     /// Bicubic alone, in RGB.
     Bicubic { lr: &'a Frame, to_rgb: [[f32; 4]; 3], out: Pieces<'a, u8> },
     /// The network's luma.
-    Luma { luma: &'a Plane, out: Pieces<'a, u8> },
+    Luma { luma: &'a Plane, follow: Follow<'a>, out: Pieces<'a, u8> },
     /// The network's four channels, one after another.
     Channels { luma: &'a Plane, out: Pieces<'a, f32> },
 }
@@ -165,22 +166,29 @@ impl Band {
                 let chroma = self.chroma.each_ref().map(|rows| rows.get(first));
                 let (taps, to_rgb) = ([top, bottom], *to_rgb);
                 match wanted {
-                    Wanted::Pair { left, right, .. } => {
-                        // SAFETY: each place has its own columns of its own two rows.
-                        let out = unsafe { [two_rows(left, cut, x, row, width), two_rows(right, cut, x, row, width)] };
-                        isa.run(Pixels { luma, detail, chroma, taps, to_rgb, out, width });
+                    Wanted::Pair { left, right, follow, .. } => {
+                        // SAFETY: each place has its own columns of its own two rows, and of what was shown there.
+                        let (out, shown) = unsafe {
+                            let out = [left, right].map(|side| two_rows(side, cut, x, row, width));
+                            (out, follow.row(row, x, width))
+                        };
+                        let play = follow.play;
+                        isa.run(Pixels { luma, detail, shown, play, chroma, taps, to_rgb, out, width });
                     }
                     Wanted::Bicubic { out, .. } => {
                         // SAFETY: likewise.
                         let out = [unsafe { two_rows(out, cut, x, row, width) }];
-                        isa.run(Pixels { luma, detail, chroma, taps, to_rgb, out, width });
+                        let shown = std::array::from_fn(|_| &mut [][..]);
+                        isa.run(Pixels { luma, detail, shown, play: 0.0, chroma, taps, to_rgb, out, width });
                     }
                     _ => {}
                 }
             }
-            Wanted::Luma { out, .. } => {
+            Wanted::Luma { out, follow, .. } => {
                 let [top, bottom] = &mut self.sums;
-                isa.run(LumaDown { luma, detail, out: [&mut *top, &mut *bottom] });
+                // SAFETY: each place has its own columns of its own row.
+                let shown = unsafe { follow.row(row, x, width) };
+                isa.run(LumaDown { luma, detail, shown, play: follow.play, out: [&mut *top, &mut *bottom] });
                 for (dy, sums) in self.sums.iter().enumerate() {
                     // SAFETY: each place has its own columns of its own two rows.
                     let out = unsafe { out.piece(2 * ((2 * row + dy) * cut.width + x), 2 * width) };

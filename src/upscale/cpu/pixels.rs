@@ -84,6 +84,21 @@ fn held<S: Simd>(s: S, v: S::V) -> S::V {
     s.min(s.max(v, s.splat(0.0)), s.splat(1.0))
 }
 
+/// Moves what was shown as far as [`play::follow`](crate::upscale::play::follow) says.
+///
+/// # Safety
+/// At `shown` is a vector that nobody else touches.
+#[inline(always)]
+unsafe fn follow<S: Simd>(s: S, shown: *mut f32, computed: S::V, play: S::V) -> S::V {
+    // SAFETY: the caller says so.
+    unsafe {
+        let least = s.add(computed, s.mul(play, s.splat(-1.0)));
+        let now = s.max(s.min(s.load(shown), s.add(computed, play)), least);
+        s.store(shown, now);
+        now
+    }
+}
+
 /// The vector at `at` of each row.
 ///
 /// # Safety
@@ -118,6 +133,9 @@ pub(super) struct Pixels<'a, const SIDES: usize> {
     pub(super) luma: Luma<'a>,
     /// The network's four channels.
     pub(super) detail: [&'a [f32]; 4],
+    /// The luma that was shown last, as these channels lie, which is followed with a play.
+    pub(super) shown: [&'a mut [f32]; 4],
+    pub(super) play: f32,
     /// Four rows of Cb and of Cr, each even columns and odd ones.
     pub(super) chroma: [[&'a [f32]; 4]; 2],
     /// Their weights in the two rows.
@@ -135,13 +153,15 @@ impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { luma, detail, chroma, taps, to_rgb, out, width } = self;
+        let Self { luma, detail, shown, play, chroma, taps, to_rgb, out, width } = self;
         let all = width.next_multiple_of(S::LANES);
         // All that is touched below, checked once.
         let (odd_luma, odd_chroma) = (luma[0].len() / 2, chroma[0][0].len() / 2);
         let luma = luma.map(|row| &row[..odd_luma + all]);
         let chroma = chroma.map(|rows| rows.map(|row| &row[..odd_chroma + all]));
         let detail = if SIDES > 1 { detail.map(|row| &row[..all]) } else { detail };
+        let shown = shown.map(|row| if SIDES > 1 { row[..all].as_mut_ptr() } else { row.as_mut_ptr() });
+        let play = s.splat(play);
         let out = out.map(|rows| rows.map(|row| row[..8 * width].as_mut_ptr()));
         // R takes nothing of Cb, B nothing of Cr.
         let mut k = [[s.splat(0.0); 4]; 3];
@@ -165,12 +185,15 @@ impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
                     let g = s.mul_add(k[1][1], cb, s.mul_add(k[1][2], cr, k[1][3]));
                     let b = s.mul_add(k[2][1], cb, k[2][3]);
                     for (side, pixels) in pixels.iter_mut().enumerate() {
-                        let mut y = base[dy];
+                        let mut y = held(s, base[dy]);
                         if side == 1 {
+                            let channel = 2 * dy + parity;
                             // SAFETY: likewise.
-                            y = s.add(y, unsafe { s.load(detail[2 * dy + parity].as_ptr().add(x)) });
+                            y = unsafe {
+                                let y = s.add(base[dy], s.load(detail[channel].as_ptr().add(x)));
+                                follow(s, shown[channel].add(x), held(s, y), play)
+                            };
                         }
-                        let y = held(s, y);
                         let (r, g, b) = (s.mul_add(k[0][0], y, r), s.mul_add(k[1][0], y, g), s.mul_add(k[2][0], y, b));
                         pixels[dy][parity] = s.rgba(r, g, b);
                     }
@@ -204,6 +227,9 @@ impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
 pub(super) struct LumaDown<'a> {
     pub(super) luma: Luma<'a>,
     pub(super) detail: [&'a [f32]; 4],
+    /// See [`Pixels`].
+    pub(super) shown: [&'a mut [f32]; 4],
+    pub(super) play: f32,
     pub(super) out: [&'a mut [f32]; 2],
 }
 
@@ -212,19 +238,21 @@ impl Job for LumaDown<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { luma, detail, out: [top, bottom] } = self;
+        let Self { luma, detail, shown, play, out: [top, bottom] } = self;
         let half = luma[0].len() / 2;
         let (luma, detail) = (luma.map(|row| &row[..2 * half]), detail.map(|row| &row[..half]));
         let (top, bottom) = (&mut top[..2 * half], &mut bottom[..2 * half]);
+        let (shown, play) = (shown.map(|row| row[..half].as_mut_ptr()), s.splat(play));
         for parity in 0..2 {
             for x in (0..half / S::LANES * S::LANES).step_by(S::LANES) {
                 let at = parity * half + x;
-                // SAFETY: x + LANES is at most half of each row and all of each channel.
+                // SAFETY: x + LANES is at most half of each row and all of each channel, and of what was shown.
                 unsafe {
                     let base = down(s, &luma, at);
                     for (dy, out) in [&mut *top, &mut *bottom].into_iter().enumerate() {
-                        let detail = s.load(detail[2 * dy + parity].as_ptr().add(x));
-                        s.store(out.as_mut_ptr().add(at), s.add(base[dy], detail));
+                        let channel = 2 * dy + parity;
+                        let y = held(s, s.add(base[dy], s.load(detail[channel].as_ptr().add(x))));
+                        s.store(out.as_mut_ptr().add(at), follow(s, shown[channel].add(x), y, play));
                     }
                 }
             }

@@ -280,6 +280,9 @@ impl Upscaler for GpuEngine {
             })
         })?;
         self.condition = 0.0;
+        if let Some(surface) = &mut self.surface {
+            surface.forget();
+        }
         self.model = Arc::new(model.clone());
         Ok(())
     }

@@ -16,6 +16,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("bicubic.wgsl", include_str!("../../../shaders/include/bicubic.wgsl")),
     ("detail.wgsl", include_str!("../../../shaders/include/detail.wgsl")),
     ("words.wgsl", include_str!("../../../shaders/include/words.wgsl")),
+    ("shown.wgsl", include_str!("../../../shaders/include/shown.wgsl")),
     ("planes.wgsl", include_str!("../../../shaders/include/planes.wgsl")),
     ("conv.wgsl", include_str!("../../../shaders/include/conv.wgsl")),
     ("start.wgsl", include_str!("../../../shaders/include/start.wgsl")),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
-    upscale::UpscaleError,
+    upscale::{UpscaleError, play::PLAY},
 };
 
 /// One of the two pictures of a pair, in the GPU's memory.
@@ -74,7 +74,8 @@ const RING: usize = 4;
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct PictureUniform {
     size: [u32; 2],
-    unused: [u32; 2],
+    play: f32,
+    unused: u32,
     rgb: [[f32; 4]; 3],
 }
 
@@ -83,7 +84,8 @@ struct PictureUniform {
 pub(super) struct Surface {
     pub(super) size: Size,
     doubled: Size,
-    colour: Option<Colour>,
+    /// What the uniform says: colour and play.
+    told: Option<(Colour, f32)>,
     uniform: wgpu::Buffer,
     /// Y, Cb, Cr.
     textures: [wgpu::Texture; 3],
@@ -91,6 +93,9 @@ pub(super) struct Surface {
     uploads: Uploads,
     /// Two buffers that layers read and write in turns.
     features: [wgpu::Buffer; 2],
+    /// The network's luma that was shown last, and whether there is any.
+    shown: wgpu::Buffer,
+    shows: bool,
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
     body: Vec<wgpu::BindGroup>,
     last: Option<wgpu::BindGroup>,
@@ -104,6 +109,7 @@ impl Surface {
         let doubled = size.times(crate::model::SCALE)?;
         let limits = gpu.device().limits();
         let features = feature_bytes(network, size);
+        let shown = size_of::<[f32; 4]>() as u64 * size.pixels() as u64;
         let too_large = |what, is: u64, limit: u64| {
             UpscaleError::Gpu(format!("{what} for {size} takes {is}, and its limit is {limit}: use --engine cpu"))
         };
@@ -112,8 +118,10 @@ impl Surface {
             return Err(too_large("a side of the picture", side.into(), limits.max_texture_dimension_2d.into()));
         }
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        if features > limit {
-            return Err(too_large("a layer of the network", features, limit));
+        for (what, bytes) in [("a layer of the network", features), ("the picture that was shown last", shown)] {
+            if bytes > limit {
+                return Err(too_large(what, bytes, limit));
+            }
         }
         let device = gpu.device();
         let plane = |size: Size| {
@@ -135,7 +143,7 @@ impl Surface {
         let mut surface = Self {
             size,
             doubled,
-            colour: None,
+            told: None,
             uniform: buffer(
                 "picture",
                 size_of::<PictureUniform>() as u64,
@@ -145,6 +153,8 @@ impl Surface {
             textures,
             uploads: Uploads::new(size),
             features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
+            shown: buffer("shown", shown, wgpu::BufferUsages::STORAGE),
+            shows: false,
             body: Vec::new(),
             last: None,
             slots: Vec::new(),
@@ -200,15 +210,18 @@ impl Surface {
             };
             gpu.queue().write_texture(texture.as_image_copy(), plane.data(), layout, texture.size());
         }
-        if self.colour != Some(lr.colour) {
-            let uniform = PictureUniform {
-                size: [self.size.width(), self.size.height()],
-                unused: [0; 2],
-                rgb: lr.colour.to_rgb(),
-            };
+        let (colour, play) = (lr.colour, if self.shows { PLAY } else { 0.0 });
+        if self.told != Some((colour, play)) {
+            let uniform =
+                PictureUniform { size: [self.size.width(), self.size.height()], play, unused: 0, rgb: colour.to_rgb() };
             gpu.queue().write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
-            self.colour = Some(lr.colour);
+            self.told = Some((colour, play));
         }
+    }
+
+    /// The next picture has nothing to do with those before.
+    pub(super) fn forget(&mut self) {
+        self.shows = false;
     }
 
     /// The network's layers; the last one only as a pass of its own.
@@ -244,6 +257,7 @@ impl Surface {
         mut timer: Option<&mut Timer>,
     ) -> Arc<Slot> {
         let slot = self.free_slot(gpu, network, passes);
+        self.shows = network.is_some();
         let (width, height) = (self.size.width(), self.size.height());
         let finish = network.and_then(|n| n.finish.as_ref()).zip(slot.finish.as_ref());
         if let Some(network) = network {
@@ -309,6 +323,7 @@ impl Surface {
             (3, view(&self.views[2])),
             (6, view(&views[0])),
             (7, view(&views[1])),
+            (8, self.shown.as_entire_binding()),
         ];
         let with = |more: &[(u32, wgpu::BindingResource<'_>)], pipeline| {
             self.bind(gpu, pipeline, &planes.iter().chain(more).cloned().collect::<Vec<_>>())
@@ -341,6 +356,7 @@ impl Surface {
         self.upload(gpu, lr, &mut uploading);
         gpu.queue().submit([uploading.finish()]);
         self.submitted();
+        self.shows |= cnn;
         let this = &*self;
         let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
         let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
@@ -413,6 +429,7 @@ impl Surface {
                         (5, self.detail().as_entire_binding()),
                         (6, uniform.as_entire_binding()),
                         (7, words.as_entire_binding()),
+                        (8, self.shown.as_entire_binding()),
                     ],
                 )
             });
