@@ -15,6 +15,7 @@ pub mod compare;
 mod controls;
 mod darkroom;
 mod ending;
+mod every;
 mod filming;
 pub mod graphs;
 pub mod health;

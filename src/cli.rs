@@ -88,7 +88,7 @@ pub(crate) enum Command {
 /// What is sent.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SendArgs {
-    /// camera, camera:N, camera:N:FORMAT, scene, or a video file (.mp4, .264, .y4m), which is repeated
+    /// camera, camera:N, camera:N:FORMAT, scene, or a file (.mp4, .264, .y4m; .png and .jpg stand still), which is repeated
     ///
     /// Without it: the first camera, or the scene where there is none. FORMAT is one of those that `clearcall devices`
     /// lists, as in 1280x720@30:MJPEG; without it the camera's nearest to --size and --fps is taken.
@@ -193,7 +193,7 @@ pub(crate) struct JoinArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArgs {
-    /// A video: .mp4 with H.264, .264/.h264, .y4m
+    /// A video: .mp4 with H.264, .264/.h264, .y4m; or a still .png, .jpg
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
     /// The byte stream to write
@@ -221,7 +221,7 @@ pub(crate) struct EncodeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpscaleArgs {
-    /// A video: .mp4 with H.264, .264/.h264, .y4m
+    /// A video: .mp4 with H.264, .264/.h264, .y4m; or a still .png, .jpg
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
     /// A .y4m file, or a folder for PNG pictures

@@ -309,9 +309,14 @@ impl TrainConfig {
             self.clips,
             self.frames,
             pairs.train.len(),
-            self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms)))
-                + &(if self.emphasis == 1.0 { String::new() } else { format!(", emphasis {}", self.emphasis) }),
+            self.aims(),
         )
+    }
+
+    /// What is asked for beside the right values, as the end of a list.
+    fn aims(&self) -> String {
+        let emphasis = if self.emphasis == 1.0 { String::new() } else { format!(", emphasis {}", self.emphasis) };
+        emphasis + &self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms)))
     }
 }
 
@@ -365,9 +370,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
             pairs.train.len(),
             config.loss.epsilon,
             config.loss.gradient,
-            config.vivid.map_or_else(String::new, |terms| {
-                format!(", details times {}, {}", config.emphasis, in_words(terms))
-            }),
+            config.aims(),
             config.batch,
             config.patch,
             config.seed,

@@ -14,6 +14,7 @@ use egui::{TextureId, Ui};
 
 use super::{
     call_page::{self, Action, CallView, Controls},
+    every::Every,
     filming::{Filming, Still, filmed},
     graphs::{Sample, Scored, Trace},
     judge::{Judge, Verdict},
@@ -78,7 +79,7 @@ pub(crate) struct Call {
     own_frame: Option<Arc<Frame>>,
     own_at: Option<Instant>,
     pub(super) stats: Snapshot,
-    stats_at: Option<Instant>,
+    stats_due: Every,
     shown: VecDeque<Instant>,
     pub(super) notices: VecDeque<(Instant, String)>,
     pub(super) impairment: Arc<Impairment>,
@@ -173,7 +174,7 @@ impl Call {
             own_frame: None,
             own_at: None,
             stats: Stats::default().snapshot(),
-            stats_at: None,
+            stats_due: Every::new(STATS),
             shown: VecDeque::new(),
             notices: VecDeque::new(),
             impairment,
@@ -404,9 +405,8 @@ impl Call {
         while self.notices.len() > NOTICES || self.notices.front().is_some_and(old) {
             self.notices.pop_front();
         }
-        if self.stats_at.is_none_or(|at| now - at >= STATS) {
+        if self.stats_due.is_due(now) {
             self.stats = session.stats();
-            self.stats_at = Some(now);
             let network = &self.stats.network;
             self.trace.sample(Sample {
                 at,

@@ -276,6 +276,7 @@ mod tests {
             layout: Layout::Wipe,
             gain: 8,
             engine: EngineChoice::CpuInt8,
+            listen: Some("0.0.0.0:4481".to_owned()),
             ..Settings::default()
         };
         for i in 0..9 {

@@ -25,7 +25,7 @@ use crate::{
     frame::{Frame, Stamp},
     model::Model,
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, Precision, UpscaleError, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -98,6 +98,7 @@ impl ReceiveHalf {
             stats,
             notices,
             wake,
+            choose: upscale::choose_for_call,
             lost: false,
         };
         half.threads.push(std::thread::Builder::new().name("upscale".into()).spawn(move || upscaling.run())?);
@@ -229,9 +230,13 @@ struct Upscaling {
     stats: Stats,
     notices: Notices,
     wake: Wake,
+    /// How an engine is made: [`upscale::choose_for_call`].
+    choose: Choose,
     /// The window's GPU is gone for good: the CPU upscales, whatever is wished for.
     lost: bool,
 }
+
+type Choose = fn(EngineChoice, Option<GpuContext>, Arc<Model>) -> Result<upscale::Chosen, UpscaleError>;
 
 impl Upscaling {
     fn run(mut self) {
@@ -349,7 +354,7 @@ impl Upscaling {
             upscaler.set_model(model);
             return running;
         }
-        match upscale::choose_for_call(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
+        match (self.choose)(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
                 let why = match (lost, upscaler.precision()) {
                     (false, _) => why,
@@ -382,5 +387,56 @@ impl Upscaling {
             }
             None => self.stats.model(self.engine.model.name(), "as asked"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{pipeline::viewing::Viewing, upscale::CpuEngine};
+
+    /// The CPU starts, the GPU does not.
+    fn only_the_cpu(
+        choice: EngineChoice,
+        _: Option<GpuContext>,
+        model: Arc<Model>,
+    ) -> Result<upscale::Chosen, UpscaleError> {
+        match choice {
+            EngineChoice::Gpu => Err(UpscaleError::NoAdapter("none was found".to_owned())),
+            _ => Ok((Box::new(CpuEngine::new(&model, Some(1))?), "CPU: as asked".to_owned())),
+        }
+    }
+
+    #[test]
+    fn an_engine_that_cannot_start_leaves_the_one_that_runs_and_says_why() {
+        let (nano, small) = (Model::find("nano").unwrap(), Model::find("small").unwrap());
+        let engine = |choice, model: &Model| Engine { choice, model: Arc::new(model.clone()), auto: None };
+        let mut upscaling = Upscaling {
+            pictures: Slot::default(),
+            out: Slot::default(),
+            wanted: Arc::default(),
+            stop: Arc::default(),
+            gallery: Gallery::new(Arc::new(Viewing::default()), true, None),
+            governed: None,
+            engine: engine(EngineChoice::Cpu, &nano),
+            stats: Stats::default(),
+            notices: Notices::default(),
+            wake: Arc::new(|| {}),
+            choose: only_the_cpu,
+            lost: false,
+        };
+        assert!(upscaling.switch(None, engine(EngineChoice::Gpu, &nano)).is_none(), "there is nothing to go on with");
+        assert_eq!(upscaling.notices.take().len(), 1);
+
+        let runs = upscaling.switch(None, engine(EngineChoice::Cpu, &nano));
+        assert_eq!(upscaling.stats.snapshot().engine_reason, "CPU: as asked");
+        let runs = upscaling.switch(runs, engine(EngineChoice::Gpu, &small)).unwrap();
+        assert_eq!(runs.engine(), EngineKind::Cpu);
+        // The person sees it, the numbers go on saying it, and another model was chosen all the same.
+        let said = upscaling.notices.take();
+        assert!(said.len() == 1 && said[0].contains("none was found"), "{said:?}");
+        let stats = upscaling.stats.snapshot();
+        assert!(stats.engine_reason.starts_with("CPU: ") && stats.engine_reason.contains("none was found"));
+        assert_eq!((stats.model.as_str(), upscaling.engine.choice), ("small", EngineChoice::Cpu));
     }
 }

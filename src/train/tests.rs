@@ -55,7 +55,7 @@ fn folder(count: u64) -> tempfile::TempDir {
 #[test]
 fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     let folder = folder(3);
-    let whole = TrainConfig { cache: Some(folder.path().join("cache")), ..config(folder.path()) };
+    let whole = TrainConfig { cache: Some(folder.path().join("cache")), emphasis: 1.05, ..config(folder.path()) };
     let mut told = Vec::new();
     let model = run(&whole, &mut |p| told.push(p)).unwrap();
     assert!(matches!(told[0], Progress::Filming { done: 1, pictures: 3 }));
@@ -69,6 +69,7 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert_eq!(read.layers(), model.layers());
     assert_eq!((read.info().channels, read.info().depth, read.info().steps), (4, 1, 40));
     assert!(read.info().trained_on.contains("3 pictures"), "{}", read.info().trained_on);
+    assert!(read.info().trained_on.contains("edges 0), emphasis 1.05, "), "{}", read.info().trained_on);
     assert!(read.info().scores.contains_key("validation_psnr_y_gain_db"));
     let log = std::fs::read_to_string(folder.path().join("checkpoint/tiny.csv")).unwrap();
     assert_eq!(log.lines().count(), 3);
