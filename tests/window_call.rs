@@ -4,6 +4,8 @@
 #[path = "support/window.rs"]
 mod window;
 
+use std::sync::Arc;
+
 use clearcall::{
     app::{App, Start},
     frame::Size,
@@ -326,6 +328,24 @@ fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
     let mut harness = open(Start { vivid: Some(0.5), ..wanted });
     until("the blended network", || shows(&mut harness, "Picture: CNN · untrained-4-1@0.5 · "));
     assert!(has(&harness, "Vivid"));
+}
+
+/// Nothing gets through any more: that is said, and once the network is there again one press makes the call again.
+#[test]
+fn a_call_whose_network_was_lost_is_made_again() {
+    let plan = plan();
+    let network = Arc::clone(&plan.impairment);
+    let mut harness = open(start(plan, Some(Link::Loopback)));
+    until("pictures", || shows(&mut harness, "Picture: bicubic"));
+    assert!(!has(&harness, "Call again"));
+    network.set_outage(true);
+    // As long as the timers of ICE take, a dozen seconds.
+    until("the word of the end", || shows(&mut harness, "Call again"));
+    network.set_outage(false);
+    harness.get_by_label("Call again").click();
+    until("pictures of another call", || shows(&mut harness, "Picture: bicubic") && !has(&harness, "Call again"));
+    harness.get_by_label("Hang up").click();
+    until("the start page", || shows(&mut harness, "Both ends on this machine"));
 }
 
 #[test]

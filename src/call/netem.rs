@@ -7,7 +7,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use webrtc::runtime::{
 /// The knobs, shared between a window's sliders and the socket. All of them may be zero: a good network.
 ///
 /// Loss meets media and its feedback only (the handshake and the keepalives pass), so that a slider
-/// damages pictures and not the connection. The n-th media packet's fate depends on the seed and n alone.
+/// damages pictures and not the connection; an outage meets everything. The n-th media packet's fate depends on the seed and n alone.
 #[derive(Debug, Default)]
 pub struct Impairment {
     seed: u64,
@@ -28,6 +28,7 @@ pub struct Impairment {
     delay_us: AtomicU32,
     jitter_us: AtomicU32,
     rate_bps: AtomicU32,
+    outage: AtomicBool,
     media: AtomicU64,
     feedback: AtomicU64,
     passed: AtomicU64,
@@ -80,6 +81,11 @@ impl Impairment {
         self.loss_ppm.store((share.clamp(0.0, 1.0) * 1e6) as u32, Relaxed);
     }
 
+    /// Lets nothing through at all, as a cable that was pulled, or everything again that the other knobs let.
+    pub fn set_outage(&self, outage: bool) {
+        self.outage.store(outage, Relaxed);
+    }
+
     /// Delays each packet by `delay` plus something between 0 and `jitter`, which changes their order.
     pub fn set_delay(&self, delay: Duration, jitter: Duration) {
         let us = |d: Duration| u32::try_from(d.as_micros()).unwrap_or(u32::MAX).min(10_000_000);
@@ -120,6 +126,10 @@ impl Impairment {
     /// Decides about one datagram at `now`: when it is to go out, or never. `free` is when the rate
     /// limited line is free again.
     fn decide(&self, datagram: &[u8], now: Instant, free: &mut Instant) -> Option<Instant> {
+        if self.outage.load(Relaxed) {
+            self.lost.fetch_add(1, Relaxed);
+            return None;
+        }
         let (class, counter) = match Class::of(datagram) {
             Class::Media => (1, &self.media),
             Class::Feedback => (2, &self.feedback),
@@ -346,6 +356,8 @@ mod tests {
             assert_eq!(all.decide(control, now, &mut now.clone()), Some(now));
         }
         assert_eq!(all.counts(), ImpairmentCounts { passed: 3, lost: 1, overflowed: 0 });
+        all.set_outage(true);
+        assert_eq!(all.decide(&[0, 1, 0, 0], now, &mut now.clone()), None, "but in an outage");
     }
 
     #[test]
