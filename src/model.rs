@@ -60,16 +60,17 @@ pub const SCALE: u32 = 2;
 /// The name of the only architecture so far.
 pub const ARCHITECTURE: &str = "plain";
 
-/// The quantiser at which a model's neutral weights hold; also what is assumed when none is known.
+/// The quantiser at which a model's neutral weights hold.
 pub const NEUTRAL_QP: f32 = 30.0;
 /// How far a quantiser may lie from [`NEUTRAL_QP`] before weights change no more. H.264's quantiser step
 /// doubles every six. Wider spans let the many pictures in the middle decide what happens to the few at the ends.
 pub const QP_SPAN: f32 = 8.0;
 
 /// Where a quantiser stands between −1 (fine) and 1 (coarse): (qp − [`NEUTRAL_QP`]) / [`QP_SPAN`], in steps of
-/// half a QP, so that a call has few sets of weights.
+/// half a QP, so that a call has few sets of weights. What no quantiser is known of was not coded, as far as one
+/// knows: it is the finest there is.
 pub fn condition(qp: Option<f32>) -> f32 {
-    let steps = ((qp.unwrap_or(NEUTRAL_QP) - NEUTRAL_QP) * 2.0).round() / (2.0 * QP_SPAN);
+    let steps = ((qp.unwrap_or(NEUTRAL_QP - QP_SPAN) - NEUTRAL_QP) * 2.0).round() / (2.0 * QP_SPAN);
     if steps.is_nan() { 0.0 } else { steps.clamp(-1.0, 1.0) }
 }
 
@@ -489,13 +490,15 @@ mod tests {
 
     #[test]
     fn weights_follow_the_quantiser_and_stop_at_its_ends() {
-        assert_eq!([Some(30.0), None, Some(f32::NAN)].map(condition), [0.0; 3]);
+        assert_eq!([Some(30.0), Some(f32::NAN)].map(condition), [0.0; 2]);
+        assert_eq!(condition(None), -1.0, "what was not coded is fine");
         assert_eq!([22.0, 34.0, 38.0, 51.0, 0.0].map(|qp| condition(Some(qp))), [-1.0, 0.5, 1.0, 1.0, -1.0]);
         assert_eq!(condition(Some(31.1)), condition(Some(30.9)), "in steps of half a QP");
         let [neutral, change] = [1, 2].map(|seed| Model::untrained(3, 1, seed).unwrap().layers);
         let model = Model::with_qp("m", neutral.clone(), change.clone(), Training::default()).unwrap();
         assert!(model.info().follows_qp && model.layers() == neutral);
-        assert_eq!(model.at_qp(None), neutral);
+        assert_eq!(model.at_qp(Some(30.0)), neutral);
+        assert_eq!(model.at_qp(None), model.at_qp(Some(22.0)));
         let at = model.at_qp(Some(34.0));
         assert!((at[1].weights[5] - (neutral[1].weights[5] + 0.5 * change[1].weights[5])).abs() < 1e-6);
         assert!((at[2].bias[3] - (neutral[2].bias[3] + 0.5 * change[2].bias[3])).abs() < 1e-6);

@@ -20,7 +20,8 @@ use webrtc::runtime::{
 /// The knobs, shared between a window's sliders and the socket. All of them may be zero: a good network.
 ///
 /// Loss meets media and its feedback only (the handshake and the keepalives pass), so that a slider
-/// damages pictures and not the connection; an outage meets everything. The n-th media packet's fate depends on the seed and n alone.
+/// damages pictures and not the connection; an outage meets everything. The n-th media packet's fate depends on
+/// the seed and n alone.
 #[derive(Debug, Default)]
 pub struct Impairment {
     seed: u64,
