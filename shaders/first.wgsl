@@ -22,6 +22,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
         return;
     }
     let corner = vec2<i32>(at) - i32(MARGIN);
-    let sums = start(corner.x, corner.y, group.z, OUTPUTS);
-    store(at, size, group.z, cut(sums.a), cut(sums.b), cut(sums.c), cut(sums.d));
+    store(at, size, group.z, start(corner.x, corner.y, group.z, OUTPUTS));
 }

@@ -34,7 +34,6 @@ fn main(
         return;
     }
     for (var vector = 0u; vector < OUTPUTS; vector++) {
-        let sums = second(vector, OUTPUTS, local.xy);
-        store(at, size, vector, cut(sums.a), cut(sums.b), cut(sums.c), cut(sums.d));
+        store(at, size, vector, second(vector, OUTPUTS, local.xy));
     }
 }

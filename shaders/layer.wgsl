@@ -1,4 +1,4 @@
-// A layer from features to features.
+// A layer from features to features, with ReLU.
 //
 // What it writes reaches MARGIN pixels beyond the picture, what it reads one more.
 
@@ -13,12 +13,6 @@ override INPUTS: u32;
 override OUTPUTS: u32;
 // How many layers follow.
 override MARGIN: u32;
-// Every layer but the last cuts what is below zero.
-override RELU: bool;
-
-fn out(sum: vec4<f32>) -> Vector {
-    return select(Vector(sum), cut(sum), RELU);
-}
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
@@ -27,7 +21,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
     if any(at >= size) {
         return;
     }
-    let first = bias(36 * INPUTS * OUTPUTS + group.z);
-    let sums = gather(first, 36 * INPUTS * group.z, INPUTS, at, size + 2);
-    store(at, size, group.z, out(sums.a), out(sums.b), out(sums.c), out(sums.d));
+    store(at, size, group.z, gather(group.z, OUTPUTS, INPUTS, at, size + 2));
 }

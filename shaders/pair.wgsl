@@ -25,8 +25,7 @@ fn main(
     let origin = vec2<u32>(GROUP_X, 4 * GROUP_Y) * group.xy;
     for (var item = index; item < TILE / 4; item += GROUP_X * GROUP_Y) {
         let at = place(item);
-        let first = bias(36 * INPUTS * MIDDLE + at.z);
-        keep(at, gather(first, 36 * INPUTS * at.z, INPUTS, origin + at.xy, size + 4));
+        keep(at, gather(at.z, MIDDLE, INPUTS, origin + at.xy, size + 4));
     }
     workgroupBarrier();
     let at = origin + vec2<u32>(local.x, 4 * local.y);
@@ -34,7 +33,6 @@ fn main(
         return;
     }
     for (var vector = 0u; vector < OUTPUTS; vector++) {
-        let sums = second(vector, OUTPUTS, local.xy);
-        store(at, size, vector, cut(sums.a), cut(sums.b), cut(sums.c), cut(sums.d));
+        store(at, size, vector, second(vector, OUTPUTS, local.xy));
     }
 }

@@ -275,6 +275,8 @@ pub(crate) enum Engine {
     Auto,
     /// The GPU, even a software one
     Gpu,
+    /// The same, computing in bytes, four products at once
+    GpuInt8,
     /// The CPU
     Cpu,
     /// The CPU, computing in bytes: larger models are about twice as fast, and lose some hundredths of a dB
@@ -412,6 +414,9 @@ pub(crate) struct TrainArgs {
     /// With --vivid: the weight of the critic's features of the true picture
     #[arg(long, value_name = "W", default_value_t = 0.01, requires = "vivid")]
     pub(crate) feature: f32,
+    /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
+    #[arg(long, value_enum, default_value_t = TrainOn::Cpu)]
+    pub(crate) device: TrainOn,
     /// Train the convolutions as they are, without the extra numbers that fold away
     #[arg(long)]
     pub(crate) plain_blocks: bool,
@@ -430,6 +435,14 @@ pub(crate) struct TrainArgs {
     /// Go on from the checkpoint, if there is one
     #[arg(long, requires = "checkpoint")]
     pub(crate) resume: bool,
+}
+
+/// Where a training's steps are computed.
+#[cfg(feature = "train")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainOn {
+    Cpu,
+    Gpu,
 }
 
 #[cfg(test)]

@@ -46,8 +46,11 @@ use std::{
 
 use rand::{Rng as _, SeedableRng as _};
 
+mod condition;
 mod file;
 mod shipped;
+
+pub use condition::{Condition, NEUTRAL_QP, QP_SPAN, UNCODED};
 
 /// The most channels that a layer may have.
 pub const MAX_CHANNELS: usize = 64;
@@ -59,20 +62,6 @@ pub const MAX_FILE: usize = 5 << 20;
 pub const SCALE: u32 = 2;
 /// The name of the only architecture so far.
 pub const ARCHITECTURE: &str = "plain";
-
-/// The quantiser at which a model's neutral weights hold.
-pub const NEUTRAL_QP: f32 = 30.0;
-/// How far a quantiser may lie from [`NEUTRAL_QP`] before weights change no more. H.264's quantiser step
-/// doubles every six. Wider spans let the many pictures in the middle decide what happens to the few at the ends.
-pub const QP_SPAN: f32 = 8.0;
-
-/// Where a quantiser stands between −1 (fine) and 1 (coarse): (qp − [`NEUTRAL_QP`]) / [`QP_SPAN`], in steps of
-/// half a QP, so that a call has few sets of weights. What no quantiser is known of was not coded, as far as one
-/// knows: it is the finest there is.
-pub fn condition(qp: Option<f32>) -> f32 {
-    let steps = ((qp.unwrap_or(NEUTRAL_QP - QP_SPAN) - NEUTRAL_QP) * 2.0).round() / (2.0 * QP_SPAN);
-    if steps.is_nan() { 0.0 } else { steps.clamp(-1.0, 1.0) }
-}
 
 /// One convolution of 3×3 without padding.
 #[derive(Clone, PartialEq)]
@@ -99,6 +88,11 @@ impl Conv3x3 {
     #[cfg(feature = "train")]
     pub(crate) fn zeroed(&self) -> Self {
         Self { weights: vec![0.0; self.weights.len()], bias: vec![0.0; self.bias.len()], ..*self }
+    }
+
+    /// Multiplies what it gives.
+    fn scale(&mut self, by: f32) {
+        self.weights.iter_mut().chain(&mut self.bias).for_each(|w| *w *= by);
     }
 
     /// Adds `by` times another of the same shape.
@@ -392,9 +386,15 @@ impl Model {
         self.ranges.as_deref()
     }
 
-    /// The convolutions for a frame that was coded with a quantiser; [`None`]: it is not known.
+    /// The convolutions for a frame that was coded with a quantiser; [`None`]: it is not known. They are always the
+    /// same where the model does not follow it.
     pub fn at_qp(&self, qp: Option<f32>) -> Vec<Conv3x3> {
-        at_condition(&self.layers, &self.by_qp, condition(qp))
+        let Condition { at, share } = Condition::of(qp);
+        let mut layers = at_condition(&self.layers, &self.by_qp, at);
+        if let Some(last) = layers.last_mut().filter(|_| self.info.follows_qp) {
+            last.scale(share);
+        }
+        layers
     }
 
     /// Multiplications for one low-resolution pixel: 9C + 9C²N + 36C. Bicubic is not counted.
@@ -490,15 +490,17 @@ mod tests {
 
     #[test]
     fn weights_follow_the_quantiser_and_stop_at_its_ends() {
-        assert_eq!([Some(30.0), Some(f32::NAN)].map(condition), [0.0; 2]);
-        assert_eq!(condition(None), -1.0, "what was not coded is fine");
-        assert_eq!([22.0, 34.0, 38.0, 51.0, 0.0].map(|qp| condition(Some(qp))), [-1.0, 0.5, 1.0, 1.0, -1.0]);
-        assert_eq!(condition(Some(31.1)), condition(Some(30.9)), "in steps of half a QP");
         let [neutral, change] = [1, 2].map(|seed| Model::untrained(3, 1, seed).unwrap().layers);
         let model = Model::with_qp("m", neutral.clone(), change.clone(), Training::default()).unwrap();
         assert!(model.info().follows_qp && model.layers() == neutral);
         assert_eq!(model.at_qp(Some(30.0)), neutral);
-        assert_eq!(model.at_qp(None), model.at_qp(Some(22.0)));
+        // What was not coded has the finest weights and less of what they add.
+        let (uncoded, fine) = (model.at_qp(None), model.at_qp(Some(22.0)));
+        assert_eq!(uncoded[..2], fine[..2]);
+        assert!((uncoded[2].weights[5] - 0.8 * fine[2].weights[5]).abs() < 1e-6);
+        assert!((uncoded[2].bias[3] - 0.8 * fine[2].bias[3]).abs() < 1e-6);
+        let plain = Model::new("plain", neutral.clone(), Training::default()).unwrap();
+        assert_eq!(plain.at_qp(None), neutral, "a model that follows nothing stays as it is");
         let at = model.at_qp(Some(34.0));
         assert!((at[1].weights[5] - (neutral[1].weights[5] + 0.5 * change[1].weights[5])).abs() < 1e-6);
         assert!((at[2].bias[3] - (neutral[2].bias[3] + 0.5 * change[2].bias[3])).abs() < 1e-6);

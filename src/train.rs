@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{Model, ModelError, Training};
 
 mod adversarial;
+mod batched;
 mod block;
 mod clip;
 mod conv;
@@ -41,6 +42,16 @@ pub use loss::Loss;
 use net::Net;
 use pairs::Pairs;
 pub use terms::Terms;
+
+/// Where the steps of a training are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrainDevice {
+    /// On the CPU, patch by patch, with this program's own convolution.
+    Cpu,
+    /// On a GPU, with burn's wgpu backend; only where the program was built with the feature `train-gpu`. Vivid
+    /// training is not done there.
+    Gpu,
+}
 
 /// What to train, on what, for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +85,8 @@ pub struct TrainConfig {
     /// mean, which has less contrast; more than 1 gives some of it back, at a cost in PSNR (Real-ESRGAN's sharpened
     /// truth, Wang et al., arXiv 2107.10833, section 3.4).
     pub emphasis: f32,
+    /// Where the steps are computed.
+    pub device: TrainDevice,
     /// Give each convolution more numbers than it needs while it learns; they fold together at the end.
     pub wide: bool,
     /// Let the weights follow the decoder's quantiser.
@@ -108,6 +121,7 @@ impl Default for TrainConfig {
             loss: Loss { epsilon: 0.02, gradient: 0.0 },
             vivid: None,
             emphasis: 1.0,
+            device: TrainDevice::Cpu,
             wide: true,
             by_qp: true,
             clips: 8,
@@ -273,6 +287,9 @@ impl TrainConfig {
         if self.vivid.is_some() && self.patch <= 2 * critic::RADIUS {
             return wrong("such small patches: the critic needs more than 8 pixels on a side");
         }
+        if self.vivid.is_some() && self.device == TrainDevice::Gpu {
+            return wrong("a critic on a GPU: vivid training runs on the CPU");
+        }
         if self.validate_every == 0 || self.steps == 0 && self.from.is_none() {
             return wrong("zero steps, unless they start from a model, which is then judged and measured anew");
         }
@@ -316,7 +333,8 @@ impl TrainConfig {
     /// What is asked for beside the right values, as the end of a list.
     fn aims(&self) -> String {
         let emphasis = if self.emphasis == 1.0 { String::new() } else { format!(", emphasis {}", self.emphasis) };
-        emphasis + &self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms)))
+        let device = if self.device == TrainDevice::Gpu { ", on a GPU" } else { "" };
+        emphasis + device + &self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms)))
     }
 }
 

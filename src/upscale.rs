@@ -60,6 +60,8 @@ pub enum EngineChoice {
     Auto,
     /// The GPU, even if it is a program on the CPU.
     Gpu,
+    /// The same, in [`Precision::Int8`] where the model can be.
+    GpuInt8,
     /// The CPU.
     Cpu,
     /// The CPU, in [`Precision::Int8`] where the model can be.
@@ -136,11 +138,16 @@ pub struct UnknownWord {
 
 impl EngineChoice {
     /// All, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Gpu, Self::Cpu, Self::CpuInt8];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Gpu, Self::GpuInt8, Self::Cpu, Self::CpuInt8];
 
     /// Whether no GPU is asked for.
     pub fn is_cpu(self) -> bool {
         matches!(self, Self::Cpu | Self::CpuInt8)
+    }
+
+    /// Whether a GPU is asked for, even one that is a program.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Gpu | Self::GpuInt8)
     }
 }
 
@@ -151,9 +158,10 @@ impl FromStr for EngineChoice {
         match s {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
+            "gpu-int8" => Ok(Self::GpuInt8),
             "cpu" => Ok(Self::Cpu),
             "cpu-int8" => Ok(Self::CpuInt8),
-            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, cpu, cpu-int8" }),
+            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, gpu-int8, cpu, cpu-int8" }),
         }
     }
 }
@@ -332,7 +340,7 @@ fn choose_in(
     match choice {
         EngineChoice::Cpu => return cpu(Precision::F32, "as asked".to_owned()),
         EngineChoice::CpuInt8 => return cpu(Precision::Int8, "as asked".to_owned()),
-        EngineChoice::Auto | EngineChoice::Gpu => {}
+        EngineChoice::Auto | EngineChoice::Gpu | EngineChoice::GpuInt8 => {}
     }
     let cpu = |why: String| cpu(fallback, why);
     let opened = context.map_or_else(GpuContext::headless, Ok);
@@ -341,18 +349,27 @@ fn choose_in(
             return cpu(format!("the only adapter is a software one ({})", gpu.adapter().name));
         }
         (Ok(gpu), _) => gpu,
-        (Err(e), EngineChoice::Gpu) => return Err(e),
+        (Err(e), _) if choice.is_gpu() => return Err(e),
         (Err(UpscaleError::NoAdapter(why)), _) => return cpu(format!("there is no GPU adapter ({why})")),
         (Err(e), _) => return cpu(e.to_string()),
     };
     let adapter = gpu.adapter().clone();
-    match (GpuEngine::new(gpu, model.clone()), choice) {
-        (Ok(engine), _) if adapter.software => {
-            Ok((Box::new(engine), format!("GPU: {}, a software adapter, as asked", adapter.name)))
+    let made = match choice {
+        EngineChoice::GpuInt8 => GpuEngine::in_bytes(gpu, model.clone()),
+        _ => GpuEngine::new(gpu, model.clone()),
+    };
+    match made {
+        Ok(engine) => {
+            let how = match engine.precision() {
+                Precision::Int8 => " in bytes",
+                _ if choice == EngineChoice::GpuInt8 => ", not in bytes: the model does not say how large its values become",
+                _ => "",
+            };
+            let software = if adapter.software { ", a software adapter, as asked" } else { "" };
+            Ok((Box::new(engine), format!("GPU: {}{software}{how}", adapter.name)))
         }
-        (Ok(engine), _) => Ok((Box::new(engine), format!("GPU: {}", adapter.name))),
-        (Err(e), EngineChoice::Gpu) => Err(e),
-        (Err(e), _) => cpu(format!("{} failed ({e})", adapter.name)),
+        Err(e) if choice.is_gpu() => Err(e),
+        Err(e) => cpu(format!("{} failed ({e})", adapter.name)),
     }
 }
 
@@ -369,6 +386,6 @@ mod tests {
             let word = serde_json::to_value(e).unwrap();
             assert_eq!(word.as_str().unwrap().parse(), Ok(e));
         }
-        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, cpu, cpu-int8"));
+        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, gpu-int8, cpu, cpu-int8"));
     }
 }

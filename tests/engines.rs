@@ -326,6 +326,63 @@ fn sixteen_bits_are_enough_for_the_shipped_models() {
     }
 }
 
+/// By how much each pixel of two planes differs.
+fn difference(a: &Plane, b: &Plane) -> Vec<u8> {
+    let rows = (0..a.height()).map(|y| a.row(y).iter().zip(b.row(y)));
+    rows.flatten().map(|(a, b)| a.abs_diff(*b)).collect()
+}
+
+/// The shipped models in bytes: as the CPU engine computes them, but for what a rounding the other way makes of it.
+#[test]
+fn bytes_on_the_gpu_are_those_of_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let models: Vec<_> = Model::shipped().map(|name| Arc::new(Model::find(name).unwrap())).collect();
+    for fusion in [Fusion::Each, Fusion::Ends, Fusion::Pairs] {
+        let variant = Variant { fusion, precision: Real::Int8, ..Variant::default() };
+        let mut engine = GpuEngine::with_variant(gpu.clone(), models[0].clone(), variant).unwrap();
+        assert_eq!(engine.precision(), Precision::Int8);
+        for (i, model) in models.iter().enumerate().take(if fusion == Fusion::Ends { 4 } else { 3 }) {
+            engine.set_model(model.clone());
+            let mut cpu = CpuEngine::new(model, Some(1)).unwrap().in_precision(model, Precision::Int8);
+            let exact = CpuEngine::new(model, Some(1)).unwrap();
+            let mut exact = exact.in_precision(model, Precision::F32);
+            for qp in [None, Some(20.0), Some(40.0)] {
+                let mut lr = picture(61, 47, Colour::default(), 0, i as u64);
+                lr.qp = qp;
+                let [ours, theirs] = [&mut engine as &mut dyn Upscaler, &mut cpu].map(|engine| {
+                    // From another picture, so that what was shown before is the same for all.
+                    engine.upscale(&picture(61, 47, Colour::default(), 0, 99), Method::Cnn).unwrap();
+                    engine.upscale(&lr, Method::Cnn).unwrap()
+                });
+                let off = difference(ours.y(), theirs.y());
+                assert!(off.iter().all(|off| *off <= 1), "{} {variant:?} {qp:?}", model.name());
+                let differ = off.iter().filter(|off| **off > 0).count();
+                assert!(differ * 1000 <= off.len(), "{differ} pixels of {} {variant:?} {qp:?}", model.name());
+                // And bytes they are: f32 gives another picture.
+                let floats = exact.upscale(&lr, Method::Cnn).unwrap();
+                assert!(difference(floats.y(), ours.y()).iter().any(|off| *off > 0), "{} {qp:?}", model.name());
+            }
+        }
+    }
+}
+
+/// A model that does not say how large its values become runs in floats, and those that do in bytes again.
+#[test]
+fn a_gpu_in_bytes_takes_models_that_cannot_be() {
+    let Some(gpu) = gpu() else { return };
+    let small = Arc::new(Model::find("small").unwrap());
+    let unranged = Arc::new(Model::untrained(8, 3, 5).unwrap());
+    let mut engine = GpuEngine::in_bytes(gpu, unranged.clone()).unwrap();
+    let lr = picture(33, 20, Colour::default(), 0, 1);
+    agree(&mut engine, &lr, &unranged);
+    for (model, precision) in [(&small, Precision::Int8), (&unranged, Precision::F32)] {
+        engine.set_model(model.clone());
+        engine.compare(&lr).unwrap();
+        assert_eq!(engine.precision(), precision);
+    }
+    agree(&mut engine, &lr, &unranged);
+}
+
 /// Without numbers of 16 bits they are refused, and not left to the driver.
 #[test]
 fn sixteen_bits_need_a_device_that_has_them() {

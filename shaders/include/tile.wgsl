@@ -12,14 +12,15 @@ override SECOND: u32;
 
 var<workgroup> tile: array<Vector, TILE>;
 
-// The sums of the second layer for the four pixels of an invocation.
+// The second layer's result for the four pixels of an invocation.
 fn second(vector: u32, outputs: u32, local: vec2<u32>) -> Four {
     let across = GROUP_X + 2;
-    var sums = bias(SECOND + 36 * MIDDLE * outputs + vector);
-    var w = SECOND + 36 * MIDDLE * vector;
-    for (var column = 0u; column < 3; column++) {
+    let bias = SECOND + 9 * TAP * MIDDLE * outputs + BIAS * vector;
+    var sums = none(bias);
+    var w = SECOND + 9 * TAP * MIDDLE * vector;
+    for (var x = 0u; x < 3; x++) {
         for (var i = 0u; i < MIDDLE; i++) {
-            let at = (4 * (i * (GROUP_Y + 1) + local.y)) * across + local.x + column;
+            let at = (4 * (i * (GROUP_Y + 1) + local.y)) * across + local.x + x;
             sums = add(
                 sums,
                 w,
@@ -30,10 +31,10 @@ fn second(vector: u32, outputs: u32, local: vec2<u32>) -> Four {
                 tile[at + 4 * across],
                 tile[at + 5 * across],
             );
-            w += 12;
+            w += 3 * TAP;
         }
     }
-    return sums;
+    return all(sums, bias);
 }
 
 // Where the first layer's result of number `item` lies in the tile: column, row, vector. There are
@@ -44,11 +45,11 @@ fn place(item: u32) -> vec3<u32> {
     return vec3<u32>(item % across, 4 * (rest % (GROUP_Y + 1)), rest / (GROUP_Y + 1));
 }
 
-fn keep(at: vec3<u32>, sums: Four) {
+fn keep(at: vec3<u32>, values: Four) {
     let across = GROUP_X + 2;
     let to = (4 * at.z * (GROUP_Y + 1) + at.y) * across + at.x;
-    tile[to] = cut(sums.a);
-    tile[to + across] = cut(sums.b);
-    tile[to + 2 * across] = cut(sums.c);
-    tile[to + 3 * across] = cut(sums.d);
+    tile[to] = cut(values.a);
+    tile[to + across] = cut(values.b);
+    tile[to + 2 * across] = cut(values.c);
+    tile[to + 3 * across] = cut(values.d);
 }

@@ -188,6 +188,7 @@ fn engine(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &m
             (EngineChoice::Auto, Some(runs)) => format!("auto · {}", runs.to_string().to_uppercase()),
             (EngineChoice::Auto, None) => "auto".to_owned(),
             (EngineChoice::Gpu, _) => "GPU".to_owned(),
+            (EngineChoice::GpuInt8, _) => "GPU, bytes".to_owned(),
             (EngineChoice::Cpu, _) => "CPU".to_owned(),
             (EngineChoice::CpuInt8, _) => "CPU, bytes".to_owned(),
         };
@@ -200,6 +201,7 @@ fn engine(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &m
                     let text = match choice {
                         EngineChoice::Auto => "auto · the GPU if it is a real one, else the CPU",
                         EngineChoice::Gpu => "GPU · even one that is a program",
+                        EngineChoice::GpuInt8 => "GPU in bytes · where it multiplies four at once",
                         EngineChoice::Cpu => "CPU",
                         EngineChoice::CpuInt8 => "CPU in bytes · large networks are twice as fast",
                     };

@@ -1,9 +1,9 @@
 //! `clearcall train`: a model from a folder of pictures.
 
-use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainError};
+use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainDevice, TrainError};
 
 use super::{Input as _, InputFault};
-use crate::cli::TrainArgs;
+use crate::cli::{TrainArgs, TrainOn};
 
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if !super::has_extension(&args.output, "safetensors") {
@@ -30,6 +30,10 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             feature: args.feature,
         }),
         emphasis: args.emphasis,
+        device: match args.device {
+            TrainOn::Cpu => TrainDevice::Cpu,
+            TrainOn::Gpu => TrainDevice::Gpu,
+        },
         wide: !args.plain_blocks,
         by_qp: !args.ignore_qp,
         cache: args.cache.clone(),

@@ -150,6 +150,7 @@ pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
     match engine {
         cli::Engine::Auto => EngineChoice::Auto,
         cli::Engine::Gpu => EngineChoice::Gpu,
+        cli::Engine::GpuInt8 => EngineChoice::GpuInt8,
         cli::Engine::Cpu => EngineChoice::Cpu,
         cli::Engine::CpuInt8 => EngineChoice::CpuInt8,
     }

@@ -336,7 +336,7 @@ impl Upscaling {
     }
 
     fn switched(&mut self, mut running: Option<Box<dyn Upscaler>>, engine: Engine) -> Option<Box<dyn Upscaler>> {
-        let lost = self.lost && matches!(engine.choice, EngineChoice::Auto | EngineChoice::Gpu);
+        let lost = self.lost && !engine.choice.is_cpu();
         // Nobody asked for the CPU: as fast as it can.
         let engine = if lost { Engine { choice: EngineChoice::CpuInt8, ..engine } } else { engine };
         let chosen_before = self.engine.choice;

@@ -11,7 +11,7 @@ use super::{
     terms::{self, Terms},
 };
 use crate::{
-    model::{Conv3x3, condition},
+    model::{Condition, Conv3x3},
     train::TrainError,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn learn(
         paid += share * one.critic;
         of_critic.iter_mut().zip(&one.by_critic).for_each(|(sum, by)| sum.add(share, by));
     }
-    let by_net = each.into_iter().zip(batch).map(|(one, patch)| (condition(Some(patch.qp)), one.by_net));
+    let by_net = each.into_iter().zip(batch).map(|(one, patch)| (Condition::of(Some(patch.qp)).at, one.by_net));
     let by_net = net.unfold(&folded, by_net, share);
     Ok(Learnt { terms, critic: paid, by_net, by_critic: critic.gradient(&of_critic) })
 }

@@ -12,8 +12,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{
-    Progress, Scores, TrainConfig, TrainError,
+    Progress, Scores, TrainConfig, TrainDevice, TrainError,
     adversarial::{self, Wanted},
+    batched,
     critic::{self, Critic},
     fit::{self, Progressed},
     health, make_folder,
@@ -36,6 +37,10 @@ pub(super) fn run(
     mut net: Net,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Progressed, Net), TrainError> {
+    let gpu = match config.device {
+        TrainDevice::Cpu => None,
+        TrainDevice::Gpu => Some(batched::gpu()?),
+    };
     let key = config.key(pairs);
     let files = config.checkpoint.as_ref().map(|folder| {
         let name = config.name();
@@ -79,9 +84,10 @@ pub(super) fn run(
         for batch in receive {
             net.numbers.clone_from(&run.numbers);
             let rate = fit::learning_rate(config.learning_rate, run.step, config.steps);
-            let (loss, gradient) = match &mut critic {
-                None => net.learn(&batch, config.patch, config.loss)?,
-                Some((weights, critic)) => {
+            let (loss, gradient) = match (&mut critic, &gpu) {
+                (None, None) => net.learn(&batch, config.patch, config.loss)?,
+                (None, Some(gpu)) => batched::learn(&net, &batch, config.patch, config.loss, gpu)?,
+                (Some((weights, critic)), _) => {
                     let wanted = Wanted { loss: config.loss, weights: *weights };
                     let learnt = adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, wanted)?;
                     if learnt.by_critic.iter().any(|g| !g.is_finite()) {

@@ -11,7 +11,7 @@ use super::{
     pairs::{Pair, Patch, bicubic},
 };
 use crate::{
-    model::{Conv3x3, Model, ModelError, at_condition, condition},
+    model::{Condition, Conv3x3, Model, ModelError, at_condition},
     train::TrainError,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Folded {
 impl Folded {
     /// The network for pictures of a quantiser.
     pub(super) fn at(&self, qp: f32) -> Vec<Conv3x3> {
-        at_condition(&self.layers, &self.by_qp, condition(Some(qp)))
+        at_condition(&self.layers, &self.by_qp, Condition::of(Some(qp)).at)
     }
 }
 
@@ -79,7 +79,7 @@ impl Net {
             .collect::<Result<_, _>>()?;
         let share = 1.0 / batch.len().max(1) as f32;
         let value = learnt.iter().map(|(value, _)| share * value).sum();
-        let gradients = batch.iter().zip(learnt).map(|(patch, (_, by))| (condition(Some(patch.qp)), by));
+        let gradients = batch.iter().zip(learnt).map(|(patch, (_, by))| (Condition::of(Some(patch.qp)).at, by));
         Ok((value, self.unfold(&folded, gradients, share)))
     }
 
@@ -99,9 +99,18 @@ impl Net {
                 by_qp.add(share * condition, gradient);
             }
         }
+        self.unfold_sums(&plain, &by_qp)
+    }
+
+    /// The gradient by every number, from those by the folded convolutions of both parts; without a condition
+    /// `by_qp` is empty or counts for nothing.
+    pub(super) fn unfold_sums(&self, plain: &[Conv3x3], by_qp: &[Conv3x3]) -> Vec<f32> {
         let mut all = vec![0.0; self.numbers.len()];
-        for ((block, plain), by_qp) in self.blocks.iter().zip(&plain).zip(&by_qp) {
-            block.unfold(&self.numbers, plain, by_qp, &mut all);
+        for (i, (block, plain)) in self.blocks.iter().zip(plain).enumerate() {
+            match by_qp.get(i) {
+                Some(by_qp) => block.unfold(&self.numbers, plain, by_qp, &mut all),
+                None => block.unfold(&self.numbers, plain, &plain.zeroed(), &mut all),
+            }
         }
         all
     }

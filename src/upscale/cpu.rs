@@ -49,6 +49,8 @@ use memory::Pieces;
 use net::Net;
 use pool::Pool;
 use queue::Queue;
+pub(super) use net::quantised;
+pub(super) use quantised::Quantised;
 pub use simd::{Isa, SIMD_VARIABLE};
 use still::{Plan, Still};
 

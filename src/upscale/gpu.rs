@@ -5,7 +5,8 @@
 //! | `first`, or `head` with the second layer | luma | features |
 //! | `layer`, or `pair` of two | features | features |
 //! | `finish`: the last layer | features, luma, chroma | both pictures, RGB |
-//! | `present`, where the last is a `layer` | what is added to bicubic, luma, chroma | both pictures, RGB |
+//! | `last`: the last layer alone | features | what is added to bicubic |
+//! | `present` after that | what is added to bicubic, luma, chroma | both pictures, RGB |
 //! | `luma` and `double` instead | that and luma; a plane | planes in bytes, for files |
 //!
 //! Which of them run is a [`Variant`]. Features lie in storage buffers as planes of vectors of four channels;
@@ -24,10 +25,11 @@ mod surface;
 mod timer;
 mod tune;
 mod upload;
+mod weights;
 
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;
 pub use memory::{remember_in, usual_folder};
 pub use plan::{Fusion, Real, Variant};
-pub use shader::{REAL, SHADERS, ShaderError, source};
+pub use shader::{REAL, SHADERS, ShaderError, TAPS, source};
 pub use surface::GpuPicture;

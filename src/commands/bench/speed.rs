@@ -80,7 +80,7 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
         (Engine::Cpu | Engine::CpuInt8, _) => {}
         (Engine::Auto, Ok(gpu)) if gpu.is_software() => {}
         (_, Ok(context)) => gpu(&context, &models, &frames, &mut report)?,
-        (Engine::Gpu, Err(error)) => return Err(error.into()),
+        (Engine::Gpu | Engine::GpuInt8, Err(error)) => return Err(error.into()),
         (Engine::Auto, Err(_)) => {}
     }
     if args.json {
@@ -137,8 +137,13 @@ fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> any
 
 fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> anyhow::Result<()> {
     report.gpu = Some(context.adapter().name.clone());
-    for model in models {
-        let mut engine = GpuEngine::new(context.clone(), Arc::clone(model))?;
+    type Make = fn(GpuContext, Arc<Model>) -> Result<GpuEngine, UpscaleError>;
+    let ways: [Make; 2] = [GpuEngine::new, GpuEngine::in_bytes];
+    for (model, (way, make)) in models.iter().flat_map(|m| std::iter::repeat(m).zip(ways.into_iter().enumerate())) {
+        let mut engine = make(context.clone(), Arc::clone(model))?;
+        if way > 0 && engine.precision() != Precision::Int8 {
+            continue;
+        }
         for frames in frames {
             let (lr, mut turn) = (&frames[0], frames.iter().cycle());
             // Frames follow on each other as in a call: each waits until the one before it is done.

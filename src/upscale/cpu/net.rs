@@ -2,7 +2,7 @@
 
 use super::quantised::Quantised;
 use crate::{
-    model::{Conv3x3, Model, condition},
+    model::{Condition, Conv3x3, Model},
     upscale::Precision,
 };
 
@@ -11,11 +11,11 @@ pub(super) const GROUP: usize = 4;
 
 /// A convolution's numbers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
+pub(in crate::upscale) struct Numbers {
     /// For each group of outputs, then each input, then each of nine taps: the weights of the group.
-    pub(super) weights: Vec<f32>,
+    pub(in crate::upscale) weights: Vec<f32>,
     /// For each group of outputs.
-    pub(super) bias: Vec<f32>,
+    pub(in crate::upscale) bias: Vec<f32>,
 }
 
 impl Numbers {
@@ -32,6 +32,10 @@ impl Numbers {
             self.weights[((o / GROUP * conv.inputs + input) * 9 + tap) * GROUP + o % GROUP] = *w;
         }
         self.bias[..conv.outputs].copy_from_slice(&conv.bias);
+    }
+
+    fn scale(&mut self, by: f32) {
+        self.weights.iter_mut().chain(&mut self.bias).for_each(|w| *w *= by);
     }
 
     /// a + by · b.
@@ -67,8 +71,8 @@ pub(super) struct Net {
     channels: usize,
     /// Where the numbers follow the quantiser: those at the neutral one, and how they change.
     by_qp: Vec<[Numbers; 2]>,
-    /// What the layers' numbers were made for, see [`condition`].
-    condition: f32,
+    /// What the layers' numbers were made for.
+    condition: Condition,
     /// What it was asked to run in.
     precision: Precision,
     /// The same in bytes, if it runs in them.
@@ -87,7 +91,7 @@ impl Net {
         let by_qp = model.by_qp().iter().map(|conv| [Numbers::zero(conv), Numbers::zero(conv)]).collect();
         let ranges = model.ranges().filter(|_| precision == Precision::Int8);
         let quantised = ranges.map(|ranges| Quantised::new(&layers, ranges));
-        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: 0.0, precision, quantised };
+        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: Condition::NEUTRAL, precision, quantised };
         net.pack(model);
         net
     }
@@ -112,7 +116,7 @@ impl Net {
         for (layer, conv) in self.layers.iter_mut().zip(model.layers()) {
             layer.numbers.pack(conv);
         }
-        self.condition = 0.0;
+        self.condition = Condition::NEUTRAL;
         for ([neutral, change], (conv, by_qp)) in self.by_qp.iter_mut().zip(model.layers().iter().zip(model.by_qp())) {
             neutral.pack(conv);
             change.pack(by_qp);
@@ -128,12 +132,15 @@ impl Net {
 
     /// Follows the quantiser of a frame; says whether that changed anything.
     pub(super) fn follow(&mut self, qp: Option<f32>) -> bool {
-        let condition = condition(qp);
+        let condition = Condition::of(qp);
         let moved = condition != self.condition && !self.by_qp.is_empty();
         if moved {
             self.condition = condition;
             for (layer, [neutral, change]) in self.layers.iter_mut().zip(&self.by_qp) {
-                layer.numbers.sum(neutral, condition, change);
+                layer.numbers.sum(neutral, condition.at, change);
+            }
+            if let Some(last) = self.layers.last_mut() {
+                last.numbers.scale(condition.share);
             }
             self.quantise();
         }
@@ -157,6 +164,16 @@ impl Net {
         let of = move |(l, layer): (usize, &Layer)| layer.outputs() / if bytes && l < last { GROUP } else { 1 };
         std::iter::once(1).chain(self.layers.iter().enumerate().map(of))
     }
+}
+
+/// A model in bytes, at the neutral quantiser or for pictures of one (which may be unknown); none where the model does
+/// not say how large its values become.
+pub(in crate::upscale) fn quantised(model: &Model, at: Option<Option<f32>>) -> Option<Quantised> {
+    let mut net = Net::new(model, Precision::Int8);
+    if let Some(qp) = at {
+        net.follow(qp);
+    }
+    net.quantised
 }
 
 #[cfg(test)]

@@ -15,25 +15,25 @@ const MOST: f32 = 127.0;
 
 /// A convolution in bytes.
 #[derive(Debug, Clone)]
-pub(super) struct ByteNumbers {
+pub(in crate::upscale) struct ByteNumbers {
     /// Groups of four inputs.
-    pub(super) inputs: usize,
+    pub(in crate::upscale) inputs: usize,
     /// For each group of outputs, then each group of inputs, then each of nine taps, then each output of the group:
     /// four signed bytes, the first input lowest.
-    pub(super) weights: Vec<u32>,
+    pub(in crate::upscale) weights: Vec<u32>,
     /// For each output, what a sum is multiplied by.
-    pub(super) scale: Vec<f32>,
+    pub(in crate::upscale) scale: Vec<f32>,
     /// And what is added then.
-    pub(super) bias: Vec<f32>,
+    pub(in crate::upscale) bias: Vec<f32>,
 }
 
 /// A network in bytes.
 #[derive(Debug, Clone)]
-pub(super) struct Quantised {
+pub(in crate::upscale) struct Quantised {
     /// The first layer, whose results are in units of bytes.
-    pub(super) first: Numbers,
+    pub(in crate::upscale) first: Numbers,
     /// The others.
-    pub(super) rest: Vec<ByteNumbers>,
+    pub(in crate::upscale) rest: Vec<ByteNumbers>,
     /// Of each hidden layer, for each channel, padded like the layers.
     ranges: Vec<Vec<f32>>,
 }

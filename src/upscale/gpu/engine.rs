@@ -8,10 +8,11 @@ use super::{
     plan::{Real, Variant},
     surface::Surface,
     timer::{self, Timer},
+    weights::Weights,
 };
 use crate::{
     frame::{Frame, FrameError, Plane},
-    model::{Model, SCALE, condition},
+    model::{Condition, Model, SCALE},
     upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, Precision, UpscaleError, Upscaler},
 };
 
@@ -21,9 +22,11 @@ pub struct GpuEngine {
     gpu: GpuContext,
     model: Arc<Model>,
     variant: Variant,
+    /// Whether models are to run in bytes, where they can.
+    bytes: bool,
     network: Option<Network>,
-    /// What the network's weights were made for, see [`condition`].
-    condition: f32,
+    /// What the network's weights were made for; none: not all of them for the same.
+    condition: Option<Condition>,
     surface: Option<Surface>,
     passes: Passes,
     /// Made when first asked for.
@@ -47,12 +50,21 @@ const STEADY: u32 = 1800;
 impl GpuEngine {
     /// Compiles the shaders for a model; on a device that was lost, after opening it anew.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
-        let variant = Self::fastest(&gpu, &model);
+        let variant = Self::fastest(&gpu, &model, false);
         Self::with_variant(gpu, model, variant)
     }
 
+    /// The same in bytes, for models that say how large their values become; others are computed as usual.
+    pub fn in_bytes(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
+        let variant = Self::fastest(&gpu, &model, true);
+        Ok(Self { bytes: true, ..Self::with_variant(gpu, model, variant)? })
+    }
+
     /// The fastest way to run a network here, if that is remembered or may be measured.
-    fn fastest(gpu: &GpuContext, model: &Arc<Model>) -> Variant {
+    fn fastest(gpu: &GpuContext, model: &Arc<Model>, bytes: bool) -> Variant {
+        if bytes && model.ranges().is_some() {
+            return Variant { precision: Real::Int8, ..Variant::default() };
+        }
         gpu.memory().map_or_else(Variant::default, |memory| memory.variant(gpu, model))
     }
 
@@ -69,6 +81,7 @@ impl GpuEngine {
         match self.variant.precision {
             Real::F32 => Precision::F32,
             Real::F16 => Precision::F16,
+            Real::Int8 => Precision::Int8,
         }
     }
 
@@ -85,8 +98,9 @@ impl GpuEngine {
             gpu,
             model,
             variant,
+            bytes: variant.precision == Real::Int8,
             network: Some(network),
-            condition: 0.0,
+            condition: Some(Condition::NEUTRAL),
             surface: None,
             passes,
             file_passes: None,
@@ -125,7 +139,7 @@ impl GpuEngine {
         }
         let new = Self::on(self.gpu.reopened()?, Arc::clone(&self.model), self.variant)?;
         let notice = format!("The GPU was lost ({why}); the call goes on with {}.", new.describe());
-        *self = Self { losses, notice: Some(notice), cpu: self.cpu.take(), ..new };
+        *self = Self { losses, notice: Some(notice), cpu: self.cpu.take(), bytes: self.bytes, ..new };
         Ok(())
     }
 
@@ -136,14 +150,14 @@ impl GpuEngine {
         let (gpu, size) = (&self.gpu, lr.size());
         if self.network.is_none() {
             self.surface = None;
-            let variant = Self::fastest(gpu, &self.model);
+            let variant = Self::fastest(gpu, &self.model, self.bytes);
             if variant != self.variant {
                 self.passes = gpu.guarded(|| Passes::new(gpu, variant))?;
                 self.file_passes = None;
                 self.variant = variant;
             }
             self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, variant))?);
-            self.condition = 0.0;
+            self.condition = Some(Condition::NEUTRAL);
             if let Some(memory) = gpu.memory() {
                 memory.keep_pipelines(gpu);
             }
@@ -156,16 +170,17 @@ impl GpuEngine {
         {
             self.surface = None;
             // Its weights may be for another quantiser than those of the other layers.
-            self.condition = f32::NAN;
+            self.condition = None;
         }
-        let condition = condition(lr.qp);
+        let condition = Some(Condition::of(lr.qp));
         if let Some(network) = &self.network
             && condition != self.condition
             && self.model.info().follows_qp
         {
             self.condition = condition;
+            let weights = Weights::at(&self.model, lr.qp, self.variant.precision)?;
             gpu.guarded(|| {
-                network.set_weights(gpu, &self.model.at_qp(lr.qp));
+                network.set_weights(gpu, &weights);
                 Ok(())
             })?;
         }
@@ -269,17 +284,19 @@ impl Upscaler for GpuEngine {
 
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
         let shape = |model: &Model| (model.info().channels, model.info().depth);
-        if shape(model) != shape(&self.model) {
+        let other = self.bytes && model.ranges().is_some() != (self.variant.precision == Real::Int8);
+        if other || shape(model) != shape(&self.model) {
             return Err(UpscaleError::Shape(model.name().to_owned()));
         }
         self.through_losses(|this| {
-            let Self { gpu, network: Some(network), .. } = this else { return Ok(()) };
+            let Self { gpu, variant, network: Some(network), .. } = this else { return Ok(()) };
+            let weights = Weights::neutral(model, variant.precision)?;
             gpu.guarded(|| {
-                network.set_weights(gpu, model.layers());
+                network.set_weights(gpu, &weights);
                 Ok(())
             })
         })?;
-        self.condition = 0.0;
+        self.condition = Some(Condition::NEUTRAL);
         if let Some(surface) = &mut self.surface {
             surface.forget();
         }

@@ -33,6 +33,8 @@ pub enum Real {
     F32,
     /// 16 bits for features, weights and products, where the device has them.
     F16,
+    /// Bytes for features and weights, four products at once; as the CPU engine's, and no picture of its own.
+    Int8,
 }
 
 /// What runs unless something better is known: nothing here needs more than every device has.
@@ -43,11 +45,20 @@ impl Default for Variant {
 }
 
 impl Real {
+    /// Of four values that are added to bicubic.
+    pub(super) const fn detail_bytes(self) -> u64 {
+        match self {
+            Self::F32 | Self::Int8 => 16,
+            Self::F16 => 8,
+        }
+    }
+
     /// Of a vector of four.
     pub(super) const fn vector_bytes(self) -> u64 {
         match self {
             Self::F32 => 16,
             Self::F16 => 8,
+            Self::Int8 => 4,
         }
     }
 }
@@ -57,12 +68,14 @@ impl Real {
 pub(super) enum Kind {
     /// Luma to features.
     First,
-    /// Features to features, or to what is added to bicubic.
+    /// Features to features.
     Layer,
     /// Luma to the features of the second layer.
     Head,
     /// Features to features by two layers.
     Pair,
+    /// Features to what is added to bicubic.
+    Last,
     /// Features to both pictures.
     Finish,
 }
@@ -74,6 +87,7 @@ impl Kind {
             Self::Layer => "layer.wgsl",
             Self::Head => "head.wgsl",
             Self::Pair => "pair.wgsl",
+            Self::Last => "last.wgsl",
             Self::Finish => "finish.wgsl",
         }
     }
@@ -81,7 +95,7 @@ impl Kind {
     /// Layers that it runs.
     pub(super) const fn layers(self) -> usize {
         match self {
-            Self::First | Self::Layer | Self::Finish => 1,
+            Self::First | Self::Layer | Self::Last | Self::Finish => 1,
             Self::Head | Self::Pair => 2,
         }
     }
@@ -107,7 +121,7 @@ pub(super) fn passes(variant: Variant, layers: usize, vectors: usize, memory: u6
         next += kind.layers();
         passes.push(kind);
     }
-    passes.push(if variant.fusion == Fusion::Each { Kind::Layer } else { Kind::Finish });
+    passes.push(if variant.fusion == Fusion::Each { Kind::Last } else { Kind::Finish });
     passes
 }
 
@@ -120,7 +134,7 @@ pub(super) fn tile(group: [u32; 2], vectors: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Finish, First, Head, Layer, Pair};
+    use Kind::{Finish, First, Head, Last, Layer, Pair};
 
     fn plan(fusion: Fusion, layers: usize) -> Vec<Kind> {
         passes(Variant { fusion, ..Variant::default() }, layers, 2, 16384)
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn passes_have_every_layer_once() {
-        assert_eq!(plan(Fusion::Each, 3), [First, Layer, Layer]);
+        assert_eq!(plan(Fusion::Each, 3), [First, Layer, Last]);
         assert_eq!(plan(Fusion::Ends, 3), [Head, Finish]);
         assert_eq!(plan(Fusion::Pairs, 3), [Head, Finish]);
         assert_eq!(plan(Fusion::Ends, 6), [Head, Layer, Layer, Layer, Finish]);
@@ -150,5 +164,6 @@ mod tests {
         assert_eq!(with(Real::F32, 720 * 16), [Head, Finish]);
         assert_eq!(with(Real::F32, 720 * 16 - 1), [First, Layer, Finish]);
         assert_eq!(with(Real::F16, 720 * 8), [Head, Finish]);
+        assert_eq!(with(Real::Int8, 720 * 4), [Head, Finish]);
     }
 }

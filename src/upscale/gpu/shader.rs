@@ -8,6 +8,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("layer.wgsl", include_str!("../../../shaders/layer.wgsl")),
     ("head.wgsl", include_str!("../../../shaders/head.wgsl")),
     ("pair.wgsl", include_str!("../../../shaders/pair.wgsl")),
+    ("last.wgsl", include_str!("../../../shaders/last.wgsl")),
     ("finish.wgsl", include_str!("../../../shaders/finish.wgsl")),
     ("present.wgsl", include_str!("../../../shaders/present.wgsl")),
     ("luma.wgsl", include_str!("../../../shaders/luma.wgsl")),
@@ -26,6 +27,9 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("pictures.wgsl", include_str!("../../../shaders/include/pictures.wgsl")),
     ("f32.wgsl", include_str!("../../../shaders/include/f32.wgsl")),
     ("f16.wgsl", include_str!("../../../shaders/include/f16.wgsl")),
+    ("int8.wgsl", include_str!("../../../shaders/include/int8.wgsl")),
+    ("floats.wgsl", include_str!("../../../shaders/include/floats.wgsl")),
+    ("bytes.wgsl", include_str!("../../../shaders/include/bytes.wgsl")),
 ];
 
 /// A shader that cannot be put together.
@@ -44,8 +48,10 @@ pub enum ShaderError {
     },
 }
 
-/// What shaders include for the numbers they compute with: `f32.wgsl` or `f16.wgsl`.
+/// What shaders include for the numbers they compute with: `f32.wgsl`, `f16.wgsl` or `int8.wgsl`.
 pub const REAL: &str = "real.wgsl";
+/// What they include for how these are multiplied: `floats.wgsl` or `bytes.wgsl`.
+pub const TAPS: &str = "taps.wgsl";
 
 /// A shader with its includes in their places, each of them once.
 pub fn source(name: &str, precision: Real) -> Result<String, ShaderError> {
@@ -58,6 +64,9 @@ fn expand<'a>(name: &'a str, precision: Real, seen: &mut Vec<&'a str>, text: &mu
     let name = match (name, precision) {
         (REAL, Real::F32) => "f32.wgsl",
         (REAL, Real::F16) => "f16.wgsl",
+        (REAL, Real::Int8) => "int8.wgsl",
+        (TAPS, Real::F32 | Real::F16) => "floats.wgsl",
+        (TAPS, Real::Int8) => "bytes.wgsl",
         _ => name,
     };
     if seen.contains(&name) {

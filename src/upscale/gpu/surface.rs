@@ -169,7 +169,7 @@ impl Surface {
     fn bind_step(&self, gpu: &GpuContext, i: usize, step: &Step) -> wgpu::BindGroup {
         let input = match step.kind {
             Kind::First | Kind::Head => (1, wgpu::BindingResource::TextureView(&self.views[0])),
-            Kind::Layer | Kind::Pair | Kind::Finish => (5, self.features[(i + 1) % 2].as_entire_binding()),
+            Kind::Layer | Kind::Pair | Kind::Last | Kind::Finish => (5, self.features[(i + 1) % 2].as_entire_binding()),
         };
         let output = (6, self.features[i % 2].as_entire_binding());
         let (picture, weights) = (self.uniform.as_entire_binding(), step.weights.as_entire_binding());
@@ -449,9 +449,10 @@ struct PlaneOut {
 
 /// What the pass that writes most writes.
 fn feature_bytes(network: &Network, size: Size) -> u64 {
-    let vector = network.variant.precision.vector_bytes();
+    let precision = network.variant.precision;
     let bytes = network.steps().map(|step| {
         let side = |n: u32| u64::from(n + 2 * step.margin);
+        let vector = if step.kind == Kind::Last { precision.detail_bytes() } else { precision.vector_bytes() };
         side(size.width()) * side(size.height()) * u64::from(step.outputs) * vector
     });
     bytes.max().unwrap_or(0)

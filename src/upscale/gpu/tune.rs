@@ -22,7 +22,7 @@ const GROUPS: [[u32; 2]; 5] = [[16, 4], [8, 8], [32, 2], [32, 4], [16, 8]];
 
 /// Whether it is one of those that are ever chosen.
 pub(super) fn is_known(variant: Variant) -> bool {
-    GROUPS.contains(&variant.group)
+    GROUPS.contains(&variant.group) && variant.precision != Real::Int8
 }
 
 /// The fastest variant for a network. The usual one is measured first, so that a slow device, which has no time
