@@ -497,8 +497,8 @@ mod tests {
         // What was not coded has the finest weights and less of what they add.
         let (uncoded, fine) = (model.at_qp(None), model.at_qp(Some(22.0)));
         assert_eq!(uncoded[..2], fine[..2]);
-        assert!((uncoded[2].weights[5] - 0.8 * fine[2].weights[5]).abs() < 1e-6);
-        assert!((uncoded[2].bias[3] - 0.8 * fine[2].bias[3]).abs() < 1e-6);
+        assert!((uncoded[2].weights[5] - UNCODED * fine[2].weights[5]).abs() < 1e-6);
+        assert!((uncoded[2].bias[3] - UNCODED * fine[2].bias[3]).abs() < 1e-6);
         let plain = Model::new("plain", neutral.clone(), Training::default()).unwrap();
         assert_eq!(plain.at_qp(None), neutral, "a model that follows nothing stays as it is");
         let at = model.at_qp(Some(34.0));

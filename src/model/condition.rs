@@ -8,7 +8,7 @@ pub const QP_SPAN: f32 = 8.0;
 /// How much of what the network adds is added to a picture that was never coded. The networks learn from coded
 /// pictures, and are asked for more contrast than they can be sure of (`--emphasis`); where nothing was lost to a
 /// codec that is too much. Measured on stills, see models/README.md.
-pub const UNCODED: f32 = 0.8;
+pub const UNCODED: f32 = 0.75;
 
 /// Where a picture's quantiser stands.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -22,7 +22,7 @@ use std::{
     thread,
 };
 
-use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos};
+use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos, play};
 use crate::{
     frame::{Frame, FrameError, Plane, Rgba, Size},
     model::{Model, SCALE},
@@ -126,6 +126,11 @@ impl CpuEngine {
         if self.net.quantised.is_some() { Precision::Int8 } else { Precision::F32 }
     }
 
+    /// How far what is shown may stay behind what is computed.
+    fn play(&self) -> f32 {
+        play::of(self.precision(), self.net.layers.len())
+    }
+
     /// The instructions that it uses.
     pub const fn isa(&self) -> Isa {
         self.isa
@@ -212,7 +217,7 @@ impl CpuEngine {
         let mut data = vec![0; width * height];
         self.net.follow(qp);
         let mut kept = std::mem::take(&mut self.kept);
-        let follow = kept.begin(luma.width(), luma.height());
+        let follow = kept.begin(luma.width(), luma.height(), self.play());
         self.compute(luma, Wanted::Luma { luma, follow, out: Pieces::new(&mut data) });
         self.kept = kept;
         // What is kept does not belong to the picture before any more.
@@ -248,7 +253,7 @@ impl Upscaler for CpuEngine {
         // Both were free or new, so that this copies nothing.
         let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
         let mut kept = std::mem::take(&mut self.kept);
-        let follow = kept.begin(lr.y().width(), lr.y().height());
+        let follow = kept.begin(lr.y().width(), lr.y().height(), self.play());
         self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), follow, left: l, right: r });
         self.kept = kept;
         self.keep(&left);

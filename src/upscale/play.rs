@@ -2,7 +2,7 @@
 //!
 //! An encoder touches up even what stands still, by a code here and there, and the weights change with its
 //! quantiser; a network that sharpens shows more of that than bicubic does. So a value moves only as far as it has
-//! to, to lie within [`PLAY`] of the computed one:
+//! to, to lie within its play of the computed one:
 //!
 //! ```text
 //! shownₙ = max(min(shownₙ₋₁, computedₙ + play), computedₙ − play)
@@ -12,8 +12,22 @@
 //! remembers, but forgives: wherever it comes from, it is never off by more than its play, and two engines that
 //! compute the same but for roundings show the same but for roundings, however many frames have passed.
 
+use super::Precision;
+
 /// The play, in luma from 0 to 1. Less than half a code: seen is only that nothing trembles.
 pub const PLAY: f32 = 0.2 / 255.0;
+/// The most that a network in bytes is given.
+const MOST: f32 = 0.5 / 255.0;
+
+/// The play of what was computed in this by so many layers. In bytes each layer but the first rounds what it hands on,
+/// and such errors, which come and go with the picture, add up like their squares: [`PLAY`] is enough for the two
+/// of the smallest network, and four times as many tremble twice as much.
+pub fn of(precision: Precision, layers: usize) -> f32 {
+    match precision {
+        Precision::F32 | Precision::F16 => PLAY,
+        Precision::Int8 => (PLAY * (layers.saturating_sub(1) as f32 / 2.0).sqrt()).clamp(PLAY, MOST),
+    }
+}
 
 /// What is shown once `computed` has come, where `shown` was there.
 pub fn follow(shown: f32, computed: f32, play: f32) -> f32 {
@@ -34,6 +48,15 @@ mod tests {
         });
         assert_eq!(shown.collect::<Vec<_>>(), [2.0, 2.0, 2.0, 1.0]);
         assert_eq!(follow(7.0, 3.0, 0.0), 3.0, "without play it is what was computed");
+    }
+
+    #[test]
+    fn layers_in_bytes_have_more_play() {
+        let codes = |precision, layers| 255.0 * of(precision, layers);
+        for (layers, play) in [(2, 0.2), (3, 0.2), (9, 0.4), (16, 0.5), (0, 0.2)] {
+            assert!((codes(Precision::Int8, layers) - play).abs() < 1e-6, "{layers} layers");
+        }
+        assert!((codes(Precision::F32, 9) - 0.2).abs() < 1e-6 && (codes(Precision::F16, 9) - 0.2).abs() < 1e-6);
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! What was shown last, which the next picture follows with a [`play`](crate::upscale::play).
 
 use super::memory::{LINE, Lines, Pieces};
-use crate::upscale::play::PLAY;
 
 /// The network's luma at twice the size: for each row of low resolution its four channels, padded to whole vectors.
 #[derive(Debug, Default)]
@@ -18,14 +17,14 @@ impl Kept {
         self.holds = false;
     }
 
-    /// For a picture of this low resolution, which is kept from now on.
-    pub(super) fn begin(&mut self, width: usize, height: usize) -> Follow<'_> {
+    /// For a picture of this low resolution, which is kept from now on and followed with this play.
+    pub(super) fn begin(&mut self, width: usize, height: usize, play: f32) -> Follow<'_> {
         let stride = width.next_multiple_of(LINE);
         if self.size != [width, height] {
             self.values.resize(4 * stride * height);
             (self.size, self.holds) = ([width, height], false);
         }
-        let play = if std::mem::replace(&mut self.holds, true) { PLAY } else { 0.0 };
+        let play = if std::mem::replace(&mut self.holds, true) { play } else { 0.0 };
         Follow { values: Pieces::new(&mut self.values), stride, play }
     }
 }

@@ -78,11 +78,7 @@ impl GpuEngine {
 
     /// In what it computes the network.
     pub fn precision(&self) -> Precision {
-        match self.variant.precision {
-            Real::F32 => Precision::F32,
-            Real::F16 => Precision::F16,
-            Real::Int8 => Precision::Int8,
-        }
+        self.variant.precision.into()
     }
 
     pub(super) fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {

@@ -118,6 +118,11 @@ impl Network {
         Ok(true)
     }
 
+    /// How many layers it has.
+    pub(super) fn layers(&self) -> usize {
+        self.body.iter().map(|step| step.kind.layers()).sum::<usize>() + 1
+    }
+
     /// All passes that there are.
     pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.body.iter().chain(&self.last).chain(&self.finish)

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::upscale::Precision;
+
 /// How the network is run. All variants give the same pictures; which one is the fastest depends on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Variant {
@@ -41,6 +43,16 @@ pub enum Real {
 impl Default for Variant {
     fn default() -> Self {
         Self { fusion: Fusion::Ends, precision: Real::F32, group: [16, 4] }
+    }
+}
+
+impl From<Real> for Precision {
+    fn from(real: Real) -> Self {
+        match real {
+            Real::F32 => Self::F32,
+            Real::F16 => Self::F16,
+            Real::Int8 => Self::Int8,
+        }
     }
 }
 

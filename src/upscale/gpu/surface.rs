@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
-    upscale::{UpscaleError, play::PLAY},
+    upscale::{UpscaleError, play},
 };
 
 /// One of the two pictures of a pair, in the GPU's memory.
@@ -96,6 +96,8 @@ pub(super) struct Surface {
     /// The network's luma that was shown last, and whether there is any.
     shown: wgpu::Buffer,
     shows: bool,
+    /// With what play the next picture follows it.
+    play: f32,
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
     body: Vec<wgpu::BindGroup>,
     last: Option<wgpu::BindGroup>,
@@ -155,6 +157,7 @@ impl Surface {
             features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
             shown: buffer("shown", shown, wgpu::BufferUsages::STORAGE),
             shows: false,
+            play: play::of(network.variant.precision.into(), network.layers()),
             body: Vec::new(),
             last: None,
             slots: Vec::new(),
@@ -210,7 +213,7 @@ impl Surface {
             };
             gpu.queue().write_texture(texture.as_image_copy(), plane.data(), layout, texture.size());
         }
-        let (colour, play) = (lr.colour, if self.shows { PLAY } else { 0.0 });
+        let (colour, play) = (lr.colour, if self.shows { self.play } else { 0.0 });
         if self.told != Some((colour, play)) {
             let uniform =
                 PictureUniform { size: [self.size.width(), self.size.height()], play, unused: 0, rgb: colour.to_rgb() };
