@@ -362,7 +362,9 @@ fn choose_in(
         Ok(engine) => {
             let how = match engine.precision() {
                 Precision::Int8 => " in bytes",
-                _ if choice == EngineChoice::GpuInt8 => ", not in bytes: the model does not say how large its values become",
+                _ if choice == EngineChoice::GpuInt8 => {
+                    ", not in bytes: the model does not say how large its values become"
+                }
                 _ => "",
             };
             let software = if adapter.software { ", a software adapter, as asked" } else { "" };

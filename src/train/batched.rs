@@ -13,14 +13,18 @@ use crate::model::{Condition, Conv3x3};
 /// A GPU to train on, the best one that burn finds.
 #[cfg(feature = "train-gpu")]
 pub(super) fn gpu() -> Result<Device, TrainError> {
-    Device::wgpu_options().init().map(Device::autodiff).map_err(|e| TrainError::Burn(format!("no GPU to train on: {e}")))
+    Device::wgpu_options()
+        .init()
+        .map(Device::autodiff)
+        .map_err(|e| TrainError::Burn(format!("no GPU to train on: {e}")))
 }
 
 /// A GPU to train on: none in this build.
 #[cfg(not(feature = "train-gpu"))]
 pub(super) fn gpu() -> Result<Device, TrainError> {
     Err(TrainError::Config(
-        "a GPU: this program was built without it. cargo build --release --features train-gpu builds one that can".into(),
+        "a GPU: this program was built without it. cargo build --release --features train-gpu builds one that can"
+            .into(),
     ))
 }
 

@@ -47,10 +47,10 @@ use band::{Band, Wanted};
 use kept::Kept;
 use memory::Pieces;
 use net::Net;
-use pool::Pool;
-use queue::Queue;
 pub(super) use net::quantised;
+use pool::Pool;
 pub(super) use quantised::Quantised;
+use queue::Queue;
 pub use simd::{Isa, SIMD_VARIABLE};
 use still::{Plan, Still};
 

@@ -91,7 +91,14 @@ impl Net {
         let by_qp = model.by_qp().iter().map(|conv| [Numbers::zero(conv), Numbers::zero(conv)]).collect();
         let ranges = model.ranges().filter(|_| precision == Precision::Int8);
         let quantised = ranges.map(|ranges| Quantised::new(&layers, ranges));
-        let mut net = Self { layers, channels: model.info().channels, by_qp, condition: Condition::NEUTRAL, precision, quantised };
+        let mut net = Self {
+            layers,
+            channels: model.info().channels,
+            by_qp,
+            condition: Condition::NEUTRAL,
+            precision,
+            quantised,
+        };
         net.pack(model);
         net
     }
