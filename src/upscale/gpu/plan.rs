@@ -35,7 +35,7 @@ pub enum Real {
     F32,
     /// 16 bits for features, weights and products, where the device has them.
     F16,
-    /// Bytes for features and weights, four products at once; as the CPU engine's, and no picture of its own.
+    /// Bytes for features and weights, four products at once: the picture that the CPU engine makes in bytes.
     Int8,
 }
 
