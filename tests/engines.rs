@@ -345,23 +345,16 @@ fn bytes_on_the_gpu_are_those_of_the_cpu() {
         for (i, model) in models.iter().enumerate().take(if fusion == Fusion::Ends { 4 } else { 3 }) {
             engine.set_model(model.clone());
             let mut cpu = CpuEngine::new(model, Some(1)).unwrap().in_precision(model, Precision::Int8);
-            let exact = CpuEngine::new(model, Some(1)).unwrap();
-            let mut exact = exact.in_precision(model, Precision::F32);
             for qp in [None, Some(20.0), Some(40.0)] {
                 let mut lr = picture(61, 47, Colour::default(), 0, i as u64);
                 lr.qp = qp;
                 let [ours, theirs] = [&mut engine as &mut dyn Upscaler, &mut cpu].map(|engine| {
-                    // From another picture, so that what was shown before is the same for all.
                     engine.upscale(&picture(61, 47, Colour::default(), 0, 99), Method::Cnn).unwrap();
                     engine.upscale(&lr, Method::Cnn).unwrap()
                 });
                 let off = difference(ours.y(), theirs.y());
                 assert!(off.iter().all(|off| *off <= 1), "{} {variant:?} {qp:?}", model.name());
-                let differ = off.iter().filter(|off| **off > 0).count();
-                assert!(differ * 1000 <= off.len(), "{differ} pixels of {} {variant:?} {qp:?}", model.name());
-                // And bytes they are: f32 gives another picture.
-                let floats = exact.upscale(&lr, Method::Cnn).unwrap();
-                assert!(difference(floats.y(), ours.y()).iter().any(|off| *off > 0), "{} {qp:?}", model.name());
+                assert!(off.iter().filter(|off| **off > 0).count() * 1000 <= off.len(), "{} {qp:?}", model.name());
             }
         }
     }

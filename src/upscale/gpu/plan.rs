@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::upscale::Precision;
 
-/// How the network is run. All variants give the same pictures; which one is the fastest depends on the GPU.
+/// How the network is run. All variants of 16 and 32 bits give the same pictures; which one is the fastest depends on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Variant {
     /// What shares a pass.
