@@ -15,7 +15,7 @@
 //! Training, both engines and the reference do exactly this.
 //!
 //! A model may hold a second set of numbers, by which the first changes with the quantiser (QP) that the decoder
-//! reports for a frame: weights = neutral + [`condition`] · change. So a coarsely coded picture is smoothed and a
+//! reports for a frame: weights = neutral + [`Condition::at`] · change. So a coarsely coded picture is smoothed and a
 //! finely coded one sharpened by a network that costs the same for each pixel.
 //!
 //! And it may say how large the values of its hidden channels become: an engine that computes in bytes needs that.
@@ -375,7 +375,7 @@ impl Model {
         &self.layers
     }
 
-    /// What is added to the convolutions for each unit of [`condition`]; empty when they follow no quantiser.
+    /// What is added to the convolutions for each unit of [`Condition::at`]; empty when they follow no quantiser.
     pub fn by_qp(&self) -> &[Conv3x3] {
         &self.by_qp
     }
