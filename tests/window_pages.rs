@@ -192,12 +192,12 @@ fn the_engine_is_chosen_from_its_list_or_by_a_key() {
     harness.get_by_label_contains("CPU in bytes").click();
     harness.run();
     assert_eq!(harness.state().controls.engine, EngineChoice::CpuInt8);
-    for engine in [EngineChoice::Auto, EngineChoice::Gpu, EngineChoice::Cpu] {
+    for engine in [EngineChoice::Auto, EngineChoice::Gpu, EngineChoice::GpuInt8, EngineChoice::Cpu] {
         harness.key_press(egui::Key::E);
         harness.run();
         assert_eq!(harness.state().controls.engine, engine);
     }
-    assert_eq!(*actions.borrow(), [Action::Engine, Action::Engine, Action::Engine, Action::Engine]);
+    assert_eq!(*actions.borrow(), vec![Action::Engine; 5]);
     harness.key_press_modifiers(egui::Modifiers::CTRL, egui::Key::K);
     harness.run();
     harness.get_by_label("Command").type_text("engine");
