@@ -12,4 +12,5 @@ pub(super) const MODELS: &[(&str, &[u8])] = &[
 pub(super) const VIVID: &[(&str, &[u8])] = &[
     ("small", include_bytes!("../../models/small.vivid.safetensors")),
     ("medium", include_bytes!("../../models/medium.vivid.safetensors")),
+    ("large", include_bytes!("../../models/large.vivid.safetensors")),
 ];
