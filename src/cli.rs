@@ -396,7 +396,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) emphasis: f32,
     /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
-    /// five weights below
+    /// six weights below
     #[arg(long)]
     pub(crate) vivid: bool,
     /// With --vivid: the weight of pictures that the critic takes for true ones
@@ -414,6 +414,9 @@ pub(crate) struct TrainArgs {
     /// With --vivid: the weight of the critic's features of the true picture
     #[arg(long, value_name = "W", default_value_t = 0.01, requires = "vivid")]
     pub(crate) feature: f32,
+    /// With --vivid: the weight of nothing where the true picture is flat, as skin and walls are
+    #[arg(long, value_name = "W", default_value_t = 0.1, requires = "vivid")]
+    pub(crate) flat: f32,
     /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
     #[arg(long, value_enum, default_value_t = TrainOn::Cpu)]
     pub(crate) device: TrainOn,

@@ -27,6 +27,7 @@ mod critic;
 mod fit;
 mod grow;
 mod health;
+mod level;
 mod loss;
 mod net;
 mod op;
@@ -368,7 +369,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         return Err(TrainError::Config(why));
     }
     let (run, net) = course::run(config, &pairs, untrained, progress)?;
-    let folded = net.fold(&run.average);
+    let folded = net.fold(&run.average).level();
     let scores = course::judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
         progress(Progress::Validated { step: run.step, scores });

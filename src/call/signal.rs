@@ -1,7 +1,7 @@
 //! Carrying session descriptions from one machine to the other.
 //!
 //! [`Host`] serves one HTTP endpoint in the shape of WHIP (RFC 9725): an offer is POSTed to it, the answer
-//! comes back with 201 and a Location, and a DELETE of that ends the call. [`join`] is the other side. The
+//! comes back with 201 and a Location, and a DELETE of that ends the call. [`join()`] is the other side. The
 //! link that [`Host::url`] gives carries a random token; who has no token gets no answer.
 //!
 //! Where no HTTP gets through, [`to_line`] and [`from_line`] make one line of text out of a description, to

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             locality: args.locality,
             tangent: args.tangent,
             feature: args.feature,
+            flat: args.flat,
         }),
         emphasis: args.emphasis,
         device: match args.device {

@@ -11,15 +11,15 @@ use crate::frame::Frame;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// [`psnr`] of luma in dB, at most [`PSNR_CAP`].
+    /// [`psnr()`] of luma in dB, at most [`PSNR_CAP`].
     PsnrY,
     /// The same of Cb.
     PsnrU,
     /// The same of Cr.
     PsnrV,
-    /// [`ssim`] of luma.
+    /// [`ssim()`] of luma.
     Ssim,
-    /// [`ms_ssim`] of luma.
+    /// [`ms_ssim()`] of luma.
     MsSsim,
     /// [`ssimulacra2()`].
     Ssimulacra2,

@@ -84,6 +84,13 @@ fn one(layers: &[Conv3x3], critic: &Critic, patch: &Patch, side: usize, wanted: 
     terms.supervised = value;
     add(&mut slopes, weights.supervised, &by);
 
+    if weights.flat > 0.0 {
+        let of_true: Vec<f32> = patch.target.iter().zip(&base).map(|(target, base)| target + base).collect();
+        let (value, by) = terms::flat(&error, &of_true, side);
+        terms.flat = value;
+        add(&mut slopes, weights.flat, &by);
+    }
+
     let judged = judge(critic, [&patch.target, &detail], &base, side, weights)?;
     (terms.adversarial, terms.feature) = (judged.adversarial, judged.feature);
     add(&mut slopes, 1.0, &judged.by_detail);
@@ -214,6 +221,7 @@ mod tests {
             Terms { locality: 1.0, ..Terms::ZERO },
             Terms { tangent: 1.0, ..Terms::ZERO },
             Terms { feature: 1.0, ..Terms::ZERO },
+            Terms { flat: 1.0, ..Terms::ZERO },
         ];
         for weights in alone {
             let wanted = Wanted { loss, weights };

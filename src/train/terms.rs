@@ -9,8 +9,9 @@
 //! | `locality` | the right values from an input with noise too | |
 //! | `tangent` | a tangent space of full rank: (‖J·v‖²/‖v‖² − c)² | LGAN, Qi et al., arXiv 1711.06020 |
 //! | `feature` | the critic's features of the true picture | Salimans et al., arXiv 1606.03498 |
+//! | `flat` | nothing where the true picture has next to nothing: skin, walls | |
 //!
-//! The last two and locality keep the generator from collapsing onto a few textures that please the critic.
+//! Locality, tangent and feature keep the generator from collapsing onto a few textures that please the critic.
 
 /// How much each term counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,17 +26,20 @@ pub struct Terms {
     pub tangent: f32,
     /// See the module.
     pub feature: f32,
+    /// See the module.
+    pub flat: f32,
 }
 
 impl Terms {
     /// The terms by name, in the order in which they are written.
-    pub fn named(self) -> [(&'static str, f32); 5] {
+    pub fn named(self) -> [(&'static str, f32); 6] {
         [
             ("adversarial", self.adversarial),
             ("supervised", self.supervised),
             ("locality", self.locality),
             ("tangent", self.tangent),
             ("feature", self.feature),
+            ("flat", self.flat),
         ]
     }
 
@@ -49,9 +53,11 @@ impl Terms {
         self.locality += by * other.locality;
         self.tangent += by * other.tangent;
         self.feature += by * other.feature;
+        self.flat += by * other.flat;
     }
 
-    pub(super) const ZERO: Self = Self { adversarial: 0.0, supervised: 0.0, locality: 0.0, tangent: 0.0, feature: 0.0 };
+    pub(super) const ZERO: Self =
+        Self { adversarial: 0.0, supervised: 0.0, locality: 0.0, tangent: 0.0, feature: 0.0, flat: 0.0 };
 }
 
 /// Noise on the input for `locality`: its standard deviation, for luma from 0 to 1.
@@ -62,6 +68,11 @@ pub(super) const STEP: f32 = 0.5;
 pub(super) const GAIN: f32 = 4.0;
 /// Directions that change a pixel by less than this are flat pictures, and say nothing.
 const LEAST_CHANGE: f32 = 0.5 / 255.0;
+
+/// The range of 6×6 pixels at which they count half as flat, for luma from 0 to 1.
+const FLAT: f32 = 6.0 / 255.0;
+/// The ε of what a flat place costs: a quarter of a code.
+const FLAT_EPSILON: f32 = 0.25 / 255.0;
 
 /// What the critic pays for its judgement of true and of made pictures, and the slopes: E max(0, 1 − D(true)) +
 /// E max(0, 1 + D(made)).
@@ -114,6 +125,41 @@ pub(super) fn gain(output: &[f32], moved: &[f32], direction: &[f32]) -> Option<f
     (length > LEAST_CHANGE * LEAST_CHANGE * direction.len() as f32).then(|| apart / (STEP * STEP * length))
 }
 
+/// The Charbonnier cost of the differences between neighbouring errors, across and down, where the true picture is
+/// flat, divided by the number of pixels; and the slopes. A difference counts 1 / (1 + (r / [`FLAT`])²), where r is
+/// the range (largest less smallest) of the true picture's 6×6 pixels around the 2×2 that its second pixel is in.
+///
+/// The charge of a right value hardly feels an error of half a code, and yet a grid of such errors shows on a wall.
+/// `error` and `of_true` lie as a pixel shuffle, `[2·dy + dx][row][column]` of `side²`.
+pub(super) fn flat(error: &[f32], of_true: &[f32], side: usize) -> (f32, Vec<f32>) {
+    let mut slopes = vec![0.0; error.len()];
+    let count = error.len().max(1) as f32;
+    let at = |x: usize, y: usize| ((y % 2 * 2 + x % 2) * side + y / 2) * side + x / 2;
+    let around = |cell: usize| cell.saturating_sub(1)..(cell + 2).min(side);
+    let mut value = 0.0_f64;
+    for row in 0..side {
+        for column in 0..side {
+            let cells = around(row).flat_map(|y| around(column).map(move |x| y * side + x));
+            let seen = cells.flat_map(|cell| (0..4).map(move |channel| of_true[channel * side * side + cell]));
+            let (low, high) = seen.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
+            let weight = 1.0 / (1.0 + ((high - low) / FLAT).powi(2));
+            for (x, y) in [0, 1, 2, 3].map(|n| (2 * column + n % 2, 2 * row + n / 2)) {
+                let to = at(x, y);
+                let before = [(x > 0).then(|| at(x - 1, y)), (y > 0).then(|| at(x, y - 1))];
+                for from in before.into_iter().flatten() {
+                    let step = error[to] - error[from];
+                    let cost = (step * step + FLAT_EPSILON * FLAT_EPSILON).sqrt();
+                    let by = weight * step / cost / count;
+                    value += f64::from(weight * cost);
+                    slopes[to] += by;
+                    slopes[from] -= by;
+                }
+            }
+        }
+    }
+    (value as f32 / count, slopes)
+}
+
 fn square(v: &[f32]) -> f32 {
     v.iter().map(|v| v * v).sum()
 }
@@ -149,6 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn flat_by_hand() {
+        // Four pixels 0 e / 0 e with e a code, where the true picture is flat: two steps across of 1, two down of 0.
+        let e = 1.0 / 255.0;
+        let error = [0.0, e, 0.0, e];
+        let (value, slopes) = flat(&error, &[0.5; 4], 1);
+        let (step, rest) = ((e * e + FLAT_EPSILON * FLAT_EPSILON).sqrt(), FLAT_EPSILON);
+        assert!((value - (2.0 * step + 2.0 * rest) / 4.0).abs() < 1e-7, "{value}");
+        assert!((slopes[1] - e / step / 4.0).abs() < 1e-6 && (slopes[0] + e / step / 4.0).abs() < 1e-6);
+        // With a range of 6 codes it counts half; with one of 60 a hundredth; an even error costs ε alone.
+        let half = flat(&error, &[0.5, 0.5 + FLAT, 0.5, 0.5], 1).0;
+        let little = flat(&error, &[0.5, 0.5 + 10.0 * FLAT, 0.5, 0.5], 1).0;
+        assert!((half / value - 0.5).abs() < 1e-4 && (little / value - 1.0 / 101.0).abs() < 1e-4);
+        assert!((flat(&[e; 4], &[0.5; 4], 1).0 - FLAT_EPSILON).abs() < 1e-7);
+        // Of 4×4 pixels the right half is a code too bright: 4 of the 24 differences are steps.
+        let (value, _) = flat(&[0.0, e].repeat(8), &[0.5; 16], 2);
+        assert!((value - (4.0 * step + 20.0 * rest) / 16.0).abs() < 1e-7, "{value}");
+    }
+
+    #[test]
     fn slopes_are_derivatives() {
         let numbers = |k: usize, n: usize| (0..n).map(|i| ((i * 31 + k * 17) % 23) as f32 / 11.0 - 1.0).collect();
         let [a, b]: [Vec<f32>; 2] = [numbers(1, 7), numbers(2, 7)];
@@ -169,6 +234,7 @@ mod tests {
         check(&|a| adversarial(a));
         check(&|a| feature(a, &b));
         check(&|a| tangent(&b, a, &direction));
+        check(&|a| flat(a, &[0.5, 0.51, 0.5, 0.505], 1));
         check(&|a| {
             let (value, [slopes, _]) = critic(a, &b);
             (value, slopes)
@@ -182,8 +248,12 @@ mod tests {
     #[test]
     fn the_sum_is_weighted() {
         let mut sum = Terms::ZERO;
-        sum.add(0.5, Terms { adversarial: 2.0, supervised: 4.0, locality: 6.0, tangent: 8.0, feature: 10.0 });
-        let weights = Terms { adversarial: 1.0, supervised: 10.0, locality: 100.0, tangent: 1000.0, feature: 0.1 };
-        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5);
+        sum.add(
+            0.5,
+            Terms { adversarial: 2.0, supervised: 4.0, locality: 6.0, tangent: 8.0, feature: 10.0, flat: 12.0 },
+        );
+        let weights =
+            Terms { adversarial: 1.0, supervised: 10.0, locality: 100.0, tangent: 1000.0, feature: 0.1, flat: 2.0 };
+        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5 + 12.0);
     }
 }

@@ -1,10 +1,7 @@
 //! What both engines must give: written to be read, slow, and sharing nothing with them but the kernels'
 //! formulas and the colour matrix.
 
-use super::{
-    Method, UpscaleError, bicubic, lanczos,
-    play::{self, PLAY},
-};
+use super::{Method, Precision, UpscaleError, bicubic, lanczos, play};
 use crate::{
     frame::{Frame, Plane, Rgba},
     model::{Conv3x3, Model, SCALE},
@@ -77,8 +74,9 @@ impl Video {
         let mut y = luma(lr, Method::Cnn, model);
         y.data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
         if let Some(shown) = self.shown.take().filter(|shown| shown.is_as_large_as(&y)) {
+            let play = play::of(Precision::F32, model.layers().len());
             for (v, shown) in y.data.iter_mut().zip(&shown.data) {
-                *v = play::follow(*shown, *v, PLAY);
+                *v = play::follow(*shown, *v, play);
             }
         }
         self.shown.insert(y).clone()
