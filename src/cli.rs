@@ -230,7 +230,7 @@ pub(crate) struct UpscaleArgs {
     /// How the size is doubled
     #[arg(long, value_enum, default_value_t)]
     pub(crate) upscaler: Method,
-    /// A model's name (see `clearcall models`) or a .safetensors file
+    /// A model's name (see `clearcall models`), NAME.vivid of one that has a vivid set, or a .safetensors file
     #[arg(long, value_name = "NAME|FILE", default_value = "small")]
     pub(crate) model: String,
     /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both

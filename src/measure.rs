@@ -7,6 +7,7 @@
 //! | SSIM, MS-SSIM | luma codes | −1 to 1, 0 to 1 | 1 |
 //! | SSIMULACRA2 | colours in sRGB | below 0 (very bad) to 100 | 100 |
 //! | [`flicker`] | luma codes of successive frames | codes | the truth's own |
+//! | [`grain`] | luma codes where the truth is flat | codes | the truth's own |
 //! | [`bd_rate`] | curves of any of the scores | percent of rate | 0 |
 //!
 //! [`Alignment`] finds comparisons of what does not belong together.
@@ -19,6 +20,7 @@ mod align;
 mod colours;
 mod curve;
 pub mod flicker;
+pub mod grain;
 mod metric;
 mod ms_ssim;
 mod psnr;

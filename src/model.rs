@@ -304,17 +304,18 @@ impl Model {
         shipped::MODELS.iter().map(|(name, _)| *name)
     }
 
-    /// A shipped model by its name, or else a file by its path.
+    /// A shipped model by its name, or else a file by its path. `NAME.vivid` are the vivid weights of a shipped one.
     pub fn find(name_or_path: &str) -> Result<Self, ModelError> {
-        if let Some((name, bytes)) = shipped::MODELS.iter().find(|(name, _)| *name == name_or_path) {
+        let built_in = shipped::MODELS.iter().chain(shipped::VIVID);
+        if let Some((name, bytes)) = built_in.clone().find(|(name, _)| *name == name_or_path) {
             return Self::from_bytes(bytes, name);
         }
         let path = Path::new(name_or_path);
-        let like_a_file = path.extension().is_some() || path.components().count() > 1;
+        let like_a_file = path.extension().is_some_and(|e| e != "vivid") || path.components().count() > 1;
         if like_a_file || path.is_file() {
             return Self::read(path);
         }
-        Err(ModelError::Unknown { name: name_or_path.to_owned(), known: Self::shipped().collect() })
+        Err(ModelError::Unknown { name: name_or_path.to_owned(), known: built_in.map(|(name, _)| *name).collect() })
     }
 
     /// Between two models of one shape: this one's weights, and `amount` (0 to 1) of the way to the other's. It is
@@ -352,9 +353,10 @@ impl Model {
     /// The vivid weights of the model that [`Model::find`] finds: of a shipped one those that are built in, of a file
     /// `NAME.safetensors` the file `NAME.vivid.safetensors` beside it. [`None`]: there are none.
     pub fn find_vivid(name_or_path: &str) -> Result<Option<Self>, ModelError> {
-        if shipped::MODELS.iter().any(|(name, _)| *name == name_or_path) {
-            let vivid = shipped::VIVID.iter().find(|(name, _)| *name == name_or_path);
-            return vivid.map(|(name, bytes)| Self::from_bytes(bytes, &format!("{name}.vivid"))).transpose();
+        if Self::shipped().any(|name| name == name_or_path) {
+            let vivid = format!("{name_or_path}.vivid");
+            let vivid = shipped::VIVID.iter().find(|(name, _)| *name == vivid);
+            return vivid.map(|(name, bytes)| Self::from_bytes(bytes, name)).transpose();
         }
         let beside = Path::new(name_or_path).with_extension("vivid.safetensors");
         if beside.is_file() { Self::read(beside).map(Some) } else { Ok(None) }
@@ -537,9 +539,13 @@ mod tests {
     #[test]
     fn vivid_weights_lie_beside_the_faithful_ones() {
         for (name, _) in shipped::VIVID {
+            let name = name.strip_suffix(".vivid").unwrap();
             let (faithful, vivid) = (Model::find(name).unwrap(), Model::find_vivid(name).unwrap().unwrap());
             assert!(faithful.blended(&vivid, 1.0).is_ok() && faithful.layers != vivid.layers, "{name}");
+            let by_name = Model::find(&format!("{name}.vivid")).unwrap();
+            assert_eq!((by_name.layers(), by_name.name()), (vivid.layers(), vivid.name()));
         }
+        assert!(matches!(Model::find("nano.vivid"), Err(ModelError::Unknown { .. })), "there are none");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.safetensors");
         let find = || Model::find_vivid(path.to_str().unwrap());

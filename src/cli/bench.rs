@@ -60,7 +60,7 @@ pub(crate) struct QualityArgs {
         default_value = "bilinear,bicubic,lanczos,fsr1,full"
     )]
     pub(crate) upscalers: Vec<Peer>,
-    /// Which scores; flicker and the shift of luma are always measured
+    /// Which scores; flicker, grain and the shift of luma are always measured
     #[arg(
         long,
         value_enum,

@@ -86,6 +86,7 @@ struct ModelRow<'a> {
     name: &'a str,
     mac_per_pixel: usize,
     bytes: usize,
+    vivid: bool,
     #[serde(flatten)]
     info: &'a clearcall::model::ModelInfo,
 }
@@ -95,17 +96,21 @@ pub(crate) fn models(args: &ListArgs) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for m in &models {
         let bytes = m.to_bytes()?.len();
-        rows.push(ModelRow { name: m.name(), mac_per_pixel: m.mac_per_pixel(), bytes, info: m.info() });
+        let vivid = Model::find_vivid(m.name()).input()?.is_some();
+        rows.push(ModelRow { name: m.name(), mac_per_pixel: m.mac_per_pixel(), bytes, vivid, info: m.info() });
     }
     if args.json {
         out!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    out!("{:<10}{:>12}{:>10}{:>8}  scores", "model", "MAC/LR px", "bytes", "scale");
-    for row in rows {
-        let scores: Vec<String> = row.info.scores.iter().map(|(name, v)| format!("{name} {v:.3}")).collect();
-        let scores = scores.join(", ");
-        out!("{:<10}{:>12}{:>10}{:>8}  {scores}", row.name, row.mac_per_pixel, row.bytes, row.info.scale);
+    out!("{:<8}{:>18}{:>11}{:>9}{:>19}  vivid set", "model", "channels, layers", "MAC/LR px", "bytes", "over bicubic");
+    for ModelRow { name, mac_per_pixel, bytes, vivid, info } in rows {
+        let shape = format!("{}, {}", info.channels, info.depth);
+        let gain =
+            info.scores.get("validation_psnr_y_gain_db").map_or_else(String::new, |gain| format!("{gain:+.3} dB"));
+        let vivid = if vivid { format!("{name}.vivid") } else { "none".to_owned() };
+        out!("{name:<8}{shape:>18}{mac_per_pixel:>11}{bytes:>9}{gain:>19}  {vivid}");
     }
+    out!("Gains are of PSNR-Y, on pictures that the trainer kept for judging; --json has all its scores.");
     Ok(())
 }

@@ -8,11 +8,11 @@ pub(super) const MODELS: &[(&str, &[u8])] = &[
     ("large", include_bytes!("../../models/large.safetensors")),
 ];
 
-/// The vivid weights of those that have some.
+/// The vivid weights of those that have some; `NAME.vivid` belongs to `NAME`.
 pub(super) const VIVID: &[(&str, &[u8])] = &[
-    ("small", include_bytes!("../../models/small.vivid.safetensors")),
-    ("medium", include_bytes!("../../models/medium.vivid.safetensors")),
-    ("large", include_bytes!("../../models/large.vivid.safetensors")),
+    ("small.vivid", include_bytes!("../../models/small.vivid.safetensors")),
+    ("medium.vivid", include_bytes!("../../models/medium.vivid.safetensors")),
+    ("large.vivid", include_bytes!("../../models/large.vivid.safetensors")),
 ];
 
 #[cfg(test)]

@@ -88,7 +88,9 @@ fn the_table_says_what_the_json_says() {
     let clip = room.clip("clip.y4m", 96, 64, 4);
     let args = [&[clip.as_str(), "--bitrates", "100k,300k"], &QUICK[..]].concat();
     let table = bench(&args).ok().out;
-    for word in ["clip", "PSNR-Y", "SSIM", "flicker", "bilinear", "bicubic", "full", "Mean gain", "BD-rate"] {
+    for word in
+        ["clip", "PSNR-Y", "SSIM", "flicker", "grain", "grid", "bilinear", "bicubic", "full", "Mean gain", "BD-rate"]
+    {
         assert!(table.contains(word), "'{word}' is missing in:\n{table}");
     }
     let report = bench(&[&args[..], &["--json"]].concat()).ok().json();

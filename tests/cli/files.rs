@@ -60,8 +60,13 @@ fn models_lists_all_that_are_shipped() {
         let model = model.unwrap_or_else(|| panic!("{name} is missing in {models}"));
         assert_eq!(model["scale"], 2);
         assert!(model["mac_per_pixel"].as_u64().is_some_and(|mac| mac > 0), "{model}");
-        assert!(text.contains(name), "{text}");
+        let gain = model["scores"]["validation_psnr_y_gain_db"].as_f64().unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        assert!(line.contains(&format!("{gain:+.3} dB")), "{line}");
+        let vivid = format!("{name}.vivid");
+        assert_eq!(line.ends_with(&vivid), model["vivid"].as_bool().unwrap(), "{line}");
     }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 
 #[test]

@@ -65,6 +65,9 @@ struct Row {
     flicker: Option<f64>,
     flicker_truth: Option<f64>,
     still: f64,
+    grain: Option<f64>,
+    grain_truth: Option<f64>,
+    grid: Option<f64>,
     luma_shift: f64,
 }
 

@@ -81,6 +81,7 @@ pub(super) fn run(
         }
         tally.check().with_context(who)?;
         let (flicker, flicker_truth) = tally.flicker();
+        let (grain, grain_truth) = tally.grain();
         rows.push(Row {
             clip: clip.name.clone(),
             size: clip.truth.to_string(),
@@ -94,6 +95,9 @@ pub(super) fn run(
             flicker,
             flicker_truth,
             still: tally.still(),
+            grain: grain.grain(),
+            grain_truth: grain_truth.grain(),
+            grid: grain.grid(),
             luma_shift: tally.luma_shift(),
         });
     }

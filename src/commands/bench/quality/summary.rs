@@ -43,6 +43,9 @@ pub(super) struct Mean {
     pub(super) least_gain: BTreeMap<Metric, f64>,
     pub(super) flicker: Option<f64>,
     pub(super) flicker_truth: Option<f64>,
+    pub(super) grain: Option<f64>,
+    pub(super) grain_truth: Option<f64>,
+    pub(super) grid: Option<f64>,
     /// The largest, up or down.
     pub(super) luma_shift: f64,
     /// Means over the clips that have one.
@@ -141,6 +144,9 @@ pub(super) fn means(rows: &[Row], curves: &[Curve]) -> Vec<Mean> {
             least_gain: by_metric(gains(), |values| values.iter().copied().fold(f64::INFINITY, f64::min)),
             flicker: present(own.iter().map(|r| r.flicker)),
             flicker_truth: present(own.iter().map(|r| r.flicker_truth)),
+            grain: present(own.iter().map(|r| r.grain)),
+            grain_truth: present(own.iter().map(|r| r.grain_truth)),
+            grid: present(own.iter().map(|r| r.grid)),
             luma_shift: own.iter().map(|r| r.luma_shift).fold(0.0, |a, b| if b.abs() > f64::abs(a) { b } else { a }),
             bd_rate_bicubic: bd(|c| c.bd_rate_bicubic),
             bd_rate_full: bd(|c| c.bd_rate_full),
@@ -189,6 +195,9 @@ pub(super) mod tests {
             flicker: Some(psnr / 100.0),
             flicker_truth: None,
             still: 0.5,
+            grain: Some(0.25),
+            grain_truth: None,
+            grid: Some(psnr / 1000.0),
             luma_shift: 0.0,
         }
     }
@@ -221,7 +230,7 @@ pub(super) mod tests {
         assert!(near(net.bd_rate_bicubic.get(&Metric::PsnrY).copied(), -30.0));
         assert!(near(net.bd_rate_full.get(&Metric::PsnrY).copied(), 20.0), "of the one clip that has it");
         assert_eq!((net.rows, net.flicker_truth), (6, None));
-        assert!(near(net.flicker, 98.0 / 300.0));
+        assert!(near(net.flicker, 98.0 / 300.0) && near(net.grid, 98.0 / 3000.0) && net.grain_truth.is_none());
     }
 
     #[test]

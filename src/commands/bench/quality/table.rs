@@ -22,7 +22,7 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
     for metric in metrics {
         let _ = write!(out, "{metric:>COLUMN$}");
     }
-    let _ = writeln!(out, "{:>9}{:>9}{:>8}", "flicker", "truth's", "luma");
+    let _ = writeln!(out, "{}{:>8}", in_codes_head(), "luma");
     for row in rows {
         let f = row.frames;
         let sent = if f.skipped == 0 { f.sent.to_string() } else { format!("{}/{}", f.sent, f.read) };
@@ -38,8 +38,8 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
             let score = row.scores.get(metric).map(|s| format!("{s:.*}", metric.digits()));
             let _ = write!(out, "{:>COLUMN$}", score.unwrap_or_default());
         }
-        let code = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
-        let _ = writeln!(out, "{:>9}{:>9}{:>+8.2}", code(row.flicker), code(row.flicker_truth), row.luma_shift);
+        let codes = [row.flicker, row.flicker_truth, row.grain, row.grain_truth, row.grid];
+        let _ = writeln!(out, "{}{:>+8.2}", in_codes(codes), row.luma_shift);
     }
     if rows.iter().any(|r| r.frames.skipped > 0) {
         out.push_str(
@@ -51,6 +51,17 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
     out
 }
 
+fn in_codes_head() -> String {
+    format!("{:>9}{:>9}{:>7}{:>9}{:>7}", "flicker", "truth's", "grain", "truth's", "grid")
+}
+
+/// Flicker and grain, each with the truth's, and the grid.
+fn in_codes(codes: [Option<f64>; 5]) -> String {
+    let [flicker, flicker_truth, grain, grain_truth, grid] =
+        codes.map(|v| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}")));
+    format!("{flicker:>9}{flicker_truth:>9}{grain:>7}{grain_truth:>9}{grid:>7}")
+}
+
 /// What each gains over bicubic.
 fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
     let rows = means.iter().map(|m| m.rows).max().unwrap_or(0);
@@ -59,7 +70,7 @@ fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
     for metric in metrics {
         let _ = write!(out, "{metric:>20}");
     }
-    let _ = writeln!(out, "{:>9}{:>9}{:>11}", "flicker", "truth's", "luma worst");
+    let _ = writeln!(out, "{}{:>11}", in_codes_head(), "luma worst");
     for mean in means {
         let _ = write!(out, "{:<widest$}", mean.upscaler);
         for metric in metrics {
@@ -70,8 +81,8 @@ fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
             };
             let _ = write!(out, "{cell:>20}");
         }
-        let code = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
-        let _ = writeln!(out, "{:>9}{:>9}{:>+11.2}", code(mean.flicker), code(mean.flicker_truth), mean.luma_shift);
+        let codes = [mean.flicker, mean.flicker_truth, mean.grain, mean.grain_truth, mean.grid];
+        let _ = writeln!(out, "{}{:>+11.2}", in_codes(codes), mean.luma_shift);
     }
 }
 
@@ -146,7 +157,7 @@ pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
     .into();
     head.extend(metrics.iter().map(|m| m.key().to_owned()));
     head.extend(metrics.iter().map(|m| format!("gain_{}", m.key())));
-    head.extend(["flicker", "flicker_truth", "still", "luma_shift"].map(str::to_owned));
+    head.extend(["flicker", "flicker_truth", "still", "grain", "grain_truth", "grid", "luma_shift"].map(str::to_owned));
     let mut out = head.join(",") + "\n";
     for row in rows {
         let kind = serde_json::to_value(row.kind).ok().and_then(|k| Some(k.as_str()?.to_owned())).unwrap_or_default();
@@ -165,7 +176,9 @@ pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
         let number = |v: Option<f64>| v.map(|v| format!("{v:.6}")).unwrap_or_default();
         fields.extend(metrics.iter().map(|m| number(row.scores.get(m).copied())));
         fields.extend(metrics.iter().map(|m| number(row.gain.get(m).copied())));
-        fields.extend([row.flicker, row.flicker_truth, Some(row.still), Some(row.luma_shift)].map(number));
+        let still = [row.flicker, row.flicker_truth, Some(row.still)];
+        let flat = [row.grain, row.grain_truth, row.grid];
+        fields.extend(still.into_iter().chain(flat).chain([Some(row.luma_shift)]).map(number));
         out += &(fields.join(",") + "\n");
     }
     out
@@ -191,7 +204,7 @@ mod tests {
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[1].starts_with("\"one, two\",96x64,48x32,bicubic,filter,100000,100000,10,10,0,30.000000,,"));
-        assert!(lines[1].ends_with(",0.300000,,0.500000,0.000000"), "{}", lines[1]);
+        assert!(lines[1].ends_with(",0.300000,,0.500000,0.250000,,0.030000,0.000000"), "{}", lines[1]);
     }
 
     #[test]

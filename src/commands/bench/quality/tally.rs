@@ -7,6 +7,7 @@ use clearcall::{
     measure::{
         AlignError, Alignment, MeasureError, Metric,
         flicker::{Moved, StillBlocks},
+        grain::{FlatBlocks, Grain},
     },
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Tally {
     moved: Moved,
     moved_truth: Moved,
     still: (f64, u64),
+    grain: Grain,
+    grain_truth: Grain,
     sent: u64,
     /// The truth and the output of the frame before.
     before: Option<(Arc<Frame>, Frame)>,
@@ -38,6 +41,9 @@ impl Tally {
             *count += 1;
         }
         self.alignment.add(truth, &output)?;
+        let flat = FlatBlocks::of(truth.y());
+        self.grain.add(output.y(), &flat)?;
+        self.grain_truth.add(truth.y(), &flat)?;
         if let Some((before_truth, before)) = &self.before {
             let (t, o) = ([before_truth.y(), truth.y()], [before.y(), output.y()]);
             self.alignment.add_successive(t, o)?;
@@ -72,6 +78,11 @@ impl Tally {
     /// Of the output and of the truth, in codes.
     pub(super) fn flicker(&self) -> (Option<f64>, Option<f64>) {
         (self.moved.flicker(), self.moved_truth.flicker())
+    }
+
+    /// Of the output and of the truth, where that is flat.
+    pub(super) const fn grain(&self) -> (Grain, Grain) {
+        (self.grain, self.grain_truth)
     }
 
     /// The share of blocks that were still.
