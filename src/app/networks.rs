@@ -59,11 +59,9 @@ impl Networks {
 
     /// Its place, blended or not.
     pub(crate) fn position(&self, model: &Arc<Model>) -> Option<usize> {
-        let same = |i: &usize| {
-            let faithful = self.twins[*i].as_ref().map(|twin| &twin.faithful);
-            Arc::ptr_eq(&self.models[*i], model) || faithful.is_some_and(|m| Arc::ptr_eq(m, model))
-        };
-        (0..self.models.len()).find(same).or_else(|| self.models.iter().position(|m| **m == **model))
+        let is = |m: &Arc<Model>| Arc::ptr_eq(m, model) || **m == **model;
+        let faithful = |i: usize| self.twins[i].as_ref().map(|twin| &twin.faithful);
+        (0..self.models.len()).find(|i| is(&self.models[*i]) || faithful(*i).is_some_and(is))
     }
 
     /// The name of one as it is without being blended.
@@ -142,6 +140,13 @@ mod tests {
         assert_eq!(networks.models().len(), Model::shipped().count());
         assert_eq!(networks.position(&asked), Some(0));
         assert!(networks.named(first).is_some_and(|m| **m == *asked) && networks.named("gone").is_none());
+        // As `call --model medium --vivid 0.6` asks, whose model is not the one that lies in the list.
+        for (i, name) in Model::shipped().enumerate() {
+            let asked = Arc::new(Model::find(name).unwrap());
+            let mut networks = Networks::new(&asked, None);
+            networks.blend(0.6);
+            assert_eq!(networks.position(&asked), Some(i), "{name}, blended");
+        }
         let own = Arc::new(Model::untrained(4, 1, 1).unwrap());
         let networks = Networks::new(&own, Some(Model::untrained(4, 2, 1).unwrap()));
         assert!(!networks.choices()[0].vivid);

@@ -1,4 +1,4 @@
-//! The kernels of [`conv`](super::conv) as an operation that burn can differentiate.
+//! The kernels of [`super::conv`] as an operation that burn can differentiate.
 
 use burn::{
     backend::{
