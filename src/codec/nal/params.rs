@@ -54,7 +54,7 @@ pub enum SpsError {
         /// Coded luma rows.
         height: u64,
     },
-    /// Not progressive 8-bit 4:2:0.
+    /// Not progressive 8-bit 4:2:0 of the baseline, main or high profile.
     #[error("its pictures are {what}: only progressive 8-bit 4:2:0 is decoded")]
     Format {
         /// What they are, in words.
@@ -76,6 +76,8 @@ struct RawSps {
     sps: Sps,
     chroma_format: u32,
     depths: [u32; 2],
+    /// `qpprime_y_zero_transform_bypass_flag`.
+    lossless: bool,
     coded: [u64; 2],
     crop: [u64; 4],
 }
@@ -84,14 +86,14 @@ impl RawSps {
     fn read(b: &mut Bits<'_>) -> Option<Self> {
         let (profile, constraints, level) = (b.u(8)? as u8, b.u(8)? as u8, b.u(8)? as u8);
         let id = u8::try_from(b.ue()?).ok().filter(|&id| id < 32)?;
-        let (mut chroma_format, mut depths, mut separate_planes) = (1, [8, 8], false);
+        let (mut chroma_format, mut depths, mut lossless, mut separate_planes) = (1, [8, 8], false, false);
         if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
             chroma_format = b.ue().filter(|&f| f < 4)?;
             if chroma_format == 3 {
                 separate_planes = b.flag()?;
             }
             depths = [b.ue()?.checked_add(8)?, b.ue()?.checked_add(8)?];
-            let _lossless = b.flag()?;
+            lossless = b.flag()?;
             if b.flag()? {
                 for i in 0..if chroma_format == 3 { 12 } else { 8 } {
                     if b.flag()? {
@@ -152,7 +154,7 @@ impl RawSps {
             frame_num_bits,
             order,
         };
-        Some(Self { sps, chroma_format, depths, coded, crop })
+        Some(Self { sps, chroma_format, depths, lossless, coded, crop })
     }
 
     fn check(self) -> Result<Sps, SpsError> {
@@ -160,6 +162,9 @@ impl RawSps {
         if self.chroma_format != 1 || self.depths != [8, 8] {
             let format = ["monochrome", "4:2:0", "4:2:2", "4:4:4"][self.chroma_format as usize];
             return Err(SpsError::Format { what: format!("{}-bit {format}", self.depths[0].max(self.depths[1])) });
+        }
+        if self.lossless {
+            return Err(SpsError::Format { what: "coded without loss".to_owned() });
         }
         if !self.sps.frames_only {
             return Err(SpsError::Format { what: "interlaced".to_owned() });
@@ -334,6 +339,16 @@ mod tests {
         let nal = nal.ue(29).ue(22).u(1, 1).u(3, 0).nal(0x67);
         let error = Sps::parse(&nal).unwrap_err();
         assert_eq!(error.to_string(), "its pictures are 10-bit 4:2:2: only progressive 8-bit 4:2:0 is decoded");
+    }
+
+    #[test]
+    fn pictures_without_loss_are_refused() {
+        // As `ffmpeg -c:v libx264 -qp 0` makes them: 8-bit 4:2:0, but of the profile High 4:4:4 Predictive.
+        let of = |lossless| Writer::default().u(8, 244).u(8, 0).u(8, 30).ue(0).ue(1).ue(0).ue(0).u(1, lossless).u(1, 0);
+        let nal = |lossless| of(lossless).ue(0).ue(0).ue(2).ue(1).u(1, 0).ue(29).ue(22).u(1, 1).u(3, 0).nal(0x67);
+        let error = Sps::parse(&nal(1)).unwrap_err();
+        assert!(error.to_string().contains("without loss"), "{error}");
+        assert!(Sps::parse(&nal(0)).is_ok());
     }
 
     #[test]
