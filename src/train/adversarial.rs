@@ -113,7 +113,7 @@ fn one(layers: &[Conv3x3], critic: &Critic, patch: &Patch, side: usize, wanted: 
         let whole = |detail: Vec<f32>, base: &[f32]| detail.iter().zip(base).map(|(d, b)| d + b).collect::<Vec<_>>();
         let at = whole(values(&moved.clone().inner())?, &bicubic(&there, side, side, layers.len()));
         let direction = inside(&way.direction, side, layers.len());
-        let (value, by) = terms::tangent(&whole(detail, &base), &at, &direction);
+        let (value, by) = terms::tangent(&whole(detail, &base), &at, &direction, &way.of_true);
         terms.tangent = value;
         let by: Vec<f32> = by.into_iter().map(|by| weights.tangent * by).collect();
         // The output where the direction begins moves against it.
@@ -204,7 +204,7 @@ mod tests {
             |n: usize, scale: f32| (0..n).map(|_| scale * rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();
         let (input, grain) = (numbers(padded, 0.5), numbers(padded, 0.01));
         let noisy = input.iter().zip(grain).map(|(v, g)| v + g).collect();
-        let moves = vec![Move { direction: numbers(padded, 0.2), of_true: Vec::new() }];
+        let moves = vec![Move { direction: numbers(padded, 0.2), of_true: numbers(4 * SIDE * SIDE, 0.2) }];
         Patch { input, target: numbers(4 * SIDE * SIDE, 0.1), qp: 35.0, noisy, moves }
     }
 

@@ -7,7 +7,7 @@
 //! | `adversarial` | pictures that a critic takes for true ones (hinge) | Lim and Ye, arXiv 1705.02894 |
 //! | `supervised` | the right values: [`Loss`](super::Loss) | |
 //! | `locality` | the right values from an input with noise too | |
-//! | `tangent` | a tangent space of full rank: (‖J·v‖²/‖v‖² − c)² | LGAN, Qi et al., arXiv 1711.06020 |
+//! | `tangent` | a tangent space of full rank: (‖J·v‖²/‖v‖² − c)², c being the truth's | LGAN, Qi et al., arXiv 1711.06020 |
 //! | `feature` | the critic's features of the true picture | Salimans et al., arXiv 1606.03498 |
 //! | `flat` | nothing where the true picture has next to nothing: skin, walls | |
 //!
@@ -64,8 +64,8 @@ impl Terms {
 pub(super) const NOISE: f32 = 2.0 / 255.0;
 /// The step along a direction by which J·v is measured.
 pub(super) const STEP: f32 = 0.5;
-/// What ‖J·v‖²/‖v‖² is for a change that a larger picture shows in full: 2×2 pixels for each.
-pub(super) const GAIN: f32 = 4.0;
+/// Between these is the constant of `tangent`; a direction may hardly change the true picture, or nothing else.
+const CONSTANT: std::ops::RangeInclusive<f32> = 0.5..=16.0;
 /// Directions that change a pixel by less than this are flat pictures, and say nothing.
 const LEAST_CHANGE: f32 = 0.5 / 255.0;
 
@@ -112,10 +112,15 @@ pub(super) fn feature(made: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
 
 /// (‖J·v‖²/‖v‖² − c)² with J·v = (moved − output) / [`STEP`], and the slope by `moved`; that by `output` is its
 /// negative. Nothing for a flat direction.
-pub(super) fn tangent(output: &[f32], moved: &[f32], direction: &[f32]) -> (f32, Vec<f32>) {
+///
+/// c is what the true picture does when the small one changes along v: ‖of_true‖²/‖v‖², within [`CONSTANT`]. A picture
+/// that is merely scaled changes by 4, 2×2 pixels for each; one that is sharp by more, and asking it for 4 blurs it.
+pub(super) fn tangent(output: &[f32], moved: &[f32], direction: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
     let Some(gain) = gain(output, moved, direction) else { return (0.0, vec![0.0; moved.len()]) };
-    let by = 4.0 * (gain - GAIN) / (STEP * STEP * square(direction));
-    ((gain - GAIN).powi(2), moved.iter().zip(output).map(|(moved, output)| by * (moved - output)).collect())
+    let length = square(direction);
+    let c = (square(of_true) / length).clamp(*CONSTANT.start(), *CONSTANT.end());
+    let by = 4.0 * (gain - c) / (STEP * STEP * length);
+    ((gain - c).powi(2), moved.iter().zip(output).map(|(moved, output)| by * (moved - output)).collect())
 }
 
 /// ‖J·v‖²/‖v‖²; [`None`] for a flat direction.
@@ -185,13 +190,16 @@ mod tests {
 
     #[test]
     fn tangent_by_hand() {
-        // ‖v‖² = 1; the output moves by 0.5·(2, 1): ‖J·v‖² = 5, so (5 − 4)² = 1. Its slope by the first moved
-        // value: 2·(5 − 4) · 2·1.0 / (0.5²·1) = 16.
-        let (value, slopes) = tangent(&[1.0, 1.0], &[2.0, 1.5], &[0.6, 0.8]);
+        // ‖v‖² = 1; the output moves by 0.5·(2, 1): ‖J·v‖² = 5. The true picture changes by (2, 0): c = 4, and
+        // (5 − 4)² = 1. The slope by the first moved value: 2·(5 − 4) · 2·1.0 / (0.5²·1) = 16.
+        let way = [0.6, 0.8];
+        let (value, slopes) = tangent(&[1.0, 1.0], &[2.0, 1.5], &way, &[2.0, 0.0]);
         assert!((value - 1.0).abs() < 1e-5 && (slopes[0] - 16.0).abs() < 1e-3 && (slopes[1] - 8.0).abs() < 1e-3);
-        // Where the picture is shown in full nothing pulls, and a flat direction says nothing.
-        assert!(tangent(&[0.0, 0.0], &[0.5, 0.5 * 3.0_f32.sqrt()], &[0.6, 0.8]).0 < 1e-9);
-        assert_eq!(tangent(&[0.0], &[1.0], &[0.001]), (0.0, vec![0.0]));
+        // Where it changes as the true one does nothing pulls, and a flat direction says nothing.
+        assert!(tangent(&[0.0, 0.0], &[0.5, 1.0], &way, &[1.0, 2.0]).0 < 1e-9);
+        assert_eq!(tangent(&[0.0], &[1.0], &[0.001], &[1.0]), (0.0, vec![0.0]));
+        // A true picture that changes by a hundred times as much is not believed: c = 16.
+        assert!((tangent(&[1.0, 1.0], &[2.0, 1.5], &way, &[10.0, 0.0]).0 - 121.0).abs() < 1e-3);
     }
 
     #[test]
@@ -233,7 +241,7 @@ mod tests {
         };
         check(&|a| adversarial(a));
         check(&|a| feature(a, &b));
-        check(&|a| tangent(&b, a, &direction));
+        check(&|a| tangent(&b, a, &direction, &b));
         check(&|a| flat(a, &[0.5, 0.51, 0.5, 0.505], 1));
         check(&|a| {
             let (value, [slopes, _]) = critic(a, &b);
