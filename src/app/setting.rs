@@ -146,8 +146,11 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
     let whole = model_width(controls);
     cell(ui, whole, |ui| {
         let label = text_in(ui, vec2(46.0, ROW), "Model");
-        // How vivid it is the slider says.
-        let name = view.models.get(controls.model).map_or("", |m| m.name.split('@').next().unwrap_or(&m.name));
+        // How vivid it is the slider says; the name of one without that may have an @ of its own.
+        let name = view.models.get(controls.model).map_or("", |m| match m.name.rsplit_once('@') {
+            Some((name, _)) if m.vivid => name,
+            _ => &m.name,
+        });
         let runs = if view.off { "off" } else { name };
         let text = if controls.auto { format!("auto · {runs}") } else { name.to_owned() };
         let response = egui::ComboBox::from_id_salt("model")
