@@ -63,7 +63,7 @@ pub use self::{
 use crate::{
     devices::{self, Camera},
     model::Model,
-    pipeline::{Auto, Link, Plan, SessionError},
+    pipeline::{Auto, CallSettings, SessionError, Signaling},
     report::{self, ReportError},
     source::SourceSpec,
     upscale::GpuContext,
@@ -73,7 +73,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Start {
     /// What is sent and how what arrives is shown.
-    pub plan: Plan,
+    pub plan: CallSettings,
     /// The plan's network is meant, whatever was chosen last time.
     pub chosen: bool,
     /// The plan's engine is meant, likewise.
@@ -85,7 +85,7 @@ pub struct Start {
     /// How far networks that have vivid weights go to them, 0 to 1; without it as far as last time.
     pub vivid: Option<f32>,
     /// Begin this call at once; without it there is a start page.
-    pub link: Option<Link>,
+    pub link: Option<Signaling>,
     /// Close after this many seconds.
     pub seconds: Option<f64>,
     /// Write the last call's numbers here.
@@ -134,7 +134,7 @@ enum Page {
 
 /// What the window shows.
 pub struct App {
-    plan: Plan,
+    plan: CallSettings,
     networks: Networks,
     /// What the last call began with; only what differs from it is remembered.
     began: Option<Began>,
@@ -149,7 +149,7 @@ pub struct App {
     /// A call that the command line asked for must not fail in silence.
     asked_for: bool,
     /// A call to be made once the last one has ended entirely.
-    again: Option<Link>,
+    again: Option<Signaling>,
     pictures: PathBuf,
     fault: Arc<Mutex<Option<AppError>>>,
     preview: Option<Preview>,
@@ -217,13 +217,13 @@ impl App {
         app
     }
 
-    fn begin(&mut self, ctx: &egui::Context, link: Link) {
+    fn begin(&mut self, ctx: &egui::Context, link: Signaling) {
         let repaint = ctx.clone();
         let wake = Arc::new(move || repaint.request_repaint());
-        if let Link::Join { url } = &link {
+        if let Signaling::Join { url } = &link {
             Settings::remember(&mut self.settings.links, url);
         }
-        if let Link::Host { listen } = &link {
+        if let Signaling::Host { listen } = &link {
             self.settings.listen = Some(listen.to_string());
         }
         if let SourceSpec::Clip(path) = &self.plan.source {
@@ -439,7 +439,7 @@ impl Drop for App {
 }
 
 /// How the picture will be sent, in a line.
-fn summary(plan: &Plan) -> String {
+fn summary(plan: &CallSettings) -> String {
     format!(
         "Sent within {} at up to {} frames and {} a second.",
         plan.size,

@@ -3,7 +3,7 @@
 //! ```text
 //! AccessUnit ─▶ UnitSender ─▶ packetize ─▶ RTP ══ UDP ══ RTP ─▶ depacketize ─▶ PeerEvent::Unit
 //!                    ▲                      │ NACK, RTX, PLI, TWCC │        │
-//!        TargetBitrate, KeyframeWanted ◀─ rate ◀───── tap ─────▶ recover ◀──┘ Gap
+//!        TargetBitrate, KeyframeWanted ◀─ rate ◀───── stats_interceptor ─▶ recover ◀──┘ Gap
 //! ```
 //!
 //! [`Peer`] is one end: it makes and takes session descriptions, sends [`AccessUnit`]s and turns packets
@@ -14,12 +14,12 @@
 //! This is the only module that names types of `webrtc` and `rtc`.
 
 mod assembly;
-mod control;
+mod monitor;
 pub mod depacketize;
 mod description;
 mod engine;
 pub mod netem;
-mod outbox;
+mod mailbox;
 pub mod packetize;
 mod peer;
 pub mod rate;
@@ -27,7 +27,7 @@ mod receive;
 pub mod recover;
 mod send;
 pub mod signal;
-mod tap;
+mod stats_interceptor;
 mod unwrap;
 
 use std::net::{Ipv4Addr, SocketAddr};

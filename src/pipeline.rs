@@ -15,9 +15,9 @@ mod notices;
 mod receiver;
 mod recorder;
 mod sender;
-mod shot;
+mod display_frame;
 mod slot;
-mod viewing;
+mod side_renderer;
 
 use std::{
     net::SocketAddr,
@@ -26,13 +26,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use display_frame::{DisplayFrame, Side};
 pub use governed::Auto;
 #[cfg(feature = "app")]
 pub(crate) use recorder::Recorder;
-pub use shot::{Shot, Side};
 pub use slot::{Slot, Taken};
 
-use self::{link::Line, notices::Notices, receiver::Engine, viewing::Viewing};
+use self::{link::Line, notices::Notices, receiver::Engine, side_renderer::ViewRequest};
 use crate::{
     call::{
         CallError, Impairment,
@@ -51,7 +51,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// What is sent and how what arrives is shown.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct CallSettings {
     /// Where the pictures come from.
     pub source: SourceSpec,
     /// What is sent fits into this.
@@ -72,7 +72,7 @@ pub struct Plan {
 
 /// How the two sides find each other.
 #[derive(Debug, Clone)]
-pub enum Link {
+pub enum Signaling {
     /// Both sides in this process, over UDP on 127.0.0.1.
     Loopback,
     /// Wait for the other side at an HTTP endpoint.
@@ -107,7 +107,7 @@ pub enum Cause {
 
 /// Where a call stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum CallState {
     /// Being set up.
     Starting,
     /// A host waits for somebody to use this link.
@@ -188,13 +188,13 @@ impl SessionError {
 
 /// What the parts of a session share.
 struct Shared {
-    plan: Mutex<Plan>,
+    plan: Mutex<CallSettings>,
     gpu: Option<GpuContext>,
     stats: Stats,
     notices: Notices,
-    shots: Slot<Arc<Shot>>,
-    viewing: Arc<Viewing>,
-    state: Mutex<State>,
+    frames: Slot<Arc<DisplayFrame>>,
+    view_request: Arc<ViewRequest>,
+    state: Mutex<CallState>,
     changed: Condvar,
     line: Mutex<Option<Line>>,
     wake: Wake,
@@ -205,7 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn set_state(&self, state: State) {
+    fn set_state(&self, state: CallState) {
         tracing::info!("{state:?}");
         *lock(&self.state) = state;
         self.changed.notify_all();
@@ -213,10 +213,10 @@ impl Shared {
     }
 
     fn ended(&self, error: &SessionError) {
-        self.set_state(State::Ended { why: error.to_string(), cause: error.cause() });
+        self.set_state(CallState::Ended { why: error.to_string(), cause: error.cause() });
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> CallSettings {
         lock(&self.plan).clone()
     }
 
@@ -233,10 +233,10 @@ impl Shared {
 
 /// What to ask the source for. The scene is drawn as it is for a call with oneself, whose truth is known: at the
 /// size that the pictures are upscaled to.
-fn wish(plan: &Plan, link: &Link) -> source::Wish {
+fn wish(plan: &CallSettings, link: &Signaling) -> source::Wish {
     let twice = plan.size.times(model::SCALE).ok().filter(|s| s.width() <= 2560 && s.height() <= 1600);
     let size = match (link, &plan.source) {
-        (Link::Loopback, SourceSpec::Scene) => twice.unwrap_or(plan.size),
+        (Signaling::Loopback, SourceSpec::Scene) => twice.unwrap_or(plan.size),
         _ => plan.size,
     };
     source::Wish { size, fps: plan.fps }
@@ -252,16 +252,21 @@ impl Session {
     /// Opens the source and begins to connect; it does not wait for the network.
     ///
     /// `gpu` is the device that upscales where the engine is the GPU: the window's own, or a headless one.
-    pub fn start(plan: Plan, link: Link, gpu: Option<GpuContext>, wake: Wake) -> Result<Self, SessionError> {
+    pub fn start(
+        plan: CallSettings,
+        link: Signaling,
+        gpu: Option<GpuContext>,
+        wake: Wake,
+    ) -> Result<Self, SessionError> {
         let source = source::open(&plan.source, wish(&plan, &link))?;
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
             gpu,
             stats: Stats::default(),
             notices: Notices::default(),
-            shots: Slot::default(),
-            viewing: Arc::default(),
-            state: Mutex::new(State::Starting),
+            frames: Slot::default(),
+            view_request: Arc::default(),
+            state: Mutex::new(CallState::Starting),
             changed: Condvar::new(),
             line: Mutex::new(None),
             wake,
@@ -271,7 +276,7 @@ impl Session {
     }
 
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> CallState {
         lock(&self.shared.state).clone()
     }
 
@@ -288,13 +293,13 @@ impl Session {
     }
 
     /// The newest frame that nobody has taken.
-    pub fn take_shot(&self) -> Option<Arc<Shot>> {
-        self.shared.shots.try_take()
+    pub fn take_frame(&self) -> Option<Arc<DisplayFrame>> {
+        self.shared.frames.try_take()
     }
 
     /// Waits for the next two pictures.
     pub fn wait_pair(&self, timeout: Duration) -> Taken<Arc<Pair>> {
-        match self.shared.shots.take(timeout) {
+        match self.shared.frames.take(timeout) {
             Taken::Value(shot) => Taken::Value(Arc::clone(&shot.pair)),
             Taken::Timeout => Taken::Timeout,
             Taken::Closed => Taken::Closed,
@@ -303,22 +308,22 @@ impl Session {
 
     /// Says which sides of each frame are looked at, besides bicubic and the call's network.
     pub fn look(&self, sides: &[Side]) {
-        self.shared.viewing.look(sides);
+        self.shared.view_request.look(sides);
     }
 
     /// Says whether the source's own pictures are of interest; a loopback call then keeps them for a while.
     pub fn want_truth(&self, wanted: bool) {
-        self.shared.viewing.truths.want(wanted);
+        self.shared.view_request.ground_truth.want(wanted);
     }
 
     /// Holds the frame with this stamp (one of the last) while the call goes on, or shows the newest again.
     pub fn freeze(&self, id: Option<u64>) {
-        self.shared.viewing.freeze(id);
+        self.shared.view_request.freeze(id);
     }
 
     /// Goes so many frames on, or back, from the one that is held.
     pub fn step(&self, by: i32) {
-        self.shared.viewing.step(by);
+        self.shared.view_request.step(by);
     }
 
     /// Counts a pair as shown now; call it once for each that reached the screen.
@@ -346,12 +351,12 @@ impl Session {
 
     /// Records what arrives into an MP4 from the next keyframe on, which is asked for.
     pub fn record(&self, path: PathBuf) {
-        self.shared.viewing.recorder.start(path);
+        self.shared.view_request.recorder.start(path);
     }
 
     /// Ends the recording; none if nothing has been recorded.
     pub fn stop_recording(&self) -> Result<Option<Recorded>, RecordError> {
-        self.shared.viewing.recorder.stop()
+        self.shared.view_request.recorder.stop()
     }
 
     /// Sends pictures that fit into another size from the next frame on, as far as the source has so many pixels.

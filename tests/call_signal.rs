@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use call_support::{PATIENCE, unit, wait_for, wait_unit};
-use clearcall::call::signal::{Callee, Host, Kind, SignalError, from_line, join, to_line};
+use clearcall::call::signal::{CallHandler, Host, SdpType, SignalError, from_line, join, to_line};
 use clearcall::call::{CallError, Media, Peer, PeerConfig, PeerEvent, media_addresses};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ struct Desk {
 }
 
 #[async_trait::async_trait]
-impl Callee for Desk {
+impl CallHandler for Desk {
     async fn answer(&self, offer: String) -> Result<String, CallError> {
         let peer = Peer::new(PeerConfig::default(), &Handle::current(), self.events.clone()).await?;
         let answer = peer.answer(&offer).await?;
@@ -48,7 +48,7 @@ async fn called() -> Called {
     let (events, received) = mpsc::channel(256);
     let (hang_up, hung_up) = mpsc::channel(4);
     let desk = Arc::new(Desk { events, peer: Mutex::default(), hung_up: hang_up });
-    let host = Host::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&desk) as Arc<dyn Callee>).await.unwrap();
+    let host = Host::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&desk) as Arc<dyn CallHandler>).await.unwrap();
     Called { host, desk, events: received, hung_up }
 }
 
@@ -96,12 +96,12 @@ async fn a_call_by_link_works_both_ways_and_ends_by_hanging_up() {
 async fn a_call_by_copy_and_paste_works() {
     let (a, mut a_events) = caller().await;
     let (b, _b_events) = caller().await;
-    let offer = to_line(Kind::Offer, &a.offer().await.unwrap()).unwrap();
-    let answer = b.answer(&from_line(Kind::Offer, &offer).unwrap()).await.unwrap();
-    let answer = to_line(Kind::Answer, &answer).unwrap();
+    let offer = to_line(SdpType::Offer, &a.offer().await.unwrap()).unwrap();
+    let answer = b.answer(&from_line(SdpType::Offer, &offer).unwrap()).await.unwrap();
+    let answer = to_line(SdpType::Answer, &answer).unwrap();
     println!("lines of {} and {} characters", offer.len(), answer.len());
-    assert!(from_line(Kind::Answer, &offer).unwrap_err().to_string().contains("this is an offer"));
-    a.accept_answer(&from_line(Kind::Answer, &answer).unwrap()).await.unwrap();
+    assert!(from_line(SdpType::Answer, &offer).unwrap_err().to_string().contains("this is an offer"));
+    a.accept_answer(&from_line(SdpType::Answer, &answer).unwrap()).await.unwrap();
     wait_for(&mut a_events, "connection", |e| matches!(e, PeerEvent::Connected { .. }).then_some(())).await;
 }
 
@@ -153,7 +153,7 @@ async fn garbage_is_refused_and_the_next_call_is_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_in_use_is_named() {
     let called = called().await;
-    let error = Host::start(called.host.address(), Arc::clone(&called.desk) as Arc<dyn Callee>).await.unwrap_err();
+    let error = Host::start(called.host.address(), Arc::clone(&called.desk) as Arc<dyn CallHandler>).await.unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains(&called.host.address().to_string()) && text.contains("in use") && text.contains("--listen"),

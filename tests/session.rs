@@ -8,7 +8,7 @@ use std::{
 use clearcall::{
     call::Impairment,
     model::Model,
-    pipeline::{Auto, Cause, Link, Plan, Session, State, Taken},
+    pipeline::{Auto, CallSettings, CallState, Cause, Session, Signaling, Taken},
     source::SourceSpec,
     stats::Snapshot,
     upscale::{EngineChoice, EngineKind, Pair},
@@ -17,8 +17,8 @@ use clearcall::{
 /// Far longer than anything here takes; only a hanging call reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn plan() -> Plan {
-    Plan {
+fn plan() -> CallSettings {
+    CallSettings {
         source: SourceSpec::Scene,
         size: "240x180".parse().unwrap(),
         fps: 30.0,
@@ -30,7 +30,7 @@ fn plan() -> Plan {
     }
 }
 
-fn start(plan: Plan, link: Link) -> Session {
+fn start(plan: CallSettings, link: Signaling) -> Session {
     Session::start(plan, link, None, Arc::new(|| {})).unwrap()
 }
 
@@ -45,8 +45,8 @@ fn connected(session: &Session) {
     until("a connection", || {
         session.wait_change(Duration::from_millis(50));
         let state = session.state();
-        assert!(!matches!(state, State::Ended { .. }), "{state:?}");
-        matches!(state, State::Connected { .. })
+        assert!(!matches!(state, CallState::Ended { .. }), "{state:?}");
+        matches!(state, CallState::Connected { .. })
     });
 }
 
@@ -79,7 +79,7 @@ fn watch_until(session: &Session, what: &str, done: impl Fn(&Snapshot) -> bool) 
 
 #[test]
 fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
-    let session = start(plan(), Link::Loopback);
+    let session = start(plan(), Signaling::Loopback);
     connected(&session);
     let pair = watch(&session, 20);
     assert_eq!(pair.size.to_string(), "480x360");
@@ -96,7 +96,7 @@ fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
 
 #[test]
 fn a_call_that_loses_packets_gets_its_picture_back() {
-    let session = start(plan(), Link::Loopback);
+    let session = start(plan(), Signaling::Loopback);
     connected(&session);
     watch(&session, 10);
     session.impairment().set_loss(0.3);
@@ -112,7 +112,7 @@ fn a_call_that_loses_packets_gets_its_picture_back() {
 
 #[test]
 fn model_and_bitrate_change_while_the_call_runs() {
-    let session = start(plan(), Link::Loopback);
+    let session = start(plan(), Signaling::Loopback);
     connected(&session);
     watch(&session, 5);
     session.set_model(Arc::new(Model::untrained(4, 1, 8).unwrap()));
@@ -131,13 +131,13 @@ fn the_program_chooses_the_model_until_one_is_named() {
     let model = |depth| Arc::new(Model::untrained(2, depth, 7).unwrap());
     let models = vec![model(0), model(2)];
     let auto = Auto { models: models.clone(), ..Auto::default() };
-    let session = start(Plan { size: "80x60".parse().unwrap(), ..plan() }, Link::Loopback);
+    let session = start(CallSettings { size: "80x60".parse().unwrap(), ..plan() }, Signaling::Loopback);
     connected(&session);
     session.set_auto(auto.clone());
     let ran = |what: &str, wanted: &Arc<Model>| {
         until(what, || {
             session.wait_change(Duration::from_millis(2));
-            session.take_shot().is_some_and(|shot| Arc::ptr_eq(&shot.model, wanted) && !shot.off)
+            session.take_frame().is_some_and(|shot| Arc::ptr_eq(&shot.model, wanted) && !shot.off)
         });
     };
     ran("the smallest", &models[0]);
@@ -146,7 +146,7 @@ fn the_program_chooses_the_model_until_one_is_named() {
     session.set_auto(Auto { cpu_share: Some(1e-9), ..auto });
     until("bicubic alone", || {
         session.wait_change(Duration::from_millis(2));
-        session.take_shot().is_some_and(|shot| shot.off)
+        session.take_frame().is_some_and(|shot| shot.off)
     });
     assert_eq!(
         (session.stats().model.as_str(), session.stats().model_reason.as_str()),
@@ -159,45 +159,45 @@ fn the_program_chooses_the_model_until_one_is_named() {
 
 #[test]
 fn host_and_join_see_each_other_and_part() {
-    let host = start(plan(), Link::Host { listen: "127.0.0.1:0".parse().unwrap() });
-    let State::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
-    let guest = start(plan(), Link::Join { url: link.clone() });
+    let host = start(plan(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    let guest = start(plan(), Signaling::Join { url: link.clone() });
     connected(&guest);
     connected(&host);
     watch(&guest, 10);
     watch(&host, 10);
 
-    let third = start(plan(), Link::Join { url: link.clone() });
+    let third = start(plan(), Signaling::Join { url: link.clone() });
     until("the refusal", || {
         third.wait_change(Duration::from_millis(50));
-        matches!(third.state(), State::Ended { cause: Cause::Failure, .. })
+        matches!(third.state(), CallState::Ended { cause: Cause::Failure, .. })
     });
     drop(guest);
     until("the host to wait again", || {
         host.wait_change(Duration::from_millis(50));
-        host.state() == State::Waiting { link: link.clone() }
+        host.state() == CallState::Waiting { link: link.clone() }
     });
-    let again = start(plan(), Link::Join { url: link });
+    let again = start(plan(), Signaling::Join { url: link });
     connected(&again);
     watch(&again, 5);
 }
 
 #[test]
 fn two_pasted_lines_make_a_call() {
-    let first = start(plan(), Link::Offer);
+    let first = start(plan(), Signaling::Offer);
     let mut offer = String::new();
     until("the offer", || {
         first.wait_change(Duration::from_millis(50));
-        if let State::Offered { line } = first.state() {
+        if let CallState::Offered { line } = first.state() {
             offer = line;
         }
         !offer.is_empty()
     });
-    let second = start(plan(), Link::Answer { offer: offer.clone() });
+    let second = start(plan(), Signaling::Answer { offer: offer.clone() });
     let mut answer = String::new();
     until("the answer", || {
         second.wait_change(Duration::from_millis(50));
-        if let State::Answered { line } = second.state() {
+        if let CallState::Answered { line } = second.state() {
             answer = line;
         }
         !answer.is_empty()
@@ -215,21 +215,21 @@ fn two_pasted_lines_make_a_call() {
 fn what_the_user_got_wrong_is_told_apart() {
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = busy.local_addr().unwrap();
-    let error = Session::start(plan(), Link::Host { listen }, None, Arc::new(|| {})).err().unwrap();
+    let error = Session::start(plan(), Signaling::Host { listen }, None, Arc::new(|| {})).err().unwrap();
     assert!(error.is_input() && error.to_string().contains(&listen.to_string()), "{error}");
 
-    let missing = Plan { source: SourceSpec::Clip("no/such/clip.mp4".into()), ..plan() };
-    let error = Session::start(missing, Link::Loopback, None, Arc::new(|| {})).err().unwrap();
+    let missing = CallSettings { source: SourceSpec::Clip("no/such/clip.mp4".into()), ..plan() };
+    let error = Session::start(missing, Signaling::Loopback, None, Arc::new(|| {})).err().unwrap();
     assert!(error.is_input() && error.to_string().contains("clip.mp4"), "{error}");
 
-    let host = start(plan(), Link::Host { listen: "127.0.0.1:0".parse().unwrap() });
-    let State::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    let host = start(plan(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
     let (start_of_link, _) = link.split_once("token=").unwrap();
-    let stranger = start(plan(), Link::Join { url: format!("{start_of_link}token=wrong") });
+    let stranger = start(plan(), Signaling::Join { url: format!("{start_of_link}token=wrong") });
     until("the refusal", || {
         stranger.wait_change(Duration::from_millis(50));
-        matches!(stranger.state(), State::Ended { cause: Cause::Input, .. })
+        matches!(stranger.state(), CallState::Ended { cause: Cause::Input, .. })
     });
-    let State::Ended { why, .. } = stranger.state() else { unreachable!() };
+    let CallState::Ended { why, .. } = stranger.state() else { unreachable!() };
     assert!(why.contains("token"), "{why}");
 }

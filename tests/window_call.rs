@@ -10,7 +10,7 @@ use clearcall::{
     app::{App, Start},
     frame::Size,
     model::Model,
-    pipeline::{Link, Plan},
+    pipeline::{CallSettings, Signaling},
     upscale::EngineChoice,
 };
 use egui::{Key, Modifiers};
@@ -53,8 +53,11 @@ fn a_loopback_call_from_the_start_page_and_back() {
 fn a_call_from_the_command_line_leaves_its_report_and_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let (report, snapshot) = (folder.path().join("r.json"), folder.path().join("p.png"));
-    let wanted =
-        Start { report: Some(report.clone()), snapshot: Some(snapshot.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let wanted = Start {
+        report: Some(report.clone()),
+        snapshot: Some(snapshot.clone()),
+        ..start(plan(), Some(Signaling::Loopback))
+    };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     harness.state_mut().finish();
@@ -82,7 +85,7 @@ fn press(
 #[test]
 fn freezing_keeping_recording_and_a_bad_network() {
     let folder = tempfile::tempdir().unwrap();
-    let wanted = Start { pictures: Some(folder.path().to_owned()), ..start(plan(), Some(Link::Loopback)) };
+    let wanted = Start { pictures: Some(folder.path().to_owned()), ..start(plan(), Some(Signaling::Loopback)) };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     let files = |ending: &str| {
@@ -133,7 +136,7 @@ fn freezing_keeping_recording_and_a_bad_network() {
 
 #[test]
 fn the_truth_of_a_loopback_call_is_scored_and_shown() {
-    let mut harness = open(start(plan(), Some(Link::Loopback)));
+    let mut harness = open(start(plan(), Some(Signaling::Loopback)));
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     until("scores beside the names", || shows(&mut harness, " dB · "));
     harness.key_press(Key::Num5);
@@ -154,7 +157,7 @@ fn the_truth_of_a_loopback_call_is_scored_and_shown() {
 fn settings_are_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let begin = || Start { settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let begin = || Start { settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     harness.key_press(Key::Num2);
@@ -174,7 +177,7 @@ fn settings_are_remembered() {
 fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let begin = || Start { chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let begin = || Start { chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
     let Some(last) = Model::shipped().last() else { return };
     let mut harness = open(begin());
     until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "CNN off: "));
@@ -209,7 +212,8 @@ fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered(
 fn another_engine_takes_over_in_the_running_call_and_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let begin = || Start { engine_chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Link::Loopback)) };
+    let begin =
+        || Start { engine_chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     for (choice, runs) in [("GPU · ", " on GPU: "), ("CPU in bytes", " on CPU in bytes: as asked")] {
@@ -247,7 +251,8 @@ fn what_is_sent_is_remembered_unless_the_command_line_says_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
     let settings = Some(path.clone());
-    let begin = || Start { sending_chosen: false, settings: settings.clone(), ..start(plan(), Some(Link::Loopback)) };
+    let begin =
+        || Start { sending_chosen: false, settings: settings.clone(), ..start(plan(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
     until("the plan's size", || shows(&mut harness, "size: 160x120"));
     harness.get_by_label("Size").click();
@@ -279,9 +284,9 @@ fn kept(folder: &std::path::Path, ending: &str) -> Option<image::RgbImage> {
 fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
     let folder = tempfile::tempdir().unwrap();
     let model = |seed| Model::untrained(4, 1, seed).unwrap();
-    let of_a_file = Plan { model: std::sync::Arc::new(model(1)), ..plan() };
+    let of_a_file = CallSettings { model: std::sync::Arc::new(model(1)), ..plan() };
     let pictures = Some(folder.path().to_owned());
-    let wanted = Start { weights: Some(model(2)), pictures, ..start(of_a_file, Some(Link::Loopback)) };
+    let wanted = Start { weights: Some(model(2)), pictures, ..start(of_a_file, Some(Signaling::Loopback)) };
     let mut harness = open(wanted.clone());
     until("a pair on the screen", || shows(&mut harness, "Picture: CNN · untrained-4-1 · "));
     let plain = Modifiers::NONE;
@@ -335,7 +340,7 @@ fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
 fn a_call_whose_network_was_lost_is_made_again() {
     let plan = plan();
     let network = Arc::clone(&plan.impairment);
-    let mut harness = open(start(plan, Some(Link::Loopback)));
+    let mut harness = open(start(plan, Some(Signaling::Loopback)));
     until("pictures", || shows(&mut harness, "Picture: bicubic"));
     assert!(!has(&harness, "Call again"));
     network.set_outage(true);
@@ -369,10 +374,10 @@ fn what_goes_wrong_is_said_on_the_start_page() {
 #[test]
 fn pictures_of_the_gpu_engine_are_shown_from_its_textures() {
     let size = Size::new(64, 48).unwrap();
-    let plan = Plan { engine: EngineChoice::Gpu, size, fps: 5.0, ..plan() };
+    let plan = CallSettings { engine: EngineChoice::Gpu, size, fps: 5.0, ..plan() };
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("p.png");
-    let wanted = Start { snapshot: Some(snapshot.clone()), ..start(plan, Some(Link::Loopback)) };
+    let wanted = Start { snapshot: Some(snapshot.clone()), ..start(plan, Some(Signaling::Loopback)) };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     until("the engine", || shows(&mut harness, " · GPU"));

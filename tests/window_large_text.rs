@@ -7,7 +7,7 @@ mod page;
 use clearcall::{
     app::{blind::Blind, call_page::Action, compare::Layout, sheets::Sheet, sides::SideChoice, start_page::StartPage},
     devices::{Camera, Format, Pixels},
-    pipeline::{Cause, State},
+    pipeline::{CallState, Cause},
     source::SourceSpec,
     upscale::Picture,
 };
@@ -111,11 +111,11 @@ fn a_picture_that_is_scrolled_out_of_the_window_is_cut_and_not_squeezed() {
 #[test]
 fn the_other_states_of_a_call() {
     let states = [
-        State::Starting,
-        State::Waiting { link: "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned() },
-        State::Offered { line: format!("clearcall-offer:{}", "0123456789abcdef".repeat(80)) },
-        State::Answered { line: format!("clearcall-answer:{}", "0123456789abcdef".repeat(80)) },
-        State::Ended { why: "The other side hung up.".to_owned(), cause: Cause::Finished },
+        CallState::Starting,
+        CallState::Waiting { link: "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned() },
+        CallState::Offered { line: format!("clearcall-offer:{}", "0123456789abcdef".repeat(80)) },
+        CallState::Answered { line: format!("clearcall-answer:{}", "0123456789abcdef".repeat(80)) },
+        CallState::Ended { why: "The other side hung up.".to_owned(), cause: Cause::Finished },
     ];
     for state in states {
         let what = format!("{state:?}").chars().take(12).collect::<String>();

@@ -13,7 +13,7 @@ use clearcall::{
         sides::SideChoice,
         start_page::{Begin, Card, StartPage},
     },
-    pipeline::{Cause, Link, State},
+    pipeline::{CallState, Cause, Signaling},
     source::SourceSpec,
     upscale::{EngineChoice, Picture},
 };
@@ -73,13 +73,13 @@ fn call_page_light_without_numbers_and_with_a_notice() {
 #[test]
 fn call_page_with_an_offer_line() {
     let line = format!("clearcall-offer:{}", "0123456789abcdef".repeat(80));
-    Page::new(State::Offered { line }).open(Theme::Dark).snapshot("call_offered");
+    Page::new(CallState::Offered { line }).open(Theme::Dark).snapshot("call_offered");
 }
 
 #[test]
 fn call_page_of_a_host() {
     let link = "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned();
-    Page::new(State::Waiting { link }).open(Theme::Dark).snapshot("call_waiting");
+    Page::new(CallState::Waiting { link }).open(Theme::Dark).snapshot("call_waiting");
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn the_smallest_window_holds_everything() {
 
 #[test]
 fn an_answer_line_is_pasted_and_an_ended_call_says_why() {
-    let mut harness = Page::new(State::Offered { line: "clearcall-offer:abc".to_owned() }).open(Theme::Dark);
+    let mut harness = Page::new(CallState::Offered { line: "clearcall-offer:abc".to_owned() }).open(Theme::Dark);
     let field = harness.get_by_label("Answer line");
     field.focus();
     field.type_text("clearcall-answer:xyz s");
@@ -292,7 +292,7 @@ fn an_answer_line_is_pasted_and_an_ended_call_says_why() {
     assert_eq!(*harness.state().actions.borrow(), [Action::Answer]);
 
     let why = "The other side hung up.".to_owned();
-    let mut harness = Page::new(State::Ended { why, cause: Cause::Finished }).open(Theme::Dark);
+    let mut harness = Page::new(CallState::Ended { why, cause: Cause::Finished }).open(Theme::Dark);
     harness.get_by_label("The other side hung up.");
     harness.get_by_label("Call again").click();
     harness.run();
@@ -307,7 +307,7 @@ fn the_start_page_begins_what_was_chosen() {
     harness.get_by_label("Loopback call").click();
     harness.run();
     let begun = harness.state_mut().begun.take().unwrap();
-    assert!(matches!(begun, Begin { source: SourceSpec::Scene, link: Link::Loopback }), "{begun:?}");
+    assert!(matches!(begun, Begin { source: SourceSpec::Scene, link: Signaling::Loopback }), "{begun:?}");
 
     harness.get_by_label("Join").click();
     harness.run();
@@ -320,7 +320,7 @@ fn the_start_page_begins_what_was_chosen() {
     harness.key_press(egui::Key::Enter);
     harness.run();
     let begun = harness.state_mut().begun.take().unwrap();
-    assert!(matches!(begun.link, Link::Join { ref url } if url.ends_with("token=a")), "{begun:?}");
+    assert!(matches!(begun.link, Signaling::Join { ref url } if url.ends_with("token=a")), "{begun:?}");
 
     harness.get_by_label("Clip").click();
     harness.run();

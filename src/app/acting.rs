@@ -17,13 +17,13 @@ impl Call {
     /// Has a picture made of what is seen.
     fn keep(&self, ui: &Ui, what: Keep, networks: &Networks) -> Result<(), String> {
         let (off, running) = (self.off(), SideChoice::Network(self.controls.model));
-        let shot = self.shot.as_ref().ok_or("There is no picture yet.")?;
+        let display_frame = self.display_frame.as_ref().ok_or("There is no picture yet.")?;
         let sides = match what {
             Keep::Sides => self.controls.compare.sides(self.controls.model),
             _ => self.controls.compare.two(self.controls.model).to_vec(),
         };
         let kept = |side: SideChoice| {
-            let picture = shot.picture(&side.side(networks.models())?)?.clone();
+            let picture = display_frame.picture(&side.side(networks.models())?)?.clone();
             let word = if off && side == running { "cnn-off".to_owned() } else { side.word(networks.choices()) };
             Some(Kept { side, word, picture })
         };
@@ -32,7 +32,7 @@ impl Call {
         if what != Keep::Sides && sides.first().is_some_and(|k| k.side == SideChoice::Low) && sides.len() > 1 {
             sides.rotate_left(1);
         }
-        self.keeping.keep(ui.ctx(), what, shot.pair.stamp.id, sides, self.controls.shown)
+        self.keeping.keep(ui.ctx(), what, display_frame.pair.stamp.id, sides, self.controls.shown)
     }
 
     /// Begins a film of what is compared, or ends it.
@@ -91,7 +91,11 @@ impl Call {
                 Action::Size => session.set_size(self.controls.size),
                 Action::Fps => session.set_fps(self.controls.fps as f32),
                 Action::Freeze => {
-                    let id = self.shot.as_ref().map(|shot| shot.pair.stamp.id).filter(|_| !self.frozen);
+                    let id = self
+                        .display_frame
+                        .as_ref()
+                        .map(|display_frame| display_frame.pair.stamp.id)
+                        .filter(|_| !self.frozen);
                     self.frozen = id.is_some();
                     session.freeze(id);
                 }

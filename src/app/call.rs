@@ -32,7 +32,7 @@ use crate::{
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
-    pipeline::{Auto, Link, Plan, Session, SessionError, Shot, Side, State, Wake},
+    pipeline::{Auto, CallSettings, CallState, DisplayFrame, Session, SessionError, Side, Signaling, Wake},
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
 };
@@ -68,10 +68,10 @@ pub(super) enum Running {
 /// A call and all that the window knows of it.
 pub(crate) struct Call {
     pub(super) running: Running,
-    link: Link,
+    link: Signaling,
     title: &'static str,
     was_connected: bool,
-    pub(super) shot: Option<Arc<Shot>>,
+    pub(super) display_frame: Option<Arc<DisplayFrame>>,
     /// The sides that the pictures were made for.
     seen: Vec<SideChoice>,
     pictures: Option<Pictures>,
@@ -101,8 +101,8 @@ impl Call {
     /// Starts a session on a thread of its own, because opening a camera takes its time.
     /// Pictures that the person keeps go to `folder`; `before` lets the source go first.
     pub(crate) fn begin(
-        plan: Plan,
-        link: Link,
+        plan: CallSettings,
+        link: Signaling,
         gpu: Option<GpuContext>,
         wake: Wake,
         networks: &Networks,
@@ -139,16 +139,16 @@ impl Call {
             answer_error: None,
         };
         let title = match link {
-            Link::Loopback => "Loopback call",
-            Link::Host { .. } => "Hosting",
-            Link::Join { .. } => "Joined call",
-            Link::Offer | Link::Answer { .. } => "Copy-and-paste call",
+            Signaling::Loopback => "Loopback call",
+            Signaling::Host { .. } => "Hosting",
+            Signaling::Join { .. } => "Joined call",
+            Signaling::Offer | Signaling::Answer { .. } => "Copy-and-paste call",
         };
         let impairment = Arc::clone(&plan.impairment);
         let keeping = Keeping::new(folder, Arc::clone(&wake));
         let filming = Filming::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
-        let judge = matches!(link, Link::Loopback).then(|| Judge::start(Arc::clone(&wake)));
+        let judge = matches!(link, Signaling::Loopback).then(|| Judge::start(Arc::clone(&wake)));
         let judge = judge.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
         let (tell, told) = mpsc::sync_channel(1);
         let to = link.clone();
@@ -167,7 +167,7 @@ impl Call {
             link,
             title,
             was_connected: false,
-            shot: None,
+            display_frame: None,
             seen: Vec::new(),
             pictures: None,
             own: None,
@@ -198,11 +198,11 @@ impl Call {
 
     /// The newest pair that was shown.
     pub(crate) fn pair(&self) -> Option<&Pair> {
-        self.shot.as_ref().map(|shot| &*shot.pair)
+        self.display_frame.as_ref().map(|display_frame| &*display_frame.pair)
     }
 
     /// How the two sides found each other.
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Signaling {
         &self.link
     }
 
@@ -233,9 +233,9 @@ impl Call {
     }
 
     /// `plan` with what the person has set during the call.
-    pub(crate) fn plan(&self, plan: &Plan, networks: &Networks) -> Plan {
+    pub(crate) fn plan(&self, plan: &CallSettings, networks: &Networks) -> CallSettings {
         let models = networks.models();
-        Plan {
+        CallSettings {
             auto: self.auto(networks),
             bitrate: self.controls.bitrate,
             size: self.controls.size,
@@ -252,10 +252,10 @@ impl Call {
             return Some(leave);
         }
         let now = Instant::now();
-        let state = self.session().map_or(State::Starting, Session::state);
+        let state = self.session().map_or(CallState::Starting, Session::state);
         match &state {
-            State::Connected { .. } => self.was_connected = true,
-            State::Ended { why, .. } if !self.was_connected => return Some(Leave::NotConnected(why.clone())),
+            CallState::Connected { .. } => self.was_connected = true,
+            CallState::Ended { why, .. } if !self.was_connected => return Some(Leave::NotConnected(why.clone())),
             _ => {}
         }
         let models = networks.models();
@@ -266,7 +266,7 @@ impl Call {
         let notices: Vec<String> = self.notices.iter().map(|(_, text)| text.clone()).collect();
         let view = CallView {
             title: self.title,
-            loopback: matches!(self.link, Link::Loopback),
+            loopback: matches!(self.link, Signaling::Loopback),
             state: &state,
             pictures: self.pictures.as_ref(),
             self_view: self.own,
@@ -277,14 +277,14 @@ impl Call {
             notices: &notices,
             trace: &self.trace,
             age_ms: self.age_ms,
-            again: !matches!(self.link, Link::Offer | Link::Answer { .. }),
-            truth: self.shot.as_ref().is_some_and(|shot| shot.truth.is_some()),
+            again: !matches!(self.link, Signaling::Offer | Signaling::Answer { .. }),
+            truth: self.display_frame.as_ref().is_some_and(|display_frame| display_frame.truth.is_some()),
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
-        if fresh && let (Some(session), Some(shot)) = (self.session(), &self.shot) {
-            session.shown(&shot.pair);
+        if fresh && let (Some(session), Some(display_frame)) = (self.session(), &self.display_frame) {
+            session.shown(&display_frame.pair);
             self.shown.push_back(now);
-            self.age_ms = now.saturating_duration_since(shot.pair.stamp.captured).as_secs_f64() * 1e3;
+            self.age_ms = now.saturating_duration_since(display_frame.pair.stamp.captured).as_secs_f64() * 1e3;
         }
         ui.ctx().request_repaint_after(STATS);
         self.act(ui, actions, networks)
@@ -292,7 +292,7 @@ impl Call {
 
     /// Whether bicubic stands in the network's place, since no network is fast enough.
     pub(super) fn off(&self) -> bool {
-        self.controls.auto && self.shot.as_ref().is_some_and(|shot| shot.off)
+        self.controls.auto && self.display_frame.as_ref().is_some_and(|display_frame| display_frame.off)
     }
 
     /// Looks whether the session has begun.
@@ -320,9 +320,11 @@ impl Call {
     /// Takes the newest frame and the self-view, if they are new; true for a frame that was not shown before.
     fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
         let Running::Open(session) = &self.running else { return false };
-        let taken = session.take_shot();
-        let running = taken.as_ref().filter(|shot| !shot.off);
-        if let Some(i) = running.and_then(|shot| models.iter().position(|m| Arc::ptr_eq(m, &shot.model))) {
+        let taken = session.take_frame();
+        let running = taken.as_ref().filter(|display_frame| !display_frame.off);
+        if let Some(i) =
+            running.and_then(|display_frame| models.iter().position(|m| Arc::ptr_eq(m, &display_frame.model)))
+        {
             self.controls.runs(i);
         }
         let sides = self.controls.sides();
@@ -332,26 +334,26 @@ impl Call {
         // The network that runs is there anyway; the one that ran a moment ago need not run beside it.
         let governed = self.controls.auto.then_some(SideChoice::Network(self.controls.model));
         session.look(&of(&|side| Some(*side) != governed));
-        let fresh = taken.as_ref().is_some_and(|shot| !shot.frozen);
+        let fresh = taken.as_ref().is_some_and(|display_frame| !display_frame.frozen);
         let new = taken.is_some();
         if new || self.seen != sides {
-            self.shot = taken.or(self.shot.take());
-            if let (Some(judge), Some(shot)) = (&self.judge, &self.shot) {
+            self.display_frame = taken.or(self.display_frame.take());
+            if let (Some(judge), Some(display_frame)) = (&self.judge, &self.display_frame) {
                 // What is not seen is not scored.
-                let off = governed.filter(|_| shot.off);
-                judge.offer(shot, of(&|side| Some(*side) != off));
+                let off = governed.filter(|_| display_frame.off);
+                judge.offer(display_frame, of(&|side| Some(*side) != off));
             }
-            self.pictures = self.shot.as_ref().and_then(|shot| {
-                let there = |s: &SideChoice| Some((*s, shot.picture(&s.side(models)?)?));
+            self.pictures = self.display_frame.as_ref().and_then(|display_frame| {
+                let there = |s: &SideChoice| Some((*s, display_frame.picture(&s.side(models)?)?));
                 let there: Vec<_> = sides.iter().filter_map(there).collect();
                 if self.controls.compare.read_out {
                     let far = there.iter().filter(|(_, p)| matches!(p, Picture::Gpu(_)));
                     let far: Vec<_> = far.map(|(side, p)| (*side, (*p).clone())).collect();
                     if !far.is_empty() {
-                        self.keeping.read(shot.pair.stamp.id, far);
+                        self.keeping.read(display_frame.pair.stamp.id, far);
                     }
                 }
-                textures.pictures(&there, shot.pair.size, shot.frozen)
+                textures.pictures(&there, display_frame.pair.size, display_frame.frozen)
             });
             if let Some(pictures) = &mut self.pictures {
                 pictures.add_bytes(self.keeping.bytes());
@@ -377,11 +379,11 @@ impl Call {
 
     /// Adds the frame that has just come to the film.
     fn film(&mut self, models: &[Arc<Model>], at: Instant) {
-        let Some(shot) = &self.shot else { return };
+        let Some(display_frame) = &self.display_frame else { return };
         let (sides, how) = filmed(&self.controls.compare, self.controls.model, self.controls.shown);
-        let picture = |side: &SideChoice| shot.picture(&side.side(models)?).cloned();
+        let picture = |side: &SideChoice| display_frame.picture(&side.side(models)?).cloned();
         let pictures = sides.iter().map(picture).collect();
-        self.filming.add(Still { id: shot.pair.stamp.id, at, size: shot.pair.size, pictures, how });
+        self.filming.add(Still { id: display_frame.pair.stamp.id, at, size: display_frame.pair.size, pictures, how });
     }
 
     fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {

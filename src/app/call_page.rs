@@ -20,7 +20,7 @@ use super::{
     stage::{self, Compare, MAX_GAIN, Seen},
     stats_panel, style, toolbar, waiting,
 };
-use crate::{frame::Size, pipeline::State, stats::Snapshot, upscale::EngineChoice};
+use crate::{frame::Size, pipeline::CallState, stats::Snapshot, upscale::EngineChoice};
 
 pub use super::controls::{Action, Controls, Keep};
 
@@ -50,7 +50,7 @@ pub struct CallView<'a> {
     /// Whether both ends are here, so that packets can be lost on purpose.
     pub loopback: bool,
     /// Where it stands.
-    pub state: &'a State,
+    pub state: &'a CallState,
     /// The newest frame.
     pub pictures: Option<&'a Pictures>,
     /// What this side sends.
@@ -84,7 +84,7 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
     let mut todo = commands::pressed(ui);
     todo.extend(sheets::show(ui, &mut controls.sheet));
     todo.iter().for_each(|command| obey(*command, view, controls, &mut actions));
-    let pictures = view.pictures.filter(|_| matches!(view.state, State::Connected { .. }));
+    let pictures = view.pictures.filter(|_| matches!(view.state, CallState::Connected { .. }));
     let room = ui.ctx().content_rect().size();
     let small = room.x < ROOMY.0 || room.y < ROOMY.1;
     let mut parts = Parts { view, pictures, controls, actions: &mut actions, todo, stacked: small };
@@ -141,7 +141,8 @@ impl Parts<'_, '_> {
 
     /// There is nothing to count while the other side is waited for.
     fn counts(&self) -> bool {
-        let counting = matches!(self.view.state, State::Starting | State::Connected { .. } | State::Ended { .. });
+        let counting =
+            matches!(self.view.state, CallState::Starting | CallState::Connected { .. } | CallState::Ended { .. });
         self.controls.stats && counting
     }
 
@@ -365,19 +366,19 @@ fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut 
     let p = style::palette(ui);
     let (light, why) = health::light(view.stats, controls.bitrate, view.age_ms);
     let (colour, text) = match view.state {
-        State::Starting => (p.warning, "starting".to_owned()),
-        State::Waiting { .. } | State::Offered { .. } | State::Answered { .. } => {
+        CallState::Starting => (p.warning, "starting".to_owned()),
+        CallState::Waiting { .. } | CallState::Offered { .. } | CallState::Answered { .. } => {
             (p.warning, "waiting for the other side".to_owned())
         }
-        State::Connected { with } => match light {
+        CallState::Connected { with } => match light {
             Light::Green => (p.good, format!("connected with {with}")),
             Light::Amber => (p.warning, format!("connected with {with} · {why}")),
             Light::Red => (p.danger, format!("connected with {with} · {why}")),
         },
-        State::Ended { .. } => (p.danger, "ended".to_owned()),
+        CallState::Ended { .. } => (p.danger, "ended".to_owned()),
     };
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let ended = matches!(view.state, State::Ended { .. });
+        let ended = matches!(view.state, CallState::Ended { .. });
         let button = style::danger(ui, if ended { "Back" } else { "Hang up" }).min_size(vec2(86.0, 30.0));
         if ui.add(button).on_hover_text("Ctrl+E").clicked() {
             actions.push(Action::HangUp);

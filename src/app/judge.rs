@@ -17,7 +17,7 @@ use crate::{
     frame::Frame,
     measure,
     model::Model,
-    pipeline::{Shot, Side, Slot, Taken, Wake},
+    pipeline::{DisplayFrame, Side, Slot, Taken, Wake},
     scale::Scaler,
     upscale::{CpuEngine, Method, Upscaler as _},
 };
@@ -47,7 +47,7 @@ pub(crate) struct Verdict {
 }
 
 struct Job {
-    shot: Arc<Shot>,
+    display_frame: Arc<DisplayFrame>,
     sides: Vec<Side>,
 }
 
@@ -70,9 +70,9 @@ impl Judge {
     }
 
     /// Offers a frame, which takes the place of one that is still waiting.
-    pub(crate) fn offer(&self, shot: &Arc<Shot>, sides: Vec<Side>) {
-        if shot.truth.is_some() {
-            self.jobs.put(Job { shot: Arc::clone(shot), sides });
+    pub(crate) fn offer(&self, display_frame: &Arc<DisplayFrame>, sides: Vec<Side>) {
+        if display_frame.truth.is_some() {
+            self.jobs.put(Job { display_frame: Arc::clone(display_frame), sides });
         }
     }
 
@@ -103,7 +103,7 @@ fn work(jobs: &Slot<Job>, tell: &SyncSender<Verdict>, wake: &Wake) {
         // The quick scores first: the slow one may take a second on a busy machine.
         for thorough in [false, true] {
             if !jobs.is_closed()
-                && let Some(verdict) = bench.score(&job.shot, &job.sides, thorough)
+                && let Some(verdict) = bench.score(&job.display_frame, &job.sides, thorough)
                 && tell.try_send(verdict).is_ok()
             {
                 wake();
@@ -127,25 +127,25 @@ struct Bench {
 
 impl Bench {
     /// None where the truth is not known.
-    fn score(&mut self, shot: &Shot, sides: &[Side], thorough: bool) -> Option<Verdict> {
-        let truth = shot.truth_at_size(&mut self.scaler)?;
+    fn score(&mut self, display_frame: &DisplayFrame, sides: &[Side], thorough: bool) -> Option<Verdict> {
+        let truth = display_frame.truth_at_size(&mut self.scaler)?;
         let mut out = Vec::with_capacity(sides.len());
         for side in sides {
-            let scores = self.frame(shot, side).and_then(|frame| scores(&truth, &frame, thorough));
+            let scores = self.frame(display_frame, side).and_then(|frame| scores(&truth, &frame, thorough));
             out.push((side.clone(), scores));
         }
-        Some(Verdict { id: shot.pair.stamp.id, sides: out })
+        Some(Verdict { id: display_frame.pair.stamp.id, sides: out })
     }
 
-    fn frame(&mut self, shot: &Shot, side: &Side) -> Option<Frame> {
+    fn frame(&mut self, display_frame: &DisplayFrame, side: &Side) -> Option<Frame> {
         let (model, how) = match side {
             Side::Low | Side::Truth => return None,
-            Side::Bilinear => (&shot.model, Method::Bilinear),
-            Side::Bicubic => (&shot.model, Method::Bicubic),
-            Side::Lanczos => (&shot.model, Method::Lanczos),
+            Side::Bilinear => (&display_frame.model, Method::Bilinear),
+            Side::Bicubic => (&display_frame.model, Method::Bicubic),
+            Side::Lanczos => (&display_frame.model, Method::Lanczos),
             Side::Network(model) => (model, Method::Cnn),
         };
-        self.engine(model)?.upscale(&shot.low, how).map_err(|e| tracing::debug!("{e}")).ok()
+        self.engine(model)?.upscale(&display_frame.low, how).map_err(|e| tracing::debug!("{e}")).ok()
     }
 
     fn engine(&mut self, model: &Arc<Model>) -> Option<&mut CpuEngine> {
@@ -187,34 +187,34 @@ mod tests {
     };
 
     /// A frame of the scene that was scaled down, and what it was before.
-    fn shot(model: &Arc<Model>) -> Shot {
+    fn display_frame(model: &Arc<Model>) -> DisplayFrame {
         let size = Size::new(160, 120).unwrap();
         let Ok(Event::Frame(truth)) = Scene::new(size.times(2).unwrap(), 30.0).unwrap().next() else { panic!() };
         let low = Scaler::new(size, Kernel::default()).scale(&truth).unwrap();
         let pair: Pair = CpuEngine::new(model, Some(1)).unwrap().compare(&low).unwrap();
-        Shot::new(pair, Arc::clone(model), Arc::new(low), Some(Arc::new(truth)))
+        DisplayFrame::new(pair, Arc::clone(model), Arc::new(low), Some(Arc::new(truth)))
     }
 
     #[test]
     fn better_pictures_have_better_scores_and_low_res_has_none() {
         let model = Arc::new(Model::untrained(4, 0, 1).unwrap());
-        let shot = shot(&model);
+        let display_frame = display_frame(&model);
         let sides = [Side::Bilinear, Side::Bicubic, Side::Low, Side::Network(Arc::clone(&model))];
-        let verdict = Bench::default().score(&shot, &sides, true).unwrap();
+        let verdict = Bench::default().score(&display_frame, &sides, true).unwrap();
         let of = |i: usize| verdict.sides[i].1;
         assert!(of(2).is_none());
         let (bilinear, bicubic) = (of(0).unwrap(), of(1).unwrap());
         assert!(bicubic.psnr_y > bilinear.psnr_y && bicubic.ssim > bilinear.ssim, "{verdict:?}");
         assert!(bicubic.ssimulacra2 > bilinear.ssimulacra2, "{verdict:?}");
         assert!(of(3).is_some());
-        let quick = Bench::default().score(&shot, &sides[..1], false).unwrap();
+        let quick = Bench::default().score(&display_frame, &sides[..1], false).unwrap();
         assert_eq!(quick.sides[0].1, Some(SideScores { ssimulacra2: None, ..bilinear }));
     }
 
     #[test]
     fn without_the_truth_there_is_no_verdict() {
         let model = Arc::new(Model::untrained(4, 0, 1).unwrap());
-        let mut unknown = shot(&model);
+        let mut unknown = display_frame(&model);
         unknown.truth = None;
         assert!(Bench::default().score(&unknown, &[Side::Bicubic], false).is_none());
     }
@@ -227,7 +227,7 @@ mod tests {
             let _ = tell.try_send(());
         }))
         .unwrap();
-        judge.offer(&Arc::new(shot(&model)), vec![Side::Bicubic]);
+        judge.offer(&Arc::new(display_frame(&model)), vec![Side::Bicubic]);
         told.recv().unwrap();
         assert_eq!(judge.verdict().map(|v| v.sides.len()), Some(1));
     }

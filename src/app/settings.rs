@@ -12,7 +12,7 @@ use super::{
     sides::SideChoice,
 };
 use crate::{
-    pipeline::{Auto, Plan},
+    pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
 
@@ -187,7 +187,7 @@ impl Settings {
     }
 
     /// The network that was chosen last, or that none was.
-    pub(crate) fn choose(&self, plan: &mut Plan, networks: &Networks) {
+    pub(crate) fn choose(&self, plan: &mut CallSettings, networks: &Networks) {
         let model = self.model.as_deref().and_then(|name| networks.named(name));
         plan.auto = model.is_none().then(|| Auto {
             cpu_share: Some(f64::from(self.cpu_share) / 100.0).filter(|share| *share < 1.0),
@@ -200,7 +200,7 @@ impl Settings {
     }
 
     /// What was sent last: its size, frame rate and bitrate, as far as they are such.
-    pub(crate) fn send(&self, plan: &mut Plan) {
+    pub(crate) fn send(&self, plan: &mut CallSettings) {
         let Some(Sending { size, fps, bitrate }) = &self.sending else { return };
         if let Ok(size) = size.parse() {
             plan.size = size;

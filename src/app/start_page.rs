@@ -8,7 +8,7 @@ use super::{settings::Look, style};
 use crate::{
     devices::{Camera, Format},
     frame::Size,
-    pipeline::Link,
+    pipeline::Signaling,
     source::SourceSpec,
 };
 
@@ -32,12 +32,12 @@ pub enum Card {
 
 impl Card {
     /// The card that a link is started from.
-    pub fn of(link: &Link) -> Self {
+    pub fn of(link: &Signaling) -> Self {
         match link {
-            Link::Loopback => Self::Loopback,
-            Link::Host { .. } => Self::Host,
-            Link::Join { .. } => Self::Join,
-            Link::Offer | Link::Answer { .. } => Self::Lines,
+            Signaling::Loopback => Self::Loopback,
+            Signaling::Host { .. } => Self::Host,
+            Signaling::Join { .. } => Self::Join,
+            Signaling::Offer | Signaling::Answer { .. } => Self::Lines,
         }
     }
 }
@@ -100,7 +100,7 @@ pub struct Begin {
     /// What to send.
     pub source: SourceSpec,
     /// To whom.
-    pub link: Link,
+    pub link: Signaling,
 }
 
 impl StartPage {
@@ -137,12 +137,12 @@ impl StartPage {
     }
 
     /// Puts what a call was begun with back into its field.
-    pub fn remember(&mut self, link: &Link) {
+    pub fn remember(&mut self, link: &Signaling) {
         match link {
-            Link::Host { listen } => self.listen = listen.to_string(),
-            Link::Join { url } => self.join.clone_from(url),
-            Link::Answer { offer } => self.offer.clone_from(offer),
-            Link::Loopback | Link::Offer => {}
+            Signaling::Host { listen } => self.listen = listen.to_string(),
+            Signaling::Join { url } => self.join.clone_from(url),
+            Signaling::Answer { offer } => self.offer.clone_from(offer),
+            Signaling::Loopback | Signaling::Offer => {}
         }
     }
 
@@ -207,7 +207,7 @@ impl StartPage {
         );
     }
 
-    fn call_cards(&mut self, ui: &mut Ui) -> Option<(Card, Result<Link, String>)> {
+    fn call_cards(&mut self, ui: &mut Ui) -> Option<(Card, Result<Signaling, String>)> {
         let mut wanted = None;
         ui.add_enabled_ui(!self.busy, |ui| {
             // Two beside each other where there is room.
@@ -243,7 +243,7 @@ impl StartPage {
         }
     }
 
-    fn host(&mut self, ui: &mut Ui) -> Option<Result<Link, String>> {
+    fn host(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
         title(ui, "Host", "Wait for another machine; you get a link for it.");
         ui.horizontal(|ui| {
             let label = ui.label("Listen on");
@@ -257,7 +257,7 @@ impl StartPage {
         .inner
     }
 
-    fn join(&mut self, ui: &mut Ui) -> Option<Result<Link, String>> {
+    fn join(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
         title(ui, "Join a call", "Paste the link that the host was given.");
         let recent = if self.links.is_empty() { None } else { recent(ui, "Recent links", &self.links) };
         if let Some(link) = recent {
@@ -277,9 +277,10 @@ impl StartPage {
         .inner
     }
 
-    fn lines(&mut self, ui: &mut Ui) -> Option<Result<Link, String>> {
+    fn lines(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
         title(ui, "Copy and paste", "No server: one line of text each way, by chat or mail.");
-        let mut wanted = ui.horizontal(|ui| ui.button("Make an offer line").clicked().then_some(Ok(Link::Offer))).inner;
+        let mut wanted =
+            ui.horizontal(|ui| ui.button("Make an offer line").clicked().then_some(Ok(Signaling::Offer))).inner;
         ui.horizontal(|ui| {
             let field = ui
                 .add(
@@ -302,10 +303,10 @@ fn title(ui: &mut Ui, name: &str, what: &str) {
     ui.add_space(4.0);
 }
 
-fn loopback(ui: &mut Ui) -> Option<Result<Link, String>> {
+fn loopback(ui: &mut Ui) -> Option<Result<Signaling, String>> {
     title(ui, "Loopback", "Both ends on this machine, over real packets. Nothing leaves it.");
     let button = style::primary(ui, "Loopback call").min_size(vec2(140.0, 32.0));
-    ui.horizontal(|ui| ui.add(button).clicked().then_some(Ok(Link::Loopback))).inner
+    ui.horizontal(|ui| ui.add(button).clicked().then_some(Ok(Signaling::Loopback))).inner
 }
 
 /// A menu of what was used lately.
@@ -333,16 +334,16 @@ fn entered(ui: &Ui, field: &egui::Response) -> bool {
     field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter))
 }
 
-fn listen_address(text: &str) -> Result<Link, String> {
-    text.trim().parse::<SocketAddr>().map(|listen| Link::Host { listen }).map_err(|_| {
+fn listen_address(text: &str) -> Result<Signaling, String> {
+    text.trim().parse::<SocketAddr>().map(|listen| Signaling::Host { listen }).map_err(|_| {
         format!("'{}' is not an address to listen on: write it as ADDRESS:PORT, for example 0.0.0.0:4480.", text.trim())
     })
 }
 
-fn join_link(text: &str) -> Result<Link, String> {
+fn join_link(text: &str) -> Result<Signaling, String> {
     let url = text.trim();
     if url.starts_with("http://") || url.starts_with("https://") {
-        Ok(Link::Join { url: url.to_owned() })
+        Ok(Signaling::Join { url: url.to_owned() })
     } else if url.is_empty() {
         Err("Paste the link first: the host's window shows it.".to_owned())
     } else {
@@ -350,12 +351,12 @@ fn join_link(text: &str) -> Result<Link, String> {
     }
 }
 
-fn offer_line(text: &str) -> Result<Link, String> {
+fn offer_line(text: &str) -> Result<Signaling, String> {
     let offer = text.trim();
     if offer.is_empty() {
         Err("Paste the offer line first: the other person makes it with 'Make an offer line'.".to_owned())
     } else {
-        Ok(Link::Answer { offer: offer.to_owned() })
+        Ok(Signaling::Answer { offer: offer.to_owned() })
     }
 }
 
@@ -365,10 +366,10 @@ mod tests {
 
     #[test]
     fn what_is_typed_is_checked_where_it_is_typed() {
-        assert!(matches!(listen_address(" 0.0.0.0:80 "), Ok(Link::Host { listen }) if listen.port() == 80));
+        assert!(matches!(listen_address(" 0.0.0.0:80 "), Ok(Signaling::Host { listen }) if listen.port() == 80));
         assert!(listen_address("here").is_err());
         assert!(
-            matches!(join_link(" http://127.0.0.1:1/whip?token=a\n"), Ok(Link::Join { url }) if !url.ends_with('\n'))
+            matches!(join_link(" http://127.0.0.1:1/whip?token=a\n"), Ok(Signaling::Join { url }) if !url.ends_with('\n'))
         );
         assert!(join_link("").is_err() && join_link("clearcall-offer:abc").is_err());
         assert!(offer_line("  ").is_err() && offer_line("clearcall-offer:abc").is_ok());

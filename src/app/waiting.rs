@@ -6,12 +6,12 @@ use super::{
     call_page::{Action, Controls},
     style,
 };
-use crate::pipeline::State;
+use crate::pipeline::CallState;
 
 /// What stands in the place of the pictures until there are some; it scrolls by itself, unless the page does.
 pub(crate) fn show(
     ui: &mut Ui,
-    state: &State,
+    state: &CallState,
     again: bool,
     scrolls: bool,
     controls: &mut Controls,
@@ -31,11 +31,11 @@ pub(crate) fn show(
     });
 }
 
-fn words(ui: &mut Ui, state: &State, again: bool, controls: &mut Controls, actions: &mut Vec<Action>) {
+fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, actions: &mut Vec<Action>) {
     match state {
-        State::Starting => headline(ui, "Starting…", "The source is opened and both ends get ready."),
-        State::Connected { .. } => headline(ui, "Connected", "The first picture is on its way."),
-        State::Ended { why, .. } => {
+        CallState::Starting => headline(ui, "Starting…", "The source is opened and both ends get ready."),
+        CallState::Connected { .. } => headline(ui, "Connected", "The first picture is on its way."),
+        CallState::Ended { why, .. } => {
             headline(ui, "The call has ended", why);
             ui.horizontal(|ui| {
                 if ui.add(style::primary(ui, "Back to the start")).clicked() {
@@ -46,13 +46,13 @@ fn words(ui: &mut Ui, state: &State, again: bool, controls: &mut Controls, actio
                 }
             });
         }
-        State::Waiting { link } => {
+        CallState::Waiting { link } => {
             let what = "On the other machine, paste this link under 'Join a call':";
             headline(ui, "Waiting for the other side", what);
             line_to_copy(ui, "Link", "Copy link", link);
             style::quiet(ui, format!("or run there: clearcall join '{link}'"));
         }
-        State::Offered { line } => {
+        CallState::Offered { line } => {
             headline(
                 ui,
                 "Two lines make the call",
@@ -77,7 +77,7 @@ fn words(ui: &mut Ui, state: &State, again: bool, controls: &mut Controls, actio
                 style::error(ui, error);
             }
         }
-        State::Answered { line } => {
+        CallState::Answered { line } => {
             headline(
                 ui,
                 "Send this line back",

@@ -94,7 +94,7 @@ pub struct Counts {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct PacketSlot {
     timestamp: u32,
     marker: bool,
     payload: Bytes,
@@ -106,7 +106,7 @@ struct Slot {
 pub struct Depacketizer {
     limits: Limits,
     /// `buffer[i]` is the packet `next + i`; the last place is never empty.
-    buffer: VecDeque<Option<Slot>>,
+    buffer: VecDeque<Option<PacketSlot>>,
     bytes: usize,
     next: u64,
     unwrapper: Unwrapper,
@@ -241,8 +241,12 @@ impl Depacketizer {
             self.buffer.push_back(None);
         }
         self.bytes += size;
-        self.buffer[index] =
-            Some(Slot { timestamp: packet.timestamp, marker: packet.marker, payload: packet.payload, arrived: now });
+        self.buffer[index] = Some(PacketSlot {
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: packet.payload,
+            arrived: now,
+        });
     }
 
     /// The next unit or gap, if one is due at `now`.

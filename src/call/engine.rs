@@ -22,7 +22,7 @@ use rtc::shared::error::Result;
 use webrtc::peer_connection::SettingEngine;
 
 use super::rate::Bounds;
-use super::tap::{Counters, Estimator, Tap};
+use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
 
 /// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
 const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
@@ -63,7 +63,7 @@ pub(super) fn media_engine() -> Result<MediaEngine> {
     Ok(engine)
 }
 
-/// NACK, reports, TWCC both ways, our rate control and our tap. There is no pacer here: the sending task
+/// NACK, reports, TWCC both ways, our rate control and our stats_interceptor. There is no pacer here: the sending task
 /// spaces packets itself.
 pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &Arc<Counters>) -> Result<Registry> {
     let registry = configure_nack(Registry::new(), engine);
@@ -79,7 +79,7 @@ pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &
         .with(Slot::TwccSender, TwccSenderBuilder::new().build())
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(Duration::from_millis(100)).build())
         .with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build())
-        .with(Slot::from(TAP), Tap::new(Arc::clone(counters))))
+        .with(Slot::from(TAP), StatsInterceptor::new(Arc::clone(counters))))
 }
 
 /// Timers and windows.

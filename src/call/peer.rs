@@ -20,14 +20,14 @@ use webrtc::peer_connection::{
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use webrtc::runtime::{Runtime, TokioRuntime};
 
-use super::control::Control;
 use super::description::{candidates_in_place, check, has_video};
+use super::mailbox::EventMailbox;
+use super::monitor::PeerMonitor;
 use super::netem::ImpairedRuntime;
-use super::outbox::Outbox;
 use super::rate::Bounds;
 use super::receive::{self, ReceiveState, Receiving};
 use super::send::{self, SendState, UnitSender};
-use super::tap::Counters;
+use super::stats_interceptor::Counters;
 use super::{CallError, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
@@ -44,7 +44,7 @@ const GOODBYE: Duration = Duration::from_millis(200);
 /// with all candidates inside: nothing else has to be carried.
 pub struct Peer {
     pc: Arc<dyn PeerConnection>,
-    shared: Arc<Shared>,
+    shared: Arc<PeerShared>,
     runtime: Handle,
     media: Media,
     track: Option<Arc<TrackLocalStaticRTP>>,
@@ -65,11 +65,11 @@ pub(super) enum Life {
     Over(String),
 }
 
-pub(super) struct Shared {
+pub(super) struct PeerShared {
     pub(super) counters: Arc<Counters>,
     pub(super) sending: Arc<SendState>,
     pub(super) receiving: Arc<ReceiveState>,
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) mailbox: Arc<EventMailbox>,
     pub(super) events: mpsc::Sender<PeerEvent>,
     pub(super) life: watch::Sender<Life>,
     pub(super) gathered: watch::Sender<bool>,
@@ -81,7 +81,7 @@ pub(super) struct Shared {
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Shared {
+impl PeerShared {
     /// A task to be ended with the peer.
     pub(super) fn keep(&self, task: JoinHandle<()>) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
@@ -99,7 +99,7 @@ impl Shared {
     }
 }
 
-struct Handler(Arc<Shared>);
+struct Handler(Arc<PeerShared>);
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
@@ -152,7 +152,7 @@ impl PeerConnectionEventHandler for Handler {
             track,
             state: Arc::clone(&shared.receiving),
             counters: Arc::clone(&shared.counters),
-            outbox: Arc::clone(&shared.outbox),
+            mailbox: Arc::clone(&shared.mailbox),
             events: shared.events.clone(),
         };
         shared.keep(tokio::spawn(receive::run(receiving)));
@@ -178,12 +178,12 @@ impl Peer {
             why: why.to_string(),
         };
         let (ssrc, rtx) = (rand::random::<u32>(), rand::random::<u32>());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PeerShared {
             ssrc,
             counters: Arc::default(),
             sending: Arc::default(),
             receiving: Arc::default(),
-            outbox: Arc::default(),
+            mailbox: Arc::default(),
             events: events.clone(),
             life: watch::Sender::new(Life::New),
             gathered: watch::Sender::new(false),
@@ -215,15 +215,15 @@ impl Peer {
             Arc::clone(&shared.sending),
             Arc::clone(&shared.counters),
         );
-        shared.keep(tokio::spawn(Arc::clone(&shared.outbox).deliver(events)));
-        let control = Control {
+        shared.keep(tokio::spawn(Arc::clone(&shared.mailbox).deliver(events)));
+        let monitor = PeerMonitor {
             pc: Arc::clone(&pc),
             shared: Arc::clone(&shared),
             sending,
             sender: sender.clone(),
             media: config.media,
         };
-        shared.keep(tokio::spawn(control.run()));
+        shared.keep(tokio::spawn(monitor.run()));
         Ok(Self { pc, shared, runtime, media: config.media, track, sender, closed: AtomicBool::new(false) })
     }
 
@@ -370,7 +370,7 @@ impl Drop for Peer {
     }
 }
 
-async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>, track: Option<Arc<TrackLocalStaticRTP>>) {
+async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<PeerShared>, track: Option<Arc<TrackLocalStaticRTP>>) {
     shared.sending.open.store(false, Relaxed);
     if *shared.life.borrow() == Life::Connected {
         say_goodbye(&shared, track).await;
@@ -390,7 +390,7 @@ async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>, track: Opti
 
 /// Tells the far side that we leave (RFC 3550 §6.6). webrtc 0.21 stops before its own alert is sent, and
 /// the far side would only notice after twelve seconds of silence.
-async fn say_goodbye(shared: &Shared, track: Option<Arc<TrackLocalStaticRTP>>) {
+async fn say_goodbye(shared: &PeerShared, track: Option<Arc<TrackLocalStaticRTP>>) {
     let goodbye = || -> Vec<Box<dyn rtc::rtcp::Packet>> {
         vec![Box::new(Goodbye { sources: vec![shared.ssrc], reason: Bytes::new() })]
     };

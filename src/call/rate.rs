@@ -1,12 +1,12 @@
 //! How much to send: a small controller over loss and queueing delay, pure, time is an argument.
 //!
 //! It hears of every packet through the transport-wide feedback (when it left, when it arrived on the
-//! far side's clock, or that it did not) and looks at half a second at a time:
+//! far side's clock, or that it did not) and intervals at half a second at a time:
 //!
 //! | seen | does |
 //! |---|---|
 //! | a standing queue: even the fastest packets are 80 ms slower than the fastest of the last 10 s | down to 85 % of what arrives |
-//! | more than 15 % lost (smoothed over a few looks) | down by half of that share |
+//! | more than 15 % lost (smoothed over a few intervals) | down by half of that share |
 //! | no queue worth naming (under 40 ms), less than 5 % lost | up by 5 %, plus 8 kbit/s |
 //! | the same, less than 12 % lost | up by 1 % |
 //! | between | stays |
@@ -41,20 +41,20 @@ pub struct Bounds {
     pub max: u32,
 }
 
-/// One look at the network takes this long.
-const LOOK: Duration = Duration::from_millis(500);
+/// One interval at the network takes this long.
+const INTERVAL: Duration = Duration::from_millis(500);
 /// Looks after which the base delay is forgotten (10 s): clocks drift and routes change.
-const BASE_LOOKS: usize = 20;
+const BASE_INTERVALS: usize = 20;
 const QUEUE_HIGH: Duration = Duration::from_millis(80);
 const QUEUE_LOW: Duration = Duration::from_millis(40);
 const LOSS_HIGH: f64 = 0.15;
 const LOSS_FAIR: f64 = 0.12;
 const LOSS_LOW: f64 = 0.05;
-/// How much the newest look counts against those before.
+/// How much the newest interval counts against those before.
 const LOSS_WEIGHT: f64 = 0.3;
 
 #[derive(Debug, Default)]
-struct Look {
+struct Interval {
     since: Option<Instant>,
     received: u32,
     lost: u32,
@@ -68,14 +68,14 @@ pub struct RateControl {
     bounds: Bounds,
     target: f64,
     epoch: Option<Instant>,
-    look: Look,
-    /// The fastest way (µs, on two clocks) of each recent look.
+    interval: Interval,
+    /// The fastest way (µs, on two clocks) of each recent interval.
     base: VecDeque<i64>,
     loss: Option<f64>,
     smooth_loss: f64,
     delivered: Option<f64>,
     queue: Duration,
-    congested_looks: u32,
+    congested_intervals: u32,
 }
 
 impl RateControl {
@@ -87,13 +87,13 @@ impl RateControl {
             bounds,
             target,
             epoch: None,
-            look: Look::default(),
+            interval: Interval::default(),
             base: VecDeque::new(),
             loss: None,
             smooth_loss: 0.0,
             delivered: None,
             queue: Duration::ZERO,
-            congested_looks: 0,
+            congested_intervals: 0,
         }
     }
 
@@ -102,17 +102,17 @@ impl RateControl {
         self.target as u32
     }
 
-    /// The share of packets lost in the last look, 0 to 1.
+    /// The share of packets lost in the last interval, 0 to 1.
     pub const fn loss(&self) -> Option<f64> {
         self.loss
     }
 
-    /// What arrived in the last look, in bit/s.
+    /// What arrived in the last interval, in bit/s.
     pub fn delivered(&self) -> Option<u32> {
         self.delivered.map(|d| d as u32)
     }
 
-    /// The standing queue found in the last look.
+    /// The standing queue found in the last interval.
     pub const fn queue(&self) -> Duration {
         self.queue
     }
@@ -128,32 +128,32 @@ impl RateControl {
         for fate in fates {
             let epoch = *self.epoch.get_or_insert(fate.left);
             if fate.received {
-                self.look.received += 1;
-                self.look.bytes += fate.size;
+                self.interval.received += 1;
+                self.interval.bytes += fate.size;
             } else {
-                self.look.lost += 1;
+                self.interval.lost += 1;
             }
             if let Some(arrived) = fate.arrived.filter(|_| fate.received) {
                 let left = fate.left.saturating_duration_since(epoch).as_micros() as i64;
                 let way = (arrived.as_micros() as i64).saturating_sub(left);
-                self.look.fastest = Some(self.look.fastest.map_or(way, |f| f.min(way)));
+                self.interval.fastest = Some(self.interval.fastest.map_or(way, |f| f.min(way)));
             }
         }
-        let since = *self.look.since.get_or_insert(now);
+        let since = *self.interval.since.get_or_insert(now);
         let span = now.saturating_duration_since(since);
-        if span >= LOOK && self.look.received + self.look.lost >= 10 {
-            let look = std::mem::replace(&mut self.look, Look { since: Some(now), ..Look::default() });
-            self.decide(&look, span);
+        if span >= INTERVAL && self.interval.received + self.interval.lost >= 10 {
+            let interval = std::mem::replace(&mut self.interval, Interval { since: Some(now), ..Interval::default() });
+            self.decide(&interval, span);
         }
     }
 
-    fn decide(&mut self, look: &Look, span: Duration) {
-        let total = f64::from(look.received + look.lost);
-        let loss = f64::from(look.lost) / total;
-        let delivered = look.bytes as f64 * 8.0 / span.as_secs_f64();
-        if let Some(fastest) = look.fastest {
+    fn decide(&mut self, interval: &Interval, span: Duration) {
+        let total = f64::from(interval.received + interval.lost);
+        let loss = f64::from(interval.lost) / total;
+        let delivered = interval.bytes as f64 * 8.0 / span.as_secs_f64();
+        if let Some(fastest) = interval.fastest {
             self.base.push_back(fastest);
-            if self.base.len() > BASE_LOOKS {
+            if self.base.len() > BASE_INTERVALS {
                 self.base.pop_front();
             }
             let base = self.base.iter().copied().min().unwrap_or(fastest);
@@ -163,11 +163,11 @@ impl RateControl {
         self.smooth_loss += LOSS_WEIGHT * (loss - self.smooth_loss);
         let loss = self.smooth_loss;
         self.delivered = Some(delivered);
-        // A single bad look may be a hiccup; two in a row are the network.
+        // A single bad interval may be a hiccup; two in a row are the network.
         let congested = self.queue > QUEUE_HIGH || loss > LOSS_HIGH;
-        self.congested_looks = if congested { self.congested_looks + 1 } else { 0 };
-        if self.congested_looks >= 2 {
-            self.congested_looks = 0;
+        self.congested_intervals = if congested { self.congested_intervals + 1 } else { 0 };
+        if self.congested_intervals >= 2 {
+            self.congested_intervals = 0;
             if self.queue > QUEUE_HIGH {
                 self.target = self.target.min(0.85 * delivered);
             } else {

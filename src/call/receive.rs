@@ -9,9 +9,9 @@ use tokio::sync::{Notify, mpsc};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::depacketize::{Depacketizer, Limits, Output, RtpPayload, Unit};
-use super::outbox::Outbox;
+use super::mailbox::EventMailbox;
 use super::recover::Recovery;
-use super::tap::Counters;
+use super::stats_interceptor::Counters;
 use super::{PeerEvent, ReceivedUnit};
 
 /// What the receiving half shares with the peer.
@@ -39,7 +39,7 @@ pub(super) struct Receiving {
     pub(super) track: Arc<dyn TrackRemote>,
     pub(super) state: Arc<ReceiveState>,
     pub(super) counters: Arc<Counters>,
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) mailbox: Arc<EventMailbox>,
     pub(super) events: mpsc::Sender<PeerEvent>,
 }
 
@@ -127,7 +127,7 @@ impl Receiver {
                 Output::Gap { packets } => {
                     self.r.state.lost.fetch_add(packets, Relaxed);
                     self.recovery.broken();
-                    self.r.outbox.gap(packets);
+                    self.r.mailbox.gap(packets);
                 }
             }
         }

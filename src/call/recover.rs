@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 /// The shortest time between two requests for a keyframe.
-pub const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+pub const MIN_WAIT: Duration = Duration::from_millis(250);
 /// The longest.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// The receiver's side: wants a keyframe from the first doubt until one arrives.
 ///
@@ -23,7 +23,7 @@ pub struct Recovery {
 
 impl Default for Recovery {
     fn default() -> Self {
-        Self { wanted: false, asked: false, last: None, wait: SHORTEST_WAIT, floor: SHORTEST_WAIT }
+        Self { wanted: false, asked: false, last: None, wait: MIN_WAIT, floor: MIN_WAIT }
     }
 }
 
@@ -49,7 +49,7 @@ impl Recovery {
 
     /// The round trip time: asking again before the answer can be here is of no use.
     pub fn set_rtt(&mut self, rtt: Duration) {
-        self.floor = (rtt * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        self.floor = (rtt * 2).clamp(MIN_WAIT, MAX_WAIT);
     }
 
     /// True once each time that a request should go out.
@@ -57,7 +57,7 @@ impl Recovery {
         if self.due(now) != Some(now) {
             return false;
         }
-        self.wait = if self.asked { (self.wait * 2).min(LONGEST_WAIT) } else { self.floor };
+        self.wait = if self.asked { (self.wait * 2).min(MAX_WAIT) } else { self.floor };
         self.asked = true;
         self.last = Some(now);
         true

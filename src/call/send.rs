@@ -12,7 +12,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::packetize::{MAX_PAYLOAD, packetize};
-use super::tap::Counters;
+use super::stats_interceptor::Counters;
 use crate::codec::AccessUnit;
 use crate::frame::Stamp;
 

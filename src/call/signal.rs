@@ -14,9 +14,9 @@ mod text;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use host::{Callee, Host};
-pub use join::{Joined, Session, join};
-pub use text::{Kind, LONGEST_LINE, TextError, from_line, to_line};
+pub use host::{CallHandler, Host};
+pub use join::{Joined, WhipSession, join};
+pub use text::{MAX_LINE, SdpType, TextError, from_line, to_line};
 
 /// The media type of session descriptions.
 const SDP: &str = "application/sdp";

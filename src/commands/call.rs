@@ -14,7 +14,7 @@ use clearcall::{
     devices,
     frame::Size,
     model::Model,
-    pipeline::{Auto, Cause, Link, Plan, Session, SessionError, State, Taken},
+    pipeline::{Auto, CallSettings, CallState, Cause, Session, SessionError, Signaling, Taken},
     report,
     source::SourceSpec,
     upscale::{GpuContext, Pair},
@@ -64,7 +64,7 @@ pub(crate) fn default() -> anyhow::Result<()> {
     };
     let named = args.send.named();
     let plan = plan(args.send, &args.receive, no_impairment())?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
+    run(plan, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
@@ -72,13 +72,13 @@ pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
     let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
     let named = args.send.named();
     let plan = plan(args.send, &args.receive, impairment)?;
-    run(plan, Link::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
+    run(plan, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let named = args.send.named();
     let plan = plan(args.send, &args.receive, no_impairment())?;
-    let link = if args.paste { Link::Offer } else { Link::Host { listen: args.listen } };
+    let link = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
     run(plan, link, outcome(args.receive, named)?)
 }
 
@@ -87,9 +87,9 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     let plan = plan(args.send, &args.receive, no_impairment())?;
     let link = args.link.trim().to_owned();
     let link = if link.starts_with("http://") || link.starts_with("https://") {
-        Link::Join { url: link }
+        Signaling::Join { url: link }
     } else {
-        Link::Answer { offer: link }
+        Signaling::Answer { offer: link }
     };
     run(plan, link, outcome(args.receive, named)?)
 }
@@ -126,7 +126,7 @@ fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
     })
 }
 
-fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<Plan> {
+fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<CallSettings> {
     let source = send.source.unwrap_or_else(|| match devices::cameras() {
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
@@ -141,7 +141,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
     } else {
         (super::model(asked, 0.0)?, None)
     };
-    Ok(Plan {
+    Ok(CallSettings {
         source,
         size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
         fps: send.fps.map_or(30.0, |fps| fps.0),
@@ -154,7 +154,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
 }
 
 #[cfg(feature = "app")]
-fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
+fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
     use clearcall::app::{self, AppError, Start};
 
     if outcome.headless {
@@ -188,7 +188,7 @@ fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
 }
 
 #[cfg(not(feature = "app"))]
-fn run(plan: Plan, link: Link, mut outcome: Outcome) -> anyhow::Result<()> {
+fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
     if !outcome.headless {
         eprintln!("This clearcall was built without its window (feature `app`); the call runs headless.");
         if outcome.fall_back && outcome.snapshot.is_none() {
@@ -202,13 +202,13 @@ fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
     if error.is_input() { Err(InputFault(error.to_string()).into()) } else { Err(error.into()) }
 }
 
-fn headless(mut plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> {
+fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow::Result<()> {
     if let (vivid, Some(weights)) = &outcome.vivid {
         plan.model = plan.model.blended(weights, *vivid).map(Arc::new).input()?;
     }
     let gpu = if plan.engine.is_cpu() { None } else { GpuContext::headless().ok() };
-    let loopback = matches!(link, Link::Loopback);
-    let waits_for_people = !matches!(link, Link::Loopback | Link::Join { .. });
+    let loopback = matches!(link, Signaling::Loopback);
+    let waits_for_people = !matches!(link, Signaling::Loopback | Signaling::Join { .. });
     let session = match Session::start(plan, link, gpu, Arc::new(|| {})) {
         Ok(session) => session,
         Err(error) => return session_fault(error),
@@ -239,8 +239,8 @@ fn headless(mut plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> 
             bar.suspend(|| eprintln!("note: {notice}"));
         }
         match session.state() {
-            State::Ended { why, cause } => ended = Some((why, cause)),
-            State::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
+            CallState::Ended { why, cause } => ended = Some((why, cause)),
+            CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
             _ => continue,
         }
         break;
@@ -278,31 +278,31 @@ fn headless(mut plan: Plan, link: Link, outcome: Outcome) -> anyhow::Result<()> 
 /// Waits until the other side is there, saying what it takes.
 fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut said = State::Starting;
+    let mut said = CallState::Starting;
     loop {
         let state = session.state();
         if state != said {
             match &state {
-                State::Waiting { link } => {
+                CallState::Waiting { link } => {
                     out!("On the other machine:\n  clearcall join '{link}'");
                     std::io::stdout().flush().context("stdout")?;
                 }
-                State::Offered { line } => {
+                CallState::Offered { line } => {
                     out!("1. On the other machine:\n  clearcall join '{line}'\n2. Paste the line that it prints here:");
                     std::io::stdout().flush().context("stdout")?;
                     accept_pasted(session)?;
                 }
-                State::Answered { line } => {
+                CallState::Answered { line } => {
                     out!("Paste this line into the program that made the offer:\n{line}");
                     std::io::stdout().flush().context("stdout")?;
                 }
-                State::Connected { with } => {
+                CallState::Connected { with } => {
                     eprintln!("connected with {with}");
                     return Ok(());
                 }
-                State::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
-                State::Ended { why, .. } => bail!("{why}"),
-                State::Starting => {}
+                CallState::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
+                CallState::Ended { why, .. } => bail!("{why}"),
+                CallState::Starting => {}
             }
             said = state;
         }

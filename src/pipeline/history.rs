@@ -84,12 +84,12 @@ impl History {
 
 /// What a loopback call's source gave, before it was scaled and coded, by the stamp's number.
 #[derive(Debug, Default)]
-pub(super) struct Truths {
+pub(super) struct GroundTruthBuffer {
     wanted: AtomicBool,
     frames: Mutex<VecDeque<Arc<Frame>>>,
 }
 
-impl Truths {
+impl GroundTruthBuffer {
     /// Whether anybody wants to know.
     pub(super) fn want(&self, wanted: bool) {
         self.wanted.store(wanted, Ordering::Relaxed);
@@ -167,14 +167,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_in_bytes() {
-        let truths = Truths::default();
-        truths.keep(frame(0, 16));
-        assert!(truths.get(0).is_none(), "nobody has asked for it");
-        truths.want(true);
-        (1..=9).for_each(|id| truths.keep(frame(id, 4096)));
+        let ground_truth = GroundTruthBuffer::default();
+        ground_truth.keep(frame(0, 16));
+        assert!(ground_truth.get(0).is_none(), "nobody has asked for it");
+        ground_truth.want(true);
+        (1..=9).for_each(|id| ground_truth.keep(frame(id, 4096)));
         // 25 MB each.
-        assert!(truths.get(9).is_some() && truths.get(7).is_some() && truths.get(5).is_none());
-        truths.want(false);
-        assert!(truths.get(9).is_none());
+        assert!(ground_truth.get(9).is_some() && ground_truth.get(7).is_some() && ground_truth.get(5).is_none());
+        ground_truth.want(false);
+        assert!(ground_truth.get(9).is_none());
     }
 }

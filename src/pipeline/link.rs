@@ -12,15 +12,15 @@ use tokio::{
 };
 
 use super::{
-    Cause, Link, Plan, SessionError, Shared, State, lock,
+    CallSettings, CallState, Cause, SessionError, Shared, Signaling, lock,
     receiver::{AskKeyframe, Engine, ReceiveHalf},
     sender::{SendHalf, SendPlan},
-    viewing::Gallery,
+    side_renderer::SideRenderer,
 };
 use crate::{
     call::{
         self, CallError, CaptureLog, Media, NetStats, Peer, PeerConfig, PeerEvent,
-        signal::{self, Callee, Host, Kind},
+        signal::{self, CallHandler, Host, SdpType},
     },
     frame::{Frame, Size, Stamp},
     source::{self, Source, Wish},
@@ -114,24 +114,24 @@ struct Ends {
     /// The peer that made an offer and waits for its answer.
     offered: Mutex<Option<Arc<Peer>>>,
     /// The call at the far side's endpoint.
-    joined: Mutex<Option<signal::Session>>,
+    joined: Mutex<Option<signal::WhipSession>>,
 }
 
 impl Running {
-    pub(super) fn start(shared: &Arc<Shared>, link: Link, source: Box<dyn Source>) -> Result<Self, SessionError> {
+    pub(super) fn start(shared: &Arc<Shared>, link: Signaling, source: Box<dyn Source>) -> Result<Self, SessionError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("call").enable_all().build()?;
         let task = Task { shared: Arc::clone(shared), runtime: runtime.handle().clone(), ends: Arc::default() };
         let ends = Arc::clone(&task.ends);
-        if let Link::Host { listen } = link {
+        if let Signaling::Host { listen } = link {
             // A port in use is said at once, not in a state.
             runtime.block_on(task.host(source, listen))?;
         } else {
             runtime.spawn(async move {
                 let done = match link {
-                    Link::Join { url } => task.join(source, &url).await,
-                    Link::Offer => task.offer(source).await,
-                    Link::Answer { offer } => task.answer(source, &offer).await,
-                    Link::Loopback | Link::Host { .. } => task.loopback(source).await,
+                    Signaling::Join { url } => task.join(source, &url).await,
+                    Signaling::Offer => task.offer(source).await,
+                    Signaling::Answer { offer } => task.answer(source, &offer).await,
+                    Signaling::Loopback | Signaling::Host { .. } => task.loopback(source).await,
                 };
                 if let Err(error) = done {
                     task.shared.ended(&error);
@@ -142,7 +142,7 @@ impl Running {
     }
 
     pub(super) fn accept_answer(&self, line: &str) -> Result<(), SessionError> {
-        let answer = signal::from_line(Kind::Answer, line)?;
+        let answer = signal::from_line(SdpType::Answer, line)?;
         let Some(runtime) = &self.runtime else { return Err(SessionError::NoOffer) };
         let peer = lock(&self.ends.offered).clone().ok_or(SessionError::NoOffer)?;
         runtime.block_on(peer.accept_answer(&answer))?;
@@ -195,7 +195,7 @@ impl Task {
     /// A peer that sends and receives, and its events.
     async fn peer(
         &self,
-        plan: &Plan,
+        plan: &CallSettings,
         bind: Vec<SocketAddr>,
     ) -> Result<(Arc<Peer>, mpsc::Receiver<PeerEvent>), CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -208,7 +208,7 @@ impl Task {
         let host = Host::start(listen, Arc::new(desk)).await?;
         let link = host.url();
         *lock(&self.ends.host) = Some(host);
-        self.shared.set_state(State::Waiting { link });
+        self.shared.set_state(CallState::Waiting { link });
         Ok(())
     }
 
@@ -227,21 +227,21 @@ impl Task {
     async fn offer(&self, source: Box<dyn Source>) -> Result<(), SessionError> {
         let plan = self.shared.plan();
         let (peer, inbox) = self.peer(&plan, call::media_addresses(ANYWHERE)).await?;
-        let line = signal::to_line(Kind::Offer, &peer.offer().await?)?;
+        let line = signal::to_line(SdpType::Offer, &peer.offer().await?)?;
         self.open(source, &plan, vec![Arc::clone(&peer)])?;
         self.pump(inbox, None, NetworkSide::Both);
         *lock(&self.ends.offered) = Some(peer);
-        self.shared.set_state(State::Offered { line });
+        self.shared.set_state(CallState::Offered { line });
         Ok(())
     }
 
     async fn answer(&self, source: Box<dyn Source>, offer: &str) -> Result<(), SessionError> {
         let plan = self.shared.plan();
-        let offer = signal::from_line(Kind::Offer, offer)?;
+        let offer = signal::from_line(SdpType::Offer, offer)?;
         let (peer, inbox) = self.peer(&plan, call::media_addresses(ANYWHERE)).await?;
-        let line = signal::to_line(Kind::Answer, &peer.answer(&offer).await?)?;
+        let line = signal::to_line(SdpType::Answer, &peer.answer(&offer).await?)?;
         self.open(source, &plan, vec![peer])?;
-        self.shared.set_state(State::Answered { line });
+        self.shared.set_state(CallState::Answered { line });
         self.pump(inbox, None, NetworkSide::Both);
         Ok(())
     }
@@ -257,21 +257,21 @@ impl Task {
         match waiting {
             Some(link) => {
                 shared.notices.say(why);
-                shared.set_state(State::Waiting { link });
+                shared.set_state(CallState::Waiting { link });
             }
-            None => shared.set_state(State::Ended { why, cause: Cause::Finished }),
+            None => shared.set_state(CallState::Ended { why, cause: Cause::Finished }),
         }
     }
 
     /// Starts both halves on these peers.
-    fn open(&self, source: Box<dyn Source>, plan: &Plan, peers: Vec<Arc<Peer>>) -> Result<(), SessionError> {
+    fn open(&self, source: Box<dyn Source>, plan: &CallSettings, peers: Vec<Arc<Peer>>) -> Result<(), SessionError> {
         let shared = &self.shared;
         let loopback = peers.len() > 1;
         // The first peer is the one that sends: the only one, or the near one of a loopback call.
         let send = match peers.first() {
             Some(peer) => {
-                let truths = loopback.then(|| Arc::clone(&shared.viewing.truths));
-                let plan = SendPlan { bound: plan.size, fps: plan.fps, bitrate: plan.bitrate, truths };
+                let ground_truth = loopback.then(|| Arc::clone(&shared.view_request.ground_truth));
+                let plan = SendPlan { bound: plan.size, fps: plan.fps, bitrate: plan.bitrate, ground_truth };
                 let out = peer.sender();
                 Some(SendHalf::start(source, plan, out, shared.stats.clone(), shared.notices.clone())?)
             }
@@ -286,9 +286,9 @@ impl Task {
         });
         let receive = ReceiveHalf::start(
             shared.engine(),
-            Gallery::new(Arc::clone(&shared.viewing), loopback, shared.gpu.clone()),
+            SideRenderer::new(Arc::clone(&shared.view_request), loopback, shared.gpu.clone()),
             ask,
-            shared.shots.clone(),
+            shared.frames.clone(),
             shared.stats.clone(),
             shared.notices.clone(),
             Arc::clone(&shared.wake),
@@ -314,7 +314,7 @@ impl Task {
                             (_, Some(address)) => address.to_string(),
                             (_, None) => "the other side".to_owned(),
                         };
-                        shared.set_state(State::Connected { with });
+                        shared.set_state(CallState::Connected { with });
                     }
                     PeerEvent::KeyframeWanted => drop(shared.with_line(Line::keyframe)),
                     PeerEvent::TargetBitrate(bits) => drop(shared.with_line(|line| line.allow(bits))),
@@ -360,7 +360,7 @@ struct Desk {
 }
 
 #[async_trait::async_trait]
-impl Callee for Desk {
+impl CallHandler for Desk {
     async fn answer(&self, offer: String) -> Result<String, CallError> {
         let plan = self.task.shared.plan();
         let (peer, inbox) = self.task.peer(&plan, call::media_addresses(self.listen)).await?;
@@ -384,7 +384,7 @@ impl Callee for Desk {
     }
 }
 
-fn peer_config(plan: &Plan, media: Media) -> PeerConfig {
+fn peer_config(plan: &CallSettings, media: Media) -> PeerConfig {
     PeerConfig::new(media, plan.bitrate)
 }
 

@@ -12,12 +12,12 @@ use std::{
 
 use super::{
     Wake,
+    display_frame::DisplayFrame,
     governed::{Auto, Governed},
     notices::Notices,
     recorder::Recorder,
-    shot::Shot,
+    side_renderer::SideRenderer,
     slot::{Slot, Taken},
-    viewing::Gallery,
 };
 use crate::{
     call::ReceivedUnit,
@@ -59,9 +59,9 @@ pub(super) type AskKeyframe = Box<dyn FnMut() + Send>;
 impl ReceiveHalf {
     pub(super) fn start(
         engine: Engine,
-        gallery: Gallery,
+        side_renderer: SideRenderer,
         ask: AskKeyframe,
-        shots: Slot<Arc<Shot>>,
+        frames: Slot<Arc<DisplayFrame>>,
         stats: Stats,
         notices: Notices,
         wake: Wake,
@@ -82,17 +82,17 @@ impl ReceiveHalf {
             out: half.pictures.clone(),
             stop: Arc::clone(&half.stop),
             ask,
-            recorder: gallery.recorder(),
+            recorder: side_renderer.recorder(),
             stats: stats.clone(),
             notices: notices.clone(),
         };
         half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
         let upscaling = Upscaling {
             pictures: half.pictures.clone(),
-            out: shots,
+            out: frames,
             wanted: Arc::clone(&half.wanted),
             stop: Arc::clone(&half.stop),
-            gallery,
+            side_renderer,
             governed: None,
             engine,
             stats,
@@ -221,10 +221,10 @@ impl Decoding {
 
 struct Upscaling {
     pictures: Slot<Frame>,
-    out: Slot<Arc<Shot>>,
+    out: Slot<Arc<DisplayFrame>>,
     wanted: Arc<Mutex<Option<Engine>>>,
     stop: Arc<AtomicBool>,
-    gallery: Gallery,
+    side_renderer: SideRenderer,
     governed: Option<Governed>,
     engine: Engine,
     stats: Stats,
@@ -249,17 +249,17 @@ impl Upscaling {
             }
             match self.pictures.take(TICK) {
                 Taken::Value(frame) => {
-                    self.gallery.arrived(frame);
-                    if self.gallery.changed() {
+                    self.side_renderer.arrived(frame);
+                    if self.side_renderer.changed() {
                         again = true;
                     }
-                    if self.gallery.frozen() {
+                    if self.side_renderer.frozen() {
                         self.stats.dropped(Stage::Upscale, "another picture is held");
                     } else {
                         again = true;
                     }
                 }
-                Taken::Timeout => again = self.gallery.changed() || (again && self.gallery.frozen()),
+                Taken::Timeout => again = self.side_renderer.changed() || (again && self.side_renderer.frozen()),
                 Taken::Closed => break,
             }
             if !again {
@@ -293,9 +293,9 @@ impl Upscaling {
 
     /// Makes the sides of the current frame and puts them out.
     fn show(&mut self, engine: &mut dyn Upscaler) -> Result<(), UpscaleError> {
-        let Some(held) = self.gallery.current() else { return Ok(()) };
+        let Some(held) = self.side_renderer.current() else { return Ok(()) };
         let started = Instant::now();
-        let frozen = self.gallery.frozen();
+        let frozen = self.side_renderer.frozen();
         // What makes this frame; the next one may be made by another.
         let governed = self.governed.as_ref();
         let off = governed.is_some_and(|g| g.model().is_none());
@@ -318,9 +318,9 @@ impl Upscaling {
             self.stats.output(Stage::Upscale, started.elapsed());
             self.stats.input(Stage::Show);
         }
-        let shot = self.gallery.shot(held, pair, &model, self.engine.choice, engine)?;
-        let shot = Shot { off, ..shot };
-        if self.out.put(Arc::new(shot)).is_some() && !frozen {
+        let display_frame = self.side_renderer.display_frame(held, pair, &model, self.engine.choice, engine)?;
+        let display_frame = DisplayFrame { off, ..display_frame };
+        if self.out.put(Arc::new(display_frame)).is_some() && !frozen {
             self.stats.dropped(Stage::Show, "a newer picture came");
         }
         Ok(())
@@ -354,7 +354,7 @@ impl Upscaling {
             upscaler.set_model(model);
             return running;
         }
-        match (self.choose)(self.engine.choice, self.gallery.gpu(), Arc::clone(&model)) {
+        match (self.choose)(self.engine.choice, self.side_renderer.gpu(), Arc::clone(&model)) {
             Ok((upscaler, why)) => {
                 let why = match (lost, upscaler.precision()) {
                     (false, _) => why,
@@ -393,7 +393,7 @@ impl Upscaling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pipeline::viewing::Viewing, upscale::CpuEngine};
+    use crate::{pipeline::side_renderer::ViewRequest, upscale::CpuEngine};
 
     /// The CPU starts, the GPU does not.
     fn only_the_cpu(
@@ -416,7 +416,7 @@ mod tests {
             out: Slot::default(),
             wanted: Arc::default(),
             stop: Arc::default(),
-            gallery: Gallery::new(Arc::new(Viewing::default()), true, None),
+            side_renderer: SideRenderer::new(Arc::new(ViewRequest::default()), true, None),
             governed: None,
             engine: engine(EngineChoice::Cpu, &nano),
             stats: Stats::default(),

@@ -10,10 +10,10 @@ use crate::{
 
 /// Whether something is recorded, and where to.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<State>);
+pub(crate) struct Recorder(Mutex<RecorderState>);
 
 #[derive(Debug, Default)]
-enum State {
+enum RecorderState {
     #[default]
     Off,
     /// To be begun at the next keyframe; the number of the file, from 1.
@@ -26,14 +26,14 @@ enum State {
 impl Recorder {
     /// Records into `path` from the next keyframe on.
     pub(crate) fn start(&self, path: PathBuf) {
-        *lock(&self.0) = State::Waiting(path, 1);
+        *lock(&self.0) = RecorderState::Waiting(path, 1);
     }
 
     /// Ends the recording; none if nothing has been recorded.
     pub(crate) fn stop(&self) -> Result<Option<Recorded>, RecordError> {
         match std::mem::take(&mut *lock(&self.0)) {
-            State::Off | State::Waiting(..) => Ok(None),
-            State::Running(recording, ..) | State::Torn(recording, ..) => recording.finish().map(Some),
+            RecorderState::Off | RecorderState::Waiting(..) => Ok(None),
+            RecorderState::Running(recording, ..) | RecorderState::Torn(recording, ..) => recording.finish().map(Some),
         }
     }
 
@@ -41,7 +41,7 @@ impl Recorder {
     pub(crate) fn gap(&self) {
         let mut state = lock(&self.0);
         *state = match std::mem::take(&mut *state) {
-            State::Running(recording, path, n) => State::Torn(recording, path, n),
+            RecorderState::Running(recording, path, n) => RecorderState::Torn(recording, path, n),
             other => other,
         };
     }
@@ -52,27 +52,29 @@ impl Recorder {
         let taken = std::mem::take(&mut *state);
         // What fails leaves the recorder off.
         *state = match taken {
-            State::Off => return Ok(false),
-            State::Waiting(path, n) if unit.keyframe && unit.complete => begin(path, n, unit)?,
-            State::Torn(recording, path, n) if !(unit.keyframe && unit.complete) => State::Torn(recording, path, n),
-            State::Running(recording, path, n) if !unit.complete => State::Torn(recording, path, n),
-            State::Running(mut recording, path, n) | State::Torn(mut recording, path, n) => {
+            RecorderState::Off => return Ok(false),
+            RecorderState::Waiting(path, n) if unit.keyframe && unit.complete => begin(path, n, unit)?,
+            RecorderState::Torn(recording, path, n) if !(unit.keyframe && unit.complete) => {
+                RecorderState::Torn(recording, path, n)
+            }
+            RecorderState::Running(recording, path, n) if !unit.complete => RecorderState::Torn(recording, path, n),
+            RecorderState::Running(mut recording, path, n) | RecorderState::Torn(mut recording, path, n) => {
                 match recording.unit(&unit.data, unit.keyframe, unit.rtp_timestamp)? {
-                    Written::Frame => State::Running(recording, path, n),
+                    Written::Frame => RecorderState::Running(recording, path, n),
                     Written::Changed => {
                         recording.finish()?;
                         begin(path, n + 1, unit)?
                     }
                 }
             }
-            waiting @ State::Waiting(..) => waiting,
+            waiting @ RecorderState::Waiting(..) => waiting,
         };
-        Ok(matches!(*state, State::Waiting(..) | State::Torn(..)))
+        Ok(matches!(*state, RecorderState::Waiting(..) | RecorderState::Torn(..)))
     }
 }
 
 /// Begins file number `n`; those after the first have their number in their name.
-fn begin(path: PathBuf, n: u32, unit: &ReceivedUnit) -> Result<State, RecordError> {
+fn begin(path: PathBuf, n: u32, unit: &ReceivedUnit) -> Result<RecorderState, RecordError> {
     let file = if n == 1 {
         path.clone()
     } else {
@@ -80,7 +82,7 @@ fn begin(path: PathBuf, n: u32, unit: &ReceivedUnit) -> Result<State, RecordErro
         path.with_file_name(format!("{stem}-{n}.mp4"))
     };
     let recording = Recording::create(file, &unit.data, unit.rtp_timestamp)?;
-    Ok(State::Running(recording, path, n))
+    Ok(RecorderState::Running(recording, path, n))
 }
 
 impl Drop for Recorder {

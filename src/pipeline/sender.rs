@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    history::Truths,
+    history::GroundTruthBuffer,
     lock,
     notices::Notices,
     slot::{Slot, Taken},
@@ -107,7 +107,7 @@ pub(super) struct SendPlan {
     pub(super) fps: f32,
     pub(super) bitrate: u32,
     /// Where the source's pictures are kept, if somebody can know that they are the truth.
-    pub(super) truths: Option<Arc<Truths>>,
+    pub(super) ground_truth: Option<Arc<GroundTruthBuffer>>,
 }
 
 impl SendHalf {
@@ -142,7 +142,7 @@ impl SendHalf {
         };
         half.threads.push(std::thread::Builder::new().name("source".into()).spawn(move || reader.run())?);
         let coder = Coder {
-            truths: plan.truths,
+            ground_truth: plan.ground_truth,
             control: Arc::clone(&half.control),
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
@@ -281,7 +281,7 @@ impl Pace {
 
 /// Scales and encodes, and hands units to the peer.
 struct Coder {
-    truths: Option<Arc<Truths>>,
+    ground_truth: Option<Arc<GroundTruthBuffer>>,
     control: Arc<Control>,
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
@@ -314,8 +314,10 @@ impl Coder {
                 self.stats.dropped(Stage::Encode, "nobody is connected");
                 continue;
             }
-            if let Some(truths) = self.truths.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed)) {
-                truths.keep(frame);
+            if let Some(ground_truth) =
+                self.ground_truth.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed))
+            {
+                ground_truth.keep(frame);
             }
             if let Err(error) = self.encode(&low, &mut encoder, &mut last_keyframe) {
                 self.stats.dropped(Stage::Encode, "failed");

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-struct State<T> {
+struct SlotState<T> {
     value: Option<T>,
     closed: bool,
 }
 
 /// A place for one value between two threads. A late picture is worth nothing, so a new one replaces it.
 pub struct Slot<T> {
-    shared: Arc<(Mutex<State<T>>, Condvar)>,
+    shared: Arc<(Mutex<SlotState<T>>, Condvar)>,
 }
 
 impl<T> Clone for Slot<T> {
@@ -23,7 +23,7 @@ impl<T> Clone for Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { shared: Arc::new((Mutex::new(State { value: None, closed: false }), Condvar::new())) }
+        Self { shared: Arc::new((Mutex::new(SlotState { value: None, closed: false }), Condvar::new())) }
     }
 }
 
@@ -39,7 +39,7 @@ pub enum Taken<T> {
 }
 
 impl<T> Slot<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, SlotState<T>> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

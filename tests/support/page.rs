@@ -13,7 +13,7 @@ use clearcall::{
         style,
     },
     frame::{Rgba, Size},
-    pipeline::State,
+    pipeline::CallState,
     stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
     upscale::{EngineChoice, EngineKind, Method, Picture},
 };
@@ -22,7 +22,7 @@ use egui_kittest::{Harness, HarnessBuilder};
 
 pub(crate) const SIZE: [f32; 2] = [1000.0, 700.0];
 
-pub(crate) fn window<State>(theme: Theme) -> HarnessBuilder<State> {
+pub(crate) fn window<CallState>(theme: Theme) -> HarnessBuilder<CallState> {
     Harness::builder().with_size(SIZE).with_theme(theme).with_context_setup(style::apply).wgpu()
 }
 
@@ -161,7 +161,7 @@ fn trace() -> Trace {
 }
 
 pub(crate) struct Page {
-    pub(crate) state: State,
+    pub(crate) state: CallState,
     pub(crate) notices: Vec<String>,
     pub(crate) controls: Controls,
     pub(crate) trace: Trace,
@@ -178,10 +178,10 @@ pub(crate) struct Page {
 
 #[allow(dead_code)] // each test that shares this file opens it in its own way
 impl Page {
-    pub(crate) fn new(state: State) -> Self {
+    pub(crate) fn new(state: CallState) -> Self {
         let all = SideChoice::all(models().len()).map(|side| (side, picture(side)));
         Self {
-            sides: if matches!(state, State::Connected { .. }) { all.collect() } else { Vec::new() },
+            sides: if matches!(state, CallState::Connected { .. }) { all.collect() } else { Vec::new() },
             state,
             notices: Vec::new(),
             trace: trace(),
@@ -197,7 +197,7 @@ impl Page {
     }
 
     pub(crate) fn connected() -> Self {
-        Self::new(State::Connected { with: "127.0.0.1:50123".to_owned() })
+        Self::new(CallState::Connected { with: "127.0.0.1:50123".to_owned() })
     }
 
     fn show(&mut self, ui: &mut egui::Ui) {
@@ -208,7 +208,7 @@ impl Page {
         let own = (own.id(), picture_size());
         let mut stats = numbers();
         self.why.clone_into(&mut stats.model_reason);
-        let loopback = !matches!(self.state, State::Offered { .. } | State::Waiting { .. });
+        let loopback = !matches!(self.state, CallState::Offered { .. } | CallState::Waiting { .. });
         let view = CallView {
             title: if loopback { "Loopback call" } else { "Call" },
             loopback,

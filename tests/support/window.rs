@@ -10,7 +10,7 @@ use clearcall::{
     call::Impairment,
     frame::Size,
     model::Model,
-    pipeline::{Link, Plan},
+    pipeline::{CallSettings, Signaling},
     source::SourceSpec,
     upscale::EngineChoice,
 };
@@ -22,9 +22,9 @@ use egui_kittest::{
 /// Nothing here takes this long; it only ends a test that would hang.
 const LIMIT: Duration = Duration::from_secs(90);
 
-pub(crate) fn plan() -> Plan {
+pub(crate) fn plan() -> CallSettings {
     let model = Model::shipped().next().map_or_else(|| Model::untrained(8, 1, 0), Model::find);
-    Plan {
+    CallSettings {
         source: SourceSpec::Scene,
         size: Size::new(160, 120).unwrap(),
         fps: 15.0,
@@ -45,7 +45,7 @@ pub(crate) fn open(start: Start) -> Harness<'static, App> {
     Harness::builder().with_size([1000.0, 700.0]).wgpu_setup(setup).build_eframe(|cc| App::new(cc, start))
 }
 
-pub(crate) fn start(plan: Plan, link: Option<Link>) -> Start {
+pub(crate) fn start(plan: CallSettings, link: Option<Signaling>) -> Start {
     Start {
         plan,
         chosen: true,

@@ -19,13 +19,13 @@ use super::{SDP, SignalError, query_value, secret};
 use crate::call::CallError;
 
 /// A longer body is not an offer.
-const LONGEST_BODY: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 /// A body that takes longer to come is not waited for.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What the host does with a call: implemented by the program.
 #[async_trait::async_trait]
-pub trait Callee: Send + Sync + 'static {
+pub trait CallHandler: Send + Sync + 'static {
     /// Takes a call: gives the answer to the offer.
     async fn answer(&self, offer: String) -> Result<String, CallError>;
 
@@ -37,25 +37,25 @@ pub trait Callee: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Host {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    signaling: Arc<SignalingState>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-struct Desk {
+struct SignalingState {
     token: String,
     /// The call that is going on.
     session: Mutex<Option<String>>,
-    callee: Arc<dyn Callee>,
+    handler: Arc<dyn CallHandler>,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for SignalingState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("SignalingState").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
-impl Desk {
+impl SignalingState {
     fn session(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,17 +82,17 @@ fn same(given: &str, token: &str) -> bool {
 }
 
 impl Host {
-    /// Listens at `listen` (port 0: a free one) and hands calls to `callee`, one at a time.
-    pub async fn start(listen: SocketAddr, callee: Arc<dyn Callee>) -> Result<Self, SignalError> {
+    /// Listens at `listen` (port 0: a free one) and hands calls to `handler`, one at a time.
+    pub async fn start(listen: SocketAddr, handler: Arc<dyn CallHandler>) -> Result<Self, SignalError> {
         let failed = |why: io::Error| SignalError::Listen { address: listen, why: explain(&why, listen) };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let desk = Arc::new(Desk { token: secret::<18>(), session: Mutex::new(None), callee });
+        let signaling = Arc::new(SignalingState { token: secret::<18>(), session: Mutex::new(None), handler });
         let app = Router::new()
             .route("/", get(hello))
             .route("/whip", post(offered).options(preflight))
             .route("/whip/{session}", delete(ended).post(offered).options(preflight))
-            .with_state(Arc::clone(&desk))
+            .with_state(Arc::clone(&signaling))
             .layer(map_response(with_cors));
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -103,7 +103,7 @@ impl Host {
                 tracing::warn!(%why, "the signalling has ended");
             }
         });
-        Ok(Self { address, desk, stop: Some(stop), task })
+        Ok(Self { address, signaling, stop: Some(stop), task })
     }
 
     /// Where it listens.
@@ -113,7 +113,7 @@ impl Host {
 
     /// The secret that a caller has to have.
     pub fn token(&self) -> &str {
-        &self.desk.token
+        &self.signaling.token
     }
 
     /// The link to join with, token included. Listening everywhere, it names the address by which this
@@ -123,12 +123,12 @@ impl Host {
         if address.ip().is_unspecified() {
             address.set_ip(outward(address.ip()));
         }
-        format!("http://{address}/whip?token={}", self.desk.token)
+        format!("http://{address}/whip?token={}", self.signaling.token)
     }
 
     /// The call has ended by itself: another one may come.
     pub fn free(&self) {
-        *self.desk.session() = None;
+        *self.signaling.session() = None;
     }
 }
 
@@ -208,19 +208,19 @@ fn unauthorised() -> Response {
     response
 }
 
-async fn offered(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    if !desk.authorised(request.headers(), request.uri()) {
+async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
+    if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(SDP) {
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send an offer as {SDP}"));
     }
-    let body = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), LONGEST_BODY)).await;
+    let body = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), MAX_BODY)).await;
     let offer = match body {
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the offer took too long to arrive"),
         Ok(Err(_)) => {
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("an offer has at most {LONGEST_BODY} bytes"));
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("an offer has at most {MAX_BODY} bytes"));
         }
         Ok(Ok(bytes)) => match String::from_utf8(bytes.into()) {
             Ok(offer) => offer,
@@ -229,7 +229,7 @@ async fn offered(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     };
     let id = secret::<12>();
     {
-        let mut session = desk.session();
+        let mut session = signaling.session();
         if session.is_some() {
             let mut response =
                 refusal(StatusCode::SERVICE_UNAVAILABLE, "another call is going on here; try again when it has ended");
@@ -238,13 +238,13 @@ async fn offered(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         }
         *session = Some(id.clone());
     }
-    // In a task of its own: a caller who goes away in the middle must not leave the desk half taken.
-    let at_desk = Arc::clone(&desk);
+    // In a task of its own: a caller who goes away in the middle must not leave the signaling half taken.
+    let at_signaling = Arc::clone(&signaling);
     let name = id.clone();
     let answered = tokio::spawn(async move {
-        let answer = at_desk.callee.answer(offer).await;
+        let answer = at_signaling.handler.answer(offer).await;
         if answer.is_err() {
-            let mut session = at_desk.session();
+            let mut session = at_signaling.session();
             if *session == Some(name) {
                 *session = None;
             }
@@ -266,18 +266,18 @@ async fn offered(State(desk): State<Arc<Desk>>, request: Request) -> Response {
             refusal(status, error.to_string())
         }
         Err(_) => {
-            *desk.session() = None;
+            *signaling.session() = None;
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it answered")
         }
     }
 }
 
-async fn ended(State(desk): State<Arc<Desk>>, Path(id): Path<String>, request: Request) -> Response {
-    if !desk.authorised(request.headers(), request.uri()) {
+async fn ended(State(signaling): State<Arc<SignalingState>>, Path(id): Path<String>, request: Request) -> Response {
+    if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
     let known = {
-        let mut session = desk.session();
+        let mut session = signaling.session();
         let known = session.as_deref() == Some(id.as_str());
         if known {
             *session = None;
@@ -287,7 +287,7 @@ async fn ended(State(desk): State<Arc<Desk>>, Path(id): Path<String>, request: R
     if !known {
         return refusal(StatusCode::NOT_FOUND, "there is no such call");
     }
-    desk.callee.hung_up().await;
+    signaling.handler.hung_up().await;
     StatusCode::OK.into_response()
 }
 

@@ -10,7 +10,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Until the answer is here.
 const ANSWER: Duration = Duration::from_secs(20);
 /// A longer answer is not one.
-const LONGEST_ANSWER: u64 = 64 << 10;
+const MAX_ANSWER: u64 = 64 << 10;
 
 /// A call that was taken.
 #[derive(Debug)]
@@ -18,17 +18,17 @@ pub struct Joined {
     /// The far side's session description.
     pub answer: String,
     /// To hang up with.
-    pub session: Session,
+    pub session: WhipSession,
 }
 
 /// A call at the far side's signalling.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct WhipSession {
     link: Link,
     path: String,
 }
 
-impl Session {
+impl WhipSession {
     /// Tells the far side that the call is over.
     pub async fn leave(self) -> Result<(), SignalError> {
         let host = self.link.host.clone();
@@ -86,7 +86,7 @@ fn post(link: Link, offer: &str) -> Result<Joined, SignalError> {
         .map_err(|e| failed(&host, e))?;
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let (status, kind, location) = (response.status().as_u16(), header("content-type"), header("location"));
-    let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
+    let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
     let words = |body: Result<String, ureq::Error>| {
         let words = body.unwrap_or_default();
         words.lines().next().unwrap_or_default().chars().take(200).collect::<String>()
@@ -97,7 +97,7 @@ fn post(link: Link, offer: &str) -> Result<Joined, SignalError> {
             let right = kind.is_some_and(|k| k.starts_with(SDP)) && answer.trim_start().starts_with("v=0");
             let path = location.filter(|l| l.starts_with('/') && !l.starts_with("//"));
             match path {
-                Some(path) if right => Ok(Joined { answer, session: Session { link, path } }),
+                Some(path) if right => Ok(Joined { answer, session: WhipSession { link, path } }),
                 _ => Err(SignalError::NotClearcall { host, why: "it sends something else than an answer".to_owned() }),
             }
         }

@@ -10,20 +10,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The longest line that is made or taken, in characters: what a terminal's input line holds.
-pub const LONGEST_LINE: usize = 4095;
+pub const MAX_LINE: usize = 4095;
 /// The longest description that a line may unfold to.
 const LONGEST_DESCRIPTION: usize = 64 << 10;
 
 /// What a line carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SdpType {
     /// The first line: from the side that calls.
     Offer,
     /// The second line: from the side that is called.
     Answer,
 }
 
-impl Kind {
+impl SdpType {
     const fn label(self) -> &'static str {
         match self {
             Self::Offer => "clearcall-offer:",
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for SdpType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Offer => "offer",
@@ -53,7 +53,7 @@ impl fmt::Display for Kind {
 pub enum TextError {
     /// Nothing was pasted.
     #[error("nothing was pasted: expected the other side's {0}, the line that starts with {label}", label = .0.label())]
-    Empty(Kind),
+    Empty(SdpType),
     /// The other of the two lines.
     #[error(
         "this is an {found}, but the other side's {expected} belongs here: the line that starts with {label}",
@@ -61,43 +61,41 @@ pub enum TextError {
     )]
     WrongKind {
         /// What belongs here.
-        expected: Kind,
+        expected: SdpType,
     },
     /// Something else.
     #[error("'{start}' is not the other side's {expected}: expected the line that starts with {label}", label = .expected.label())]
     NotALine {
         /// What belongs here.
-        expected: Kind,
+        expected: SdpType,
         /// How the text starts.
         start: String,
     },
     /// A part is missing or changed.
     #[error("the {0} is not whole: copy the line again, from {label} to its very end", label = .0.label())]
-    Damaged(Kind),
+    Damaged(SdpType),
     /// Longer than a terminal takes.
-    #[error(
-        "the {kind} would be a line of {length} characters, and terminals take {LONGEST_LINE}: use the link instead"
-    )]
+    #[error("the {kind} would be a line of {length} characters, and terminals take {MAX_LINE}: use the link instead")]
     TooLong {
         /// Which.
-        kind: Kind,
+        kind: SdpType,
         /// Characters.
         length: usize,
     },
 }
 
 /// Makes the line.
-pub fn to_line(kind: Kind, description: &str) -> Result<String, TextError> {
+pub fn to_line(kind: SdpType, description: &str) -> Result<String, TextError> {
     let packed = miniz_oxide::deflate::compress_to_vec_zlib(description.as_bytes(), 9);
     let line = format!("{}{}", kind.label(), URL_SAFE_NO_PAD.encode(packed));
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE {
         return Err(TextError::TooLong { kind, length: line.len() });
     }
     Ok(line)
 }
 
 /// Reads the line; white space around it and line breaks that a terminal put into it do not matter.
-pub fn from_line(expected: Kind, text: &str) -> Result<String, TextError> {
+pub fn from_line(expected: SdpType, text: &str) -> Result<String, TextError> {
     if text.trim().is_empty() {
         return Err(TextError::Empty(expected));
     }
@@ -109,8 +107,8 @@ pub fn from_line(expected: Kind, text: &str) -> Result<String, TextError> {
     };
     let damaged = || TextError::Damaged(expected);
     let body: String =
-        text[at + expected.label().len()..].chars().filter(|c| !c.is_whitespace()).take(LONGEST_LINE + 1).collect();
-    if body.len() > LONGEST_LINE {
+        text[at + expected.label().len()..].chars().filter(|c| !c.is_whitespace()).take(MAX_LINE + 1).collect();
+    if body.len() > MAX_LINE {
         return Err(damaged());
     }
     let packed = URL_SAFE_NO_PAD.decode(body).map_err(|_| damaged())?;
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_line_comes_back_as_it_was_even_when_a_terminal_has_broken_it() {
-        for kind in [Kind::Offer, Kind::Answer] {
+        for kind in [SdpType::Offer, SdpType::Answer] {
             let line = to_line(kind, &description()).unwrap();
             assert!(line.len() < 2000 && line.lines().count() == 1, "{}", line.len());
             assert_eq!(from_line(kind, &line).unwrap(), description());
@@ -152,32 +150,32 @@ mod tests {
 
     #[test]
     fn the_error_names_the_line_that_is_missing() {
-        let answer = to_line(Kind::Answer, &description()).unwrap();
+        let answer = to_line(SdpType::Answer, &description()).unwrap();
         let say = |kind, text: &str| from_line(kind, text).unwrap_err().to_string();
-        assert!(say(Kind::Offer, &answer).contains("this is an answer, but the other side's offer belongs here"));
-        assert!(say(Kind::Answer, " \n").contains("nothing was pasted"));
-        assert!(say(Kind::Offer, "http://192.0.2.1/whip").contains("starts with clearcall-offer:"));
+        assert!(say(SdpType::Offer, &answer).contains("this is an answer, but the other side's offer belongs here"));
+        assert!(say(SdpType::Answer, " \n").contains("nothing was pasted"));
+        assert!(say(SdpType::Offer, "http://192.0.2.1/whip").contains("starts with clearcall-offer:"));
         for cut in [17, 18, 60, answer.len() - 1] {
-            assert_eq!(from_line(Kind::Answer, &answer[..cut]), Err(TextError::Damaged(Kind::Answer)), "{cut}");
+            assert_eq!(from_line(SdpType::Answer, &answer[..cut]), Err(TextError::Damaged(SdpType::Answer)), "{cut}");
         }
         let mut changed = answer.clone().into_bytes();
         changed[200] = if changed[200] == b'A' { b'B' } else { b'A' };
-        assert!(from_line(Kind::Answer, &String::from_utf8(changed).unwrap()).is_err());
-        assert!(from_line(Kind::Offer, &format!("clearcall-offer:{}", "A".repeat(100_000))).is_err());
+        assert!(from_line(SdpType::Answer, &String::from_utf8(changed).unwrap()).is_err());
+        assert!(from_line(SdpType::Offer, &format!("clearcall-offer:{}", "A".repeat(100_000))).is_err());
     }
 
     #[test]
     fn a_line_that_would_unfold_to_something_huge_is_refused() {
         let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&vec![b'a'; 2 << 20], 9);
         let line = format!("clearcall-offer:{}", URL_SAFE_NO_PAD.encode(bomb));
-        assert!(line.len() < LONGEST_LINE);
-        assert_eq!(from_line(Kind::Offer, &line), Err(TextError::Damaged(Kind::Offer)));
+        assert!(line.len() < MAX_LINE);
+        assert_eq!(from_line(SdpType::Offer, &line), Err(TextError::Damaged(SdpType::Offer)));
         let mut noise = String::new();
         let mut n = 1_u32;
         while noise.len() < 8000 {
             n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             noise += &format!("{n:x}");
         }
-        assert!(matches!(to_line(Kind::Offer, &noise), Err(TextError::TooLong { .. })));
+        assert!(matches!(to_line(SdpType::Offer, &noise), Err(TextError::TooLong { .. })));
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
-use super::peer::{Life, Shared};
+use super::peer::{Life, PeerShared};
 use super::recover::Throttle;
 use super::send::{self, Sending, UnitSender};
-use super::tap::Counters;
+use super::stats_interceptor::Counters;
 use super::{Media, NetStats};
 
 const STATS_EVERY: Duration = Duration::from_millis(500);
@@ -19,15 +19,15 @@ const STATS_EVERY: Duration = Duration::from_millis(500);
 const KEYFRAME_SPACING: Duration = Duration::from_millis(200);
 
 /// State, statistics, keyframe requests, the target.
-pub(super) struct Control {
+pub(super) struct PeerMonitor {
     pub(super) pc: Arc<dyn PeerConnection>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<PeerShared>,
     pub(super) sending: Option<Sending>,
     pub(super) sender: UnitSender,
     pub(super) media: Media,
 }
 
-impl Control {
+impl PeerMonitor {
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let mut life = shared.life.subscribe();
@@ -52,7 +52,7 @@ impl Control {
                     let totals = Totals::of(&shared.counters);
                     let stats = self.stats(before, totals).await;
                     before = totals;
-                    shared.outbox.put(|l| l.stats = Some(stats));
+                    shared.mailbox.put(|l| l.stats = Some(stats));
                 }
                 changed = life.changed() => {
                     if changed.is_err() {
@@ -68,7 +68,7 @@ impl Control {
                         }
                         Life::Over(why) => {
                             shared.sending.open.store(false, Relaxed);
-                            shared.outbox.put(|l| l.over = Some(why));
+                            shared.mailbox.put(|l| l.over = Some(why));
                             return;
                         }
                     }
@@ -81,12 +81,12 @@ impl Control {
                 keyframes.ask();
             }
             if connected && keyframes.poll(Instant::now()) {
-                shared.outbox.put(|l| l.keyframe = true);
+                shared.mailbox.put(|l| l.keyframe = true);
             }
             let target = shared.counters.target.load(Relaxed);
             if worth_telling(announced, target) {
                 announced = target;
-                shared.outbox.put(|l| l.target = Some(target));
+                shared.mailbox.put(|l| l.target = Some(target));
             }
         }
     }
@@ -96,7 +96,7 @@ impl Control {
         if let Some(rtt) = self.keepalive_rtt().await {
             self.shared.counters.set_rtt(rtt);
         }
-        self.shared.outbox.put(|l| l.connected = Some((local, remote)));
+        self.shared.mailbox.put(|l| l.connected = Some((local, remote)));
         let Some(sending) = self.sending.take() else { return };
         let Some(payload_type) = self.payload_type().await else {
             tracing::warn!("the far side does not take video from here");
@@ -104,7 +104,7 @@ impl Control {
         };
         self.shared.keep(tokio::spawn(send::run(sending, payload_type, self.sender.clone())));
         self.shared.sending.open.store(true, Relaxed);
-        self.shared.outbox.put(|l| l.keyframe = true);
+        self.shared.mailbox.put(|l| l.keyframe = true);
     }
 
     /// The payload type that the two sides agreed on.

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
-    history::{Held, History, Truths},
+    display_frame::{DisplayFrame, Side},
+    history::{GroundTruthBuffer, Held, History},
     lock,
     recorder::Recorder,
-    shot::{Shot, Side},
 };
 use crate::{
     frame::Frame,
@@ -17,10 +17,10 @@ use crate::{
 
 /// The wishes of the window, which the upscaling thread looks at before each frame.
 #[derive(Debug, Default)]
-pub(super) struct Viewing {
+pub(super) struct ViewRequest {
     wish: Mutex<Wish>,
     /// What the source gave; kept in a loopback call only.
-    pub(super) truths: Arc<Truths>,
+    pub(super) ground_truth: Arc<GroundTruthBuffer>,
     pub(super) recorder: Arc<Recorder>,
 }
 
@@ -33,7 +33,7 @@ struct Wish {
     fresh: bool,
 }
 
-impl Viewing {
+impl ViewRequest {
     pub(super) fn look(&self, sides: &[Side]) {
         let mut wish = lock(&self.wish);
         if wish.sides != sides {
@@ -57,8 +57,8 @@ impl Viewing {
 }
 
 /// Decides which frame is shown next, and makes the sides that engines do not.
-pub(super) struct Gallery {
-    viewing: Arc<Viewing>,
+pub(super) struct SideRenderer {
+    view_request: Arc<ViewRequest>,
     /// Whether this call's frames can be told from one another at both ends.
     loopback: bool,
     gpu: Option<GpuContext>,
@@ -70,10 +70,10 @@ pub(super) struct Gallery {
     scaler: Option<Scaler>,
 }
 
-impl Gallery {
-    pub(super) fn new(viewing: Arc<Viewing>, loopback: bool, gpu: Option<GpuContext>) -> Self {
+impl SideRenderer {
+    pub(super) fn new(view_request: Arc<ViewRequest>, loopback: bool, gpu: Option<GpuContext>) -> Self {
         Self {
-            viewing,
+            view_request,
             loopback,
             gpu,
             history: History::default(),
@@ -86,13 +86,13 @@ impl Gallery {
 
     /// A frame has been decoded.
     pub(super) fn arrived(&mut self, low: Frame) {
-        let truth = if self.loopback { self.viewing.truths.get(low.stamp.id) } else { None };
+        let truth = if self.loopback { self.view_request.ground_truth.get(low.stamp.id) } else { None };
         self.history.add(Held { low: Arc::new(low), truth });
     }
 
     /// Looks at the wishes; true when the frame that is held has to be made again.
     pub(super) fn changed(&mut self) -> bool {
-        let mut wish = lock(&self.viewing.wish);
+        let mut wish = lock(&self.view_request.wish);
         if !std::mem::take(&mut wish.fresh) {
             return false;
         }
@@ -115,7 +115,7 @@ impl Gallery {
     }
 
     pub(super) fn recorder(&self) -> Arc<Recorder> {
-        Arc::clone(&self.viewing.recorder)
+        Arc::clone(&self.view_request.recorder)
     }
 
     /// The window's device, or a headless one.
@@ -129,32 +129,33 @@ impl Gallery {
     }
 
     /// Adds the other sides that are looked at.
-    pub(super) fn shot(
+    pub(super) fn display_frame(
         &mut self,
         held: Held,
         pair: Pair,
         model: &Arc<Model>,
         choice: EngineChoice,
         engine: &mut dyn Upscaler,
-    ) -> Result<Shot, UpscaleError> {
+    ) -> Result<DisplayFrame, UpscaleError> {
         let Held { low, truth } = held;
-        let mut shot = Shot { frozen: self.history.frozen(), ..Shot::new(pair, Arc::clone(model), low, truth) };
+        let mut display_frame =
+            DisplayFrame { frozen: self.history.frozen(), ..DisplayFrame::new(pair, Arc::clone(model), low, truth) };
         for side in self.sides.clone() {
-            if shot.picture(&side).is_some() {
+            if display_frame.picture(&side).is_some() {
                 continue;
             }
             let cpu = |frame: &Frame| Some(Picture::Cpu(Arc::new(frame.to_rgba())));
             let picture = match &side {
-                Side::Low => cpu(&shot.low),
-                Side::Bilinear => cpu(&engine.upscale(&shot.low, Method::Bilinear)?),
-                Side::Lanczos => cpu(&engine.upscale(&shot.low, Method::Lanczos)?),
+                Side::Low => cpu(&display_frame.low),
+                Side::Bilinear => cpu(&engine.upscale(&display_frame.low, Method::Bilinear)?),
+                Side::Lanczos => cpu(&engine.upscale(&display_frame.low, Method::Lanczos)?),
                 Side::Bicubic => None,
-                Side::Network(model) => Some(self.by_other(model, choice, &shot.low)?),
-                Side::Truth => shot.truth_at_size(&mut self.scaler).as_deref().and_then(cpu),
+                Side::Network(model) => Some(self.by_other(model, choice, &display_frame.low)?),
+                Side::Truth => display_frame.truth_at_size(&mut self.scaler).as_deref().and_then(cpu),
             };
-            shot.extra.extend(picture.map(|picture| (side, picture)));
+            display_frame.extra.extend(picture.map(|picture| (side, picture)));
         }
-        Ok(shot)
+        Ok(display_frame)
     }
 
     /// The frame by a network that is not the call's.

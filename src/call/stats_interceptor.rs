@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 
 use super::rate::{Bounds, PacketFate, RateControl};
 
-/// What the tap and the tasks count; read by the statistics.
+/// What the interceptor and the tasks count; read by the statistics.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) bytes_in: AtomicU64,
@@ -86,17 +86,17 @@ pub(crate) struct NackFilter {
 }
 
 /// A packet is asked for this many times.
-const MOST_ASKS: u8 = 8;
+const MAX_NACKS: u8 = 8;
 /// And not again within this time, however short the round trip.
-const SHORTEST_ASK: Duration = Duration::from_millis(20);
+const MIN_NACK_SPACING: Duration = Duration::from_millis(20);
 /// A sequence number is another packet's after this time.
-const FORGET: Duration = Duration::from_secs(5);
+const NACK_MEMORY: Duration = Duration::from_secs(5);
 
 impl NackFilter {
     /// The numbers of `missing` that are due, and how many of these are new.
     pub(crate) fn due(&mut self, missing: &[u16], rtt: Option<Duration>, now: Instant) -> (Vec<u16>, usize) {
-        self.asked.retain(|_, (at, _)| now.saturating_duration_since(*at) < FORGET);
-        let spacing = rtt.unwrap_or(Duration::from_millis(50)).mul_f32(1.2).max(SHORTEST_ASK);
+        self.asked.retain(|_, (at, _)| now.saturating_duration_since(*at) < NACK_MEMORY);
+        let spacing = rtt.unwrap_or(Duration::from_millis(50)).mul_f32(1.2).max(MIN_NACK_SPACING);
         let mut new = 0;
         let mut due = Vec::new();
         for &sequence in missing {
@@ -106,7 +106,7 @@ impl NackFilter {
                     new += 1;
                     due.push(sequence);
                 }
-                Some((at, times)) if *times < MOST_ASKS && now.saturating_duration_since(*at) >= spacing => {
+                Some((at, times)) if *times < MAX_NACKS && now.saturating_duration_since(*at) >= spacing => {
                     *at = now;
                     *times += 1;
                     due.push(sequence);
@@ -119,7 +119,7 @@ impl NackFilter {
 }
 
 /// The interceptor; its place is next to the wire.
-pub(crate) struct Tap {
+pub(crate) struct StatsInterceptor {
     counters: Arc<Counters>,
     /// RTX stream → the stream that it repairs, with its payload type.
     repairs: HashMap<u32, (u32, u8)>,
@@ -130,7 +130,7 @@ pub(crate) struct Tap {
     outbound: VecDeque<TaggedPacket>,
 }
 
-impl Tap {
+impl StatsInterceptor {
     pub(crate) fn new(counters: Arc<Counters>) -> Self {
         Self {
             counters,
@@ -219,7 +219,7 @@ impl Tap {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
+impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -273,7 +273,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     }
 }
 
-impl Interceptor for Tap {
+impl Interceptor for StatsInterceptor {
     fn bind_local_stream(&mut self, _: &StreamInfo) {}
 
     fn unbind_local_stream(&mut self, _: &StreamInfo) {}
@@ -358,6 +358,6 @@ mod tests {
         let mut filter = NackFilter::default();
         let start = Instant::now();
         let asks = (0..200).filter(|i| !filter.due(&[1], None, start + Duration::from_millis(20 * i)).0.is_empty());
-        assert_eq!(asks.count(), usize::from(MOST_ASKS));
+        assert_eq!(asks.count(), usize::from(MAX_NACKS));
     }
 }

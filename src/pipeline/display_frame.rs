@@ -38,7 +38,7 @@ impl PartialEq for Side {
 
 /// One frame, ready to be looked at. Everything in it belongs to the same frame.
 #[derive(Debug, Clone)]
-pub struct Shot {
+pub struct DisplayFrame {
     /// Bicubic and the call's network.
     pub pair: Arc<Pair>,
     /// The network that ran: the call's, or the one that the governor chose.
@@ -54,7 +54,7 @@ pub struct Shot {
     pub(super) extra: Vec<(Side, Picture)>,
 }
 
-impl Shot {
+impl DisplayFrame {
     /// A frame with bicubic and the network `model` only.
     pub fn new(pair: Pair, model: Arc<Model>, low: Arc<Frame>, truth: Option<Arc<Frame>>) -> Self {
         Self { pair: Arc::new(pair), model, low, truth, off: false, frozen: false, extra: Vec::new() }

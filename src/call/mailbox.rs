@@ -9,13 +9,13 @@ use super::{NetStats, PeerEvent};
 
 /// What waits to be taken by the application: one of each kind, so that it is bounded.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
-    letters: Mutex<Letters>,
+pub(super) struct EventMailbox {
+    pending: Mutex<PendingEvents>,
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Letters {
+pub(super) struct PendingEvents {
     pub(super) connected: Option<(Option<SocketAddr>, Option<SocketAddr>)>,
     pub(super) keyframe: bool,
     pub(super) gap: Option<u64>,
@@ -24,10 +24,10 @@ pub(super) struct Letters {
     pub(super) over: Option<String>,
 }
 
-impl Outbox {
+impl EventMailbox {
     /// Changes what waits.
-    pub(super) fn put(&self, write: impl FnOnce(&mut Letters)) {
-        write(&mut self.letters.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn put(&self, write: impl FnOnce(&mut PendingEvents)) {
+        write(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner));
         self.filled.notify_one();
     }
 
@@ -37,7 +37,7 @@ impl Outbox {
     }
 
     fn take(&self) -> Option<PeerEvent> {
-        let mut l = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut l = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((local, remote)) = l.connected.take() {
             return Some(PeerEvent::Connected { local, remote });
         }
