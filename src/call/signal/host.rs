@@ -19,7 +19,7 @@ use super::{SDP, SignalError, query_value, secret};
 use crate::call::CallError;
 
 /// A longer body is not an offer.
-const MAX_BODY: usize = 64 << 10;
+pub(super) const MAX_BODY: usize = 64 << 10;
 /// A body that takes longer to come is not waited for.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -42,11 +42,11 @@ pub struct Host {
     task: JoinHandle<()>,
 }
 
-struct SignalingState {
-    token: String,
+pub(super) struct SignalingState {
+    pub(super) token: String,
     /// The call that is going on.
-    session: Mutex<Option<String>>,
-    handler: Arc<dyn CallHandler>,
+    pub(super) session: Mutex<Option<String>>,
+    pub(super) handler: Arc<dyn CallHandler>,
 }
 
 impl std::fmt::Debug for SignalingState {
@@ -56,7 +56,7 @@ impl std::fmt::Debug for SignalingState {
 }
 
 impl SignalingState {
-    fn session(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    pub(super) fn session(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,7 +208,7 @@ fn unauthorised() -> Response {
     response
 }
 
-async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
+pub(super) async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
@@ -272,7 +272,11 @@ async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request)
     }
 }
 
-async fn ended(State(signaling): State<Arc<SignalingState>>, Path(id): Path<String>, request: Request) -> Response {
+pub(super) async fn ended(
+    State(signaling): State<Arc<SignalingState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }

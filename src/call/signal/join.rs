@@ -135,14 +135,14 @@ fn failed(host: &str, error: ureq::Error) -> SignalError {
 
 /// A link, taken apart.
 #[derive(Debug, Clone)]
-struct Link {
-    host: String,
-    path: String,
-    token: String,
+pub(super) struct Link {
+    pub(super) host: String,
+    pub(super) path: String,
+    pub(super) token: String,
 }
 
 impl Link {
-    fn parse(text: &str) -> Result<Self, SignalError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SignalError> {
         let text = text.trim();
         let wrong = |why| SignalError::Link { link: text.chars().take(120).collect(), why };
         if text.starts_with("https://") {
