@@ -25,8 +25,8 @@ mod filter;
 pub mod fsr1;
 pub mod gpu;
 pub mod governor;
+pub mod hysteresis;
 pub mod lanczos;
-pub mod play;
 pub mod reference;
 
 pub use cpu::{CpuEngine, Isa};

@@ -13,7 +13,7 @@ use crate::upscale::UpscaleError;
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// Lives as long as [`Pool::run`] waits.
     work: Option<&'static Work<'static>>,
     round: u64,
@@ -23,21 +23,21 @@ struct State {
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct PoolShared {
+    state: Mutex<PoolState>,
     begin: Condvar,
     done: Condvar,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolShared {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A number of threads, one of which is the caller's. Dropping it ends and joins the others.
 pub(super) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -105,7 +105,7 @@ impl Drop for Pool {
     }
 }
 
-fn wait_and_work(shared: &Shared, number: usize) {
+fn wait_and_work(shared: &PoolShared, number: usize) {
     let mut round = 0;
     let mut state = shared.lock();
     loop {

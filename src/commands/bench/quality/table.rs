@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clearcall::measure::Metric;
 
 use super::{
-    Row,
     contestants::{BICUBIC, FULL},
+    row::Row,
     summary::{Curve, Mean},
 };
 
