@@ -98,7 +98,7 @@ fn pictures_come_back() {
         for (a, b) in frame.planes().into_iter().zip(got.frame.planes()) {
             assert!(psnr(a, b) > 36.0, "frame {i}: {}", psnr(a, b));
         }
-        assert!((1.0..45.0).contains(&got.qp.unwrap()), "{:?}", got.qp);
+        assert!((1.0..45.0).contains(&got.frame.qp.unwrap()), "{:?}", got.frame.qp);
     }
     assert!(decoder.flush().unwrap().is_none());
 }

@@ -54,8 +54,9 @@ fn connected(session: &Session) {
 fn watch(session: &Session, count: usize) -> Arc<Pair> {
     let (mut last, mut seen): (Option<Arc<Pair>>, usize) = (None, 0);
     until("pictures", || {
-        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
-            session.shown(&pair);
+        if let Taken::Value(frame) = session.wait_frame(Duration::from_millis(50)) {
+            session.shown(&frame);
+            let pair = Arc::clone(&frame.pair);
             if let Some(before) = &last {
                 assert!(pair.stamp.id > before.stamp.id, "frames are shown in order");
             }
@@ -70,8 +71,8 @@ fn watch(session: &Session, count: usize) -> Arc<Pair> {
 /// Watches until the numbers say so.
 fn watch_until(session: &Session, what: &str, done: impl Fn(&Snapshot) -> bool) {
     until(what, || {
-        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
-            session.shown(&pair);
+        if let Taken::Value(frame) = session.wait_frame(Duration::from_millis(50)) {
+            session.shown(&frame);
         }
         done(&session.stats())
     });

@@ -8,7 +8,6 @@ use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
 use super::nal::{NalKind, Parameters, SpsError, nal_units};
-use super::steady::SteadyQp;
 use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
 
 /// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
@@ -20,13 +19,10 @@ const MAX_WAITING: usize = 32;
 /// One picture.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    /// The picture, with the stamp of the unit that it came from.
+    /// The picture, with the stamp and the quantiser of the unit that it came from.
     pub frame: Frame,
     /// Something was missing and has been filled in: ask for a keyframe, show it all the same.
     pub damaged: bool,
-    /// The luma quantiser (0 to 51): the mean over the picture's slices of the value that each starts
-    /// with. Adaptive quantisation moves single macroblocks a little away from it.
-    pub qp: Option<f32>,
     /// It refers to no other picture.
     pub keyframe: bool,
 }
@@ -65,8 +61,11 @@ pub struct Decoder {
     inner: oh::Decoder,
     parameters: Parameters,
     waiting: VecDeque<Waiting>,
+    /// Came out together with one that was given before them.
+    ready: VecDeque<Decoded>,
     fed: u64,
-    steady: SteadyQp,
+    /// Fed, and not given yet.
+    owed: u64,
 }
 
 /// What is known of a unit whose picture has not come out yet.
@@ -102,8 +101,9 @@ impl Decoder {
             inner,
             parameters: Parameters::default(),
             waiting: VecDeque::new(),
+            ready: VecDeque::new(),
             fed: 0,
-            steady: SteadyQp::default(),
+            owed: 0,
         })
     }
 
@@ -113,6 +113,7 @@ impl Decoder {
     /// them. Colour is read there too; a stream that does not say is BT.601 in limited range.
     pub fn decode(&mut self, data: &[u8], stamp: Stamp) -> Result<Option<Decoded>, DecodeError> {
         if data.len() > MAX_UNIT_BYTES {
+            self.owed += 1;
             return Err(DecodeError::TooLong(data.len()));
         }
         if data.is_empty() {
@@ -129,7 +130,9 @@ impl Decoder {
         {
             last.damaged = true;
         }
-        match self.finish(second)?.or(self.finish(first)?) {
+        let [first, second] = [first, second].map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
+        first.and(second)?;
+        match self.give() {
             Some(decoded) => Ok(Some(decoded)),
             None if state == 0 => Ok(None),
             None => Err(DecodeError::Broken { bytes: data.len(), state }),
@@ -138,6 +141,9 @@ impl Decoder {
 
     /// The next picture that is still held back, when no more units will come.
     pub fn flush(&mut self) -> Result<Option<Decoded>, DecodeError> {
+        if let Some(decoded) = self.give() {
+            return Ok(Some(decoded));
+        }
         let mut dst = [std::ptr::null_mut::<u8>(); 3];
         let mut info = SBufferInfo::default();
         // SAFETY: `dst` has the three places and `info` the struct that the call writes to.
@@ -145,7 +151,22 @@ impl Decoder {
             self.inner.raw_api().flush_frame(dst.as_mut_ptr(), &raw mut info);
             RawPicture::copy(&dst, &info)
         };
-        self.finish(raw)
+        let decoded = self.finish(raw)?;
+        self.ready.extend(decoded);
+        Ok(self.give())
+    }
+
+    /// How many pictures were fed and have not been given: held back, or lost. When everything has been flushed they
+    /// are the lost ones.
+    pub const fn owed(&self) -> u64 {
+        self.owed
+    }
+
+    /// The oldest picture that is ready.
+    fn give(&mut self) -> Option<Decoded> {
+        let decoded = self.ready.pop_front()?;
+        self.owed = self.owed.saturating_sub(1);
+        Some(decoded)
     }
 
     /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe.
@@ -169,6 +190,7 @@ impl Decoder {
         }
         self.fed += 1;
         if has_slices {
+            self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
             let colour = colour.unwrap_or_default();
             if self.waiting.len() == MAX_WAITING {
@@ -199,8 +221,8 @@ impl Decoder {
         let planes = raw.planes?;
         let [y, u, v] = planes;
         let mut frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
-        frame.qp = self.steady.follow(noted.qp);
-        Ok(Some(Decoded { frame, damaged: noted.damaged, qp: noted.qp, keyframe: noted.keyframe }))
+        frame.qp = noted.qp;
+        Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
 }
 

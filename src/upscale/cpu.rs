@@ -12,7 +12,7 @@
 //! | `kept` | what was shown last |
 //! | `band` | a row's way through all of it |
 //! | `still` | which rows are as in the picture before, and need no way |
-//! | `pool`, `queue` | threads, and which rows each takes |
+//! | `pool`, `queue`, `thread_time` | threads, which rows each takes, and what they compute |
 
 use std::{
     sync::{
@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos, play};
@@ -42,6 +43,7 @@ mod queue;
 mod rows;
 mod simd;
 mod still;
+mod thread_time;
 
 use band::{Band, Wanted};
 use kept::Kept;
@@ -53,6 +55,7 @@ pub(super) use quantised::Quantised;
 use queue::Queue;
 pub use simd::{Isa, SIMD_VARIABLE};
 use still::{Plan, Still};
+use thread_time::{since, thread_time};
 
 /// More threads than this gain nothing on pictures of a call.
 pub const MAX_THREADS: usize = 16;
@@ -86,6 +89,8 @@ pub struct CpuEngine {
     /// One for each thread.
     bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
+    /// Of the last frame, see [`Upscaler::cpu_time`].
+    cpu_time: Option<Duration>,
 }
 
 impl CpuEngine {
@@ -109,6 +114,7 @@ impl CpuEngine {
             kept: Kept::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
+            cpu_time: None,
         })
     }
 
@@ -180,6 +186,15 @@ impl CpuEngine {
         });
     }
 
+    /// Does `work` and notes what its threads compute for it.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (begun, others) = (thread_time(), self.pool.computed_by_others());
+        let done = work(self);
+        let others = self.pool.computed_by_others().zip(others).map(|(now, before)| now.saturating_sub(before));
+        self.cpu_time = since(begun).zip(others).map(|(own, others)| (own + others) / self.pool.threads() as u32);
+        done
+    }
+
     /// The next picture has nothing to do with those before.
     fn forget(&mut self) {
         self.still.forget();
@@ -210,6 +225,37 @@ impl CpuEngine {
             Method::Lanczos => plane::double(pool, plane, &lanczos::LANCZOS_DOUBLE, width, height),
         };
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
+    }
+
+    fn both(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let (mut left, mut right) = (self.picture(size), self.picture(size));
+        if self.net.follow(lr.weights_qp) {
+            self.still.forget();
+        }
+        self.still.begin(&self.net, lr, 2);
+        // Both were free or new, so that this copies nothing.
+        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
+        let mut kept = std::mem::take(&mut self.kept);
+        let follow = kept.begin(lr.y().width(), lr.y().height(), self.play());
+        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), follow, left: l, right: r });
+        self.kept = kept;
+        self.keep(&left);
+        self.keep(&right);
+        self.still.keep(lr, &[&left, &right]);
+        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+    }
+
+    fn bicubic_alone(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let mut picture = self.picture(size);
+        self.still.begin(&self.net, lr, 1);
+        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
+        self.go(Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
+        self.keep(&picture);
+        self.still.keep(lr, &[&picture]);
+        let bicubic = Picture::Cpu(picture);
+        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
     }
 
     fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
@@ -243,35 +289,16 @@ impl Upscaler for CpuEngine {
         CpuEngine::precision(self)
     }
 
+    fn cpu_time(&self) -> Option<Duration> {
+        self.cpu_time
+    }
+
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let (mut left, mut right) = (self.picture(size), self.picture(size));
-        if self.net.follow(lr.qp) {
-            self.still.forget();
-        }
-        self.still.begin(&self.net, lr, 2);
-        // Both were free or new, so that this copies nothing.
-        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
-        let mut kept = std::mem::take(&mut self.kept);
-        let follow = kept.begin(lr.y().width(), lr.y().height(), self.play());
-        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), follow, left: l, right: r });
-        self.kept = kept;
-        self.keep(&left);
-        self.keep(&right);
-        self.still.keep(lr, &[&left, &right]);
-        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+        self.timed(|engine| engine.both(lr))
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let mut picture = self.picture(size);
-        self.still.begin(&self.net, lr, 1);
-        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
-        self.go(Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
-        self.keep(&picture);
-        self.still.keep(lr, &[&picture]);
-        let bicubic = Picture::Cpu(picture);
-        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
+        self.timed(|engine| engine.bicubic_alone(lr))
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {
@@ -279,7 +306,7 @@ impl Upscaler for CpuEngine {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
         let y = match how {
-            Method::Cnn => self.network_luma(lr.y(), lr.qp)?,
+            Method::Cnn => self.network_luma(lr.y(), lr.weights_qp)?,
             _ => self.double(lr.y(), how, width, height)?,
         };
         let (u, v) = (self.double(lr.u(), how, cw, ch)?, self.double(lr.v(), how, cw, ch)?);

@@ -11,6 +11,7 @@ use clearcall::{
     codec::{Decoded, Decoder, Encoder, EncoderConfig},
     frame::{Frame, Size, Stamp},
     measure::{MeasureError, Metric},
+    model::SteadyQp,
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
 };
@@ -127,6 +128,7 @@ struct Stream {
     size: Size,
     encoder: Encoder,
     decoder: Decoder,
+    steady: SteadyQp,
     bytes: u64,
 }
 
@@ -134,7 +136,8 @@ impl Stream {
     fn new(size: Size, fps: f64, bitrate: u32, skip_frames: bool) -> anyhow::Result<Self> {
         let fps = fps.clamp(1.0, 60.0) as f32;
         let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames };
-        Ok(Self { size, encoder: Encoder::new(config).input()?, decoder: Decoder::new()?, bytes: 0 })
+        let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
+        Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0 })
     }
 
     /// The frame as it arrives; none when the encoder skipped it.
@@ -142,8 +145,9 @@ impl Stream {
         let Some(unit) = self.encoder.encode(frame)? else { return Ok(None) };
         self.bytes += unit.data.len() as u64;
         let decoded = self.decoder.decode(&unit.data, unit.stamp)?;
-        let decoded =
+        let mut decoded =
             decoded.with_context(|| format!("frame {} of {} did not come back", frame.stamp.id, self.size))?;
+        decoded.frame.weights_qp = self.steady.follow(decoded.frame.qp);
         Ok(Some(decoded))
     }
 }
