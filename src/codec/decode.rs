@@ -68,8 +68,17 @@ pub struct Decoder {
     owed: u64,
 }
 
-/// What is known of a unit whose picture has not come out yet.
+/// What a picture's slices say.
+#[derive(Default)]
+struct Noted {
+    keyframe: bool,
+    qps: Vec<f32>,
+    colour: Option<Colour>,
+}
+
+/// What is known of a picture that has not come out yet.
 struct Waiting {
+    /// Of the unit that it came with.
     number: u64,
     stamp: Stamp,
     keyframe: bool,
@@ -110,7 +119,8 @@ impl Decoder {
     /// Decodes one access unit. [`None`]: no picture is due yet.
     ///
     /// Size and format are read from the stream's own parameter sets and checked before the decoder sees
-    /// them. Colour is read there too; a stream that does not say is BT.601 in limited range.
+    /// them. Colour is read there too; a stream that does not say is BT.601 in limited range. Of a unit that holds two
+    /// pictures the second comes with the next call.
     pub fn decode(&mut self, data: &[u8], stamp: Stamp) -> Result<Option<Decoded>, DecodeError> {
         if data.len() > MAX_UNIT_BYTES {
             self.owed += 1;
@@ -124,11 +134,9 @@ impl Decoder {
         let (first, state) = self.feed(Some(data));
         let (second, more_state) = self.feed(None);
         let state = state | more_state;
-        if state != 0
-            && has_slices
-            && let Some(last) = self.waiting.back_mut()
-        {
-            last.damaged = true;
+        if state != 0 && has_slices {
+            let fed = self.fed;
+            self.waiting.iter_mut().filter(|w| w.number == fed).for_each(|w| w.damaged = true);
         }
         let [first, second] = [first, second].map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
         first.and(second)?;
@@ -169,10 +177,12 @@ impl Decoder {
         Some(decoded)
     }
 
-    /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe.
+    /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe. Says whether the unit has
+    /// slices.
     fn note_unit(&mut self, data: &[u8], stamp: Stamp) -> Result<bool, DecodeError> {
-        let (mut keyframe, mut qps, mut colour) = (false, Vec::new(), None);
-        let mut has_slices = false;
+        self.fed += 1;
+        // Nearly always one: who sends two pictures with one time still sent two.
+        let mut pictures: Vec<Noted> = Vec::new();
         for nal in nal_units(data) {
             match self.parameters.update(nal) {
                 Ok(()) => {}
@@ -181,24 +191,35 @@ impl Decoder {
                 Err(e) => return Err(DecodeError::Unsupported(e)),
             }
             let Some(kind) = NalKind::of(nal).filter(|k| k.is_slice()) else { continue };
-            has_slices = true;
-            keyframe |= kind == NalKind::Idr;
-            if let Some(header) = self.parameters.slice(nal) {
-                qps.push(header.qp as f32);
-                colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
+            let header = self.parameters.slice(nal);
+            let begins = header.is_some_and(|header| header.first_macroblock == 0);
+            if pictures.is_empty() || begins {
+                pictures.push(Noted::default());
+            }
+            let Some(picture) = pictures.last_mut() else { continue };
+            picture.keyframe |= kind == NalKind::Idr;
+            if let Some(header) = header {
+                picture.qps.push(header.qp as f32);
+                picture.colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
             }
         }
-        self.fed += 1;
-        if has_slices {
+        for Noted { keyframe, qps, colour } in pictures.iter().take(MAX_WAITING) {
             self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
             let colour = colour.unwrap_or_default();
             if self.waiting.len() == MAX_WAITING {
                 self.waiting.pop_front();
             }
-            self.waiting.push_back(Waiting { number: self.fed, stamp, keyframe, qp, colour, damaged: false });
+            self.waiting.push_back(Waiting {
+                number: self.fed,
+                stamp,
+                keyframe: *keyframe,
+                qp,
+                colour,
+                damaged: false,
+            });
         }
-        Ok(has_slices)
+        Ok(!pictures.is_empty())
     }
 
     fn feed(&mut self, data: Option<&[u8]>) -> (Option<RawPicture>, i32) {
