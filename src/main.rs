@@ -8,7 +8,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser as _;
 use clearcall::upscale;
 use cli::{Cli, Command};
-use commands::InputFault;
+use commands::{Incomplete, InputFault};
 
 fn main() -> ExitCode {
     leave_out_device_select();
@@ -38,7 +38,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<InputFault>() { 3 } else { 1 })
+            ExitCode::from(match () {
+                () if error.is::<InputFault>() => 3,
+                () if error.is::<Incomplete>() => 4,
+                () => 1,
+            })
         }
     }
 }

@@ -281,6 +281,13 @@ pub trait Upscaler: Send {
         None
     }
 
+    /// What each of the CPU's threads computed for the last frame of [`Upscaler::compare`] or [`Upscaler::bicubic`], on
+    /// the mean: what it would take by the clock on a machine that does nothing else. None on a GPU, and where the
+    /// system does not say.
+    fn cpu_time(&self) -> Option<Duration> {
+        None
+    }
+
     /// What the engine has to tell the person since it was last asked: that it lost its GPU and found another.
     fn notice(&mut self) -> Option<String> {
         None

@@ -90,7 +90,7 @@ fn bytes_lose_less_than_a_tenth_of_a_decibel() {
         let model = Model::find(name).unwrap();
         let engine = || CpuEngine::new(&model, Some(2)).unwrap();
         for qp in [22.0, 30.0, 38.0] {
-            low.qp = Some(qp);
+            low.weights_qp = Some(qp);
             // New engines each time: what follows the picture of another quantiser has its deadband besides.
             let mut engines = [engine(), engine().in_precision(&model, Precision::Int8)];
             let made = engines.each_mut().map(|engine| engine.upscale(&low, Method::Cnn).unwrap());
@@ -228,7 +228,7 @@ fn follows_the_quantiser(engine: &mut dyn Upscaler) {
     engine.set_model(Arc::new(model.clone()));
     let lr = |qp| {
         let mut lr = picture(21, 14, Colour::default(), 0, 4);
-        lr.qp = qp;
+        lr.weights_qp = qp;
         lr
     };
     let [fine, coarse] = [24.0, 36.0].map(|qp| reference::rgba(&lr(Some(qp)), Method::Cnn, &model).unwrap());
@@ -340,7 +340,7 @@ fn sixteen_bits_are_enough_for_the_shipped_models() {
         engine.set_model(model.clone());
         for qp in [None, Some(20.0), Some(40.0)] {
             let mut lr = picture(61, 47, Colour::default(), 0, i as u64);
-            lr.qp = qp;
+            lr.weights_qp = qp;
             let want = reference::rgba(&lr, Method::Cnn, model).unwrap();
             same_rgba(&engine.compare(&lr).unwrap().cnn.to_rgba().unwrap(), &want).unwrap();
         }
@@ -367,7 +367,7 @@ fn bytes_on_the_gpu_are_those_of_the_cpu() {
             let mut cpu = CpuEngine::new(model, Some(1)).unwrap().in_precision(model, Precision::Int8);
             for qp in [None, Some(20.0), Some(40.0)] {
                 let mut lr = picture(61, 47, Colour::default(), 0, i as u64);
-                lr.qp = qp;
+                lr.weights_qp = qp;
                 let [ours, theirs] = [&mut engine as &mut dyn Upscaler, &mut cpu].map(|engine| {
                     engine.upscale(&picture(61, 47, Colour::default(), 0, 99), Method::Cnn).unwrap();
                     engine.upscale(&lr, Method::Cnn).unwrap()

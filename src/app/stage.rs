@@ -125,13 +125,22 @@ impl Seen<'_> {
         let mut labels = side.labels(self.models, self.engine);
         match self.why.filter(|_| side == SideChoice::Network(self.model)) {
             Some(why) if self.off => {
-                return vec![format!("bicubic · CNN off: {why}"), "bicubic · CNN off".to_owned()];
+                let said = [format!("network off: {why}, bicubic shown"), "network off, bicubic shown".to_owned()];
+                return said.into_iter().chain(["network off".to_owned()]).collect();
             }
             Some(why) => labels.insert(0, format!("{} · {why}", labels[0])),
             None => {}
         }
         labels
     }
+}
+
+/// What came of drawing the sides.
+pub(crate) struct Drawn {
+    /// What was seen.
+    pub(crate) shown: Option<Shown>,
+    /// A network is to run, whatever it takes.
+    pub(crate) network_wanted: bool,
 }
 
 /// What was seen, for pictures of it.
@@ -157,7 +166,7 @@ pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
 }
 
 /// Draws the sides and takes what the pointer does to them.
-pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Option<Shown> {
+pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Drawn {
     let area = ui.available_rect_before_wrap();
     let strip = if compare.read_out { READ_OUT } else { 0.0 };
     let (desk, foot) = area.split_top_bottom_at_y(area.bottom() - strip);
@@ -183,7 +192,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
 
     let magnify = if compare.nearest { Magnify::Nearest } else { Magnify::Linear };
     let mut brush = Brush::new(seen.pictures, magnify);
-    let mut under = None;
+    let (mut under, mut network_wanted) = (None, false);
     let sides = compare.sides(seen.model);
     for (i, (pane, place)) in panes.iter().zip(&placed).enumerate() {
         let heads = heads(compare, &sides, i);
@@ -203,6 +212,9 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
             under = Some((at, *place));
         }
         pointer(ui, &response, &rooms[i], place, compare);
+        if seen.off && !seen.masked && heads.contains(&SideChoice::Network(seen.model)) {
+            network_wanted |= marks::offer(ui, seen, place.rect.intersect(area));
+        }
     }
     if compare.layout == Layout::Wipe
         && let Some(place) = placed.first()
@@ -222,7 +234,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
         read_out::show(ui, foot, seen, two, under);
     }
     ui.advance_cursor_after_rect(area);
-    placed.first().map(|p| Shown { area, part: p.uv })
+    Drawn { shown: placed.first().map(|p| Shown { area, part: p.uv }), network_wanted }
 }
 
 /// What a key does to the view.

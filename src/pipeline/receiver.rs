@@ -23,9 +23,9 @@ use crate::{
     call::ReceivedUnit,
     codec::Decoder,
     frame::{Frame, Stamp},
-    model::Model,
+    model::{Model, SteadyQp},
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -85,6 +85,7 @@ impl ReceiveHalf {
             recorder: side_renderer.recorder(),
             stats: stats.clone(),
             notices: notices.clone(),
+            steady: SteadyQp::default(),
         };
         half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
         let upscaling = Upscaling {
@@ -152,6 +153,7 @@ struct Decoding {
     recorder: Arc<Recorder>,
     stats: Stats,
     notices: Notices,
+    steady: SteadyQp,
 }
 
 impl Decoding {
@@ -191,11 +193,11 @@ impl Decoding {
     }
 
     /// False when the picture is broken and stays so until a keyframe.
-    fn decode(&self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
+    fn decode(&mut self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
         let started = Instant::now();
         self.stats.output(Stage::Assemble, started.saturating_duration_since(unit.arrived));
         self.stats.input(Stage::Decode);
-        let decoded = match decoder.decode(&unit.data, stamp) {
+        let mut decoded = match decoder.decode(&unit.data, stamp) {
             Ok(Some(decoded)) => decoded,
             Ok(None) => {
                 self.stats.dropped(Stage::Decode, "nothing to show");
@@ -208,7 +210,9 @@ impl Decoding {
             }
         };
         let whole = unit.complete && !decoded.damaged;
-        self.stats.decoded(decoded.qp, !whole);
+        let frame = &mut decoded.frame;
+        frame.weights_qp = self.steady.follow(frame.qp);
+        self.stats.decoded(frame.qp, !whole);
         self.stats.size(decoded.frame.size());
         self.stats.output(Stage::Decode, started.elapsed());
         self.stats.input(Stage::Upscale);
@@ -305,7 +309,12 @@ impl Upscaling {
         if let Some(time) = &gpu_time {
             self.stats.gpu_time(time);
         }
-        let took = gpu_time.map_or_else(|| started.elapsed(), |time| time.total);
+        let clock = started.elapsed();
+        let took = match (gpu_time, engine.cpu_time()) {
+            (Some(time), _) => time.total.into(),
+            (None, Some(own)) => FrameTime { own, clock },
+            (None, None) => clock.into(),
+        };
         if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
             && governed.frame(took)
         {

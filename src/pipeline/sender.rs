@@ -386,21 +386,19 @@ impl Coder {
         }
         self.stats.output(Stage::Encode, started.elapsed());
         self.stats.input(Stage::Send);
-        let (bytes, captured, started) = (unit.data.len(), unit.stamp.captured, Instant::now());
-        match self.out.send(unit) {
-            Ok(()) => {
-                self.stats.sent(bytes, captured);
-                self.stats.output(Stage::Send, started.elapsed());
-            }
-            Err(error) => {
-                let why = match error {
-                    SendError::Full => "the network is behind",
-                    _ => "the call has ended",
-                };
-                self.stats.dropped(Stage::Send, why);
-                // What follows refers to the unit that is missing now.
-                self.control.keyframe();
-            }
+        let (bytes, captured, stats) = (unit.data.len(), unit.stamp.captured, self.stats.clone());
+        let sent = move |took| {
+            stats.sent(bytes, captured);
+            stats.output(Stage::Send, took);
+        };
+        if let Err(error) = self.out.send_then(unit, sent) {
+            let why = match error {
+                SendError::Full => "the network is behind",
+                _ => "the call has ended",
+            };
+            self.stats.dropped(Stage::Send, why);
+            // What follows refers to the unit that is missing now.
+            self.control.keyframe();
         }
         Ok(())
     }

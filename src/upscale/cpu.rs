@@ -12,7 +12,7 @@
 //! | `previous_luma` | what was shown last |
 //! | `band` | a row's way through all of it |
 //! | `static_skip` | which rows are as in the picture before, and need no way |
-//! | `pool`, `queue` | threads, and which rows each takes |
+//! | `pool`, `queue`, `thread_time` | threads, which rows each takes, and what they compute |
 
 use std::{
     sync::{
@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, hysteresis, lanczos};
@@ -43,6 +44,7 @@ mod queue;
 mod rows;
 mod simd;
 mod static_skip;
+mod thread_time;
 
 use band::{Band, BandJob};
 use memory::Pieces;
@@ -54,6 +56,7 @@ pub(super) use quantised::Quantised;
 use queue::Queue;
 pub use simd::{Isa, SIMD_VARIABLE};
 use static_skip::{SkipPlan, StaticSkip};
+use thread_time::{since, thread_time};
 
 /// More threads than this gain nothing on pictures of a call.
 pub const MAX_THREADS: usize = 16;
@@ -87,6 +90,8 @@ pub struct CpuEngine {
     /// One for each thread.
     bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
+    /// Of the last frame, see [`Upscaler::cpu_time`].
+    cpu_time: Option<Duration>,
 }
 
 impl CpuEngine {
@@ -110,6 +115,7 @@ impl CpuEngine {
             previous_luma: PreviousLuma::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
+            cpu_time: None,
         })
     }
 
@@ -181,6 +187,15 @@ impl CpuEngine {
         });
     }
 
+    /// Does `work` and notes what its threads compute for it.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (begun, others) = (thread_time(), self.pool.computed_by_others());
+        let done = work(self);
+        let others = self.pool.computed_by_others().zip(others).map(|(now, before)| now.saturating_sub(before));
+        self.cpu_time = since(begun).zip(others).map(|(own, others)| (own + others) / self.pool.threads() as u32);
+        done
+    }
+
     /// The next picture has nothing to do with those before.
     fn forget(&mut self) {
         self.static_skip.forget();
@@ -211,6 +226,37 @@ impl CpuEngine {
             Method::Lanczos => plane::double(pool, plane, &lanczos::LANCZOS_DOUBLE, width, height),
         };
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
+    }
+
+    fn both(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let (mut left, mut right) = (self.picture(size), self.picture(size));
+        if self.net.follow(lr.weights_qp) {
+            self.static_skip.forget();
+        }
+        self.static_skip.begin(&self.net, lr, 2);
+        // Both were free or new, so that this copies nothing.
+        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
+        let mut previous_luma = std::mem::take(&mut self.previous_luma);
+        let hysteresis = previous_luma.begin(lr.y().width(), lr.y().height(), self.deadband());
+        self.go(BandJob::Pair { lr, to_rgb: lr.colour.to_rgb(), hysteresis, left: l, right: r });
+        self.previous_luma = previous_luma;
+        self.keep(&left);
+        self.keep(&right);
+        self.static_skip.keep(lr, &[&left, &right]);
+        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+    }
+
+    fn bicubic_alone(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let mut picture = self.picture(size);
+        self.static_skip.begin(&self.net, lr, 1);
+        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
+        self.go(BandJob::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
+        self.keep(&picture);
+        self.static_skip.keep(lr, &[&picture]);
+        let bicubic = Picture::Cpu(picture);
+        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
     }
 
     fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
@@ -244,35 +290,16 @@ impl Upscaler for CpuEngine {
         CpuEngine::precision(self)
     }
 
+    fn cpu_time(&self) -> Option<Duration> {
+        self.cpu_time
+    }
+
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let (mut left, mut right) = (self.picture(size), self.picture(size));
-        if self.net.follow(lr.qp) {
-            self.static_skip.forget();
-        }
-        self.static_skip.begin(&self.net, lr, 2);
-        // Both were free or new, so that this copies nothing.
-        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
-        let mut previous_luma = std::mem::take(&mut self.previous_luma);
-        let hysteresis = previous_luma.begin(lr.y().width(), lr.y().height(), self.deadband());
-        self.go(BandJob::Pair { lr, to_rgb: lr.colour.to_rgb(), hysteresis, left: l, right: r });
-        self.previous_luma = previous_luma;
-        self.keep(&left);
-        self.keep(&right);
-        self.static_skip.keep(lr, &[&left, &right]);
-        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+        self.timed(|engine| engine.both(lr))
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let mut picture = self.picture(size);
-        self.static_skip.begin(&self.net, lr, 1);
-        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
-        self.go(BandJob::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
-        self.keep(&picture);
-        self.static_skip.keep(lr, &[&picture]);
-        let bicubic = Picture::Cpu(picture);
-        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
+        self.timed(|engine| engine.bicubic_alone(lr))
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {
@@ -280,7 +307,7 @@ impl Upscaler for CpuEngine {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
         let y = match how {
-            Method::Cnn => self.network_luma(lr.y(), lr.qp)?,
+            Method::Cnn => self.network_luma(lr.y(), lr.weights_qp)?,
             _ => self.double(lr.y(), how, width, height)?,
         };
         let (u, v) = (self.double(lr.u(), how, cw, ch)?, self.double(lr.v(), how, cw, ch)?);

@@ -101,7 +101,7 @@ fn to_byte(value: f32) -> u8 {
 }
 
 fn luma(lr: &Frame, how: Method, model: &Model) -> Values {
-    let (lr, layers) = (lr.y(), model.at_qp(lr.qp));
+    let (lr, layers) = (lr.y(), model.at_qp(lr.weights_qp));
     let mut out = resample(lr, 2, 2 * lr.width(), 2 * lr.height(), how.kernel());
     if how == Method::Cnn {
         let detail = network(lr, &layers);

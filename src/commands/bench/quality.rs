@@ -69,10 +69,12 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
 
     let frames = clips.iter().map(|c| c.frames).sum::<u64>() * bitrates.len() as u64;
     let bar = crate::commands::bar(Some(frames), "measuring");
-    let mut rows = Vec::new();
+    let (mut rows, mut whole) = (Vec::new(), Ok(()));
     for clip in &clips {
         for &bitrate in &bitrates {
-            rows.extend(pass::run(clip, bitrate, &settings, &mut field, sheet.as_mut(), &bar)?);
+            let (own, of_clip) = pass::run(clip, bitrate, &settings, &mut field, sheet.as_mut(), &bar)?;
+            rows.extend(own);
+            whole = whole.and(of_clip);
         }
     }
     bar.finish_and_clear();
@@ -94,7 +96,7 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     } else {
         out!("{}", table::text(&rows, &means, &curves, &metrics).trim_end());
     }
-    Ok(())
+    whole
 }
 
 /// The first metric over the bitrate, a panel for each clip.

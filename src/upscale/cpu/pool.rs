@@ -5,8 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
+use super::thread_time::{since, thread_time};
 use crate::upscale::UpscaleError;
 
 /// What every thread does once; it is given its number.
@@ -18,6 +20,8 @@ struct PoolState {
     work: Option<&'static Work<'static>>,
     round: u64,
     running: usize,
+    /// What all threads but the caller's have computed so far.
+    computed: Option<Duration>,
     panic: Option<Box<dyn Any + Send>>,
     ended: bool,
 }
@@ -51,6 +55,7 @@ impl Pool {
     /// Starts all but one of `threads` threads.
     pub(super) fn new(threads: usize) -> Result<Self, UpscaleError> {
         let mut pool = Self { shared: Arc::default(), others: Vec::new() };
+        pool.shared.lock().computed = Some(Duration::ZERO);
         for number in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("upscale-{number}"));
@@ -63,6 +68,11 @@ impl Pool {
     /// How many threads there are.
     pub(super) fn threads(&self) -> usize {
         self.others.len() + 1
+    }
+
+    /// What the threads other than the caller's have computed since they began, all together, where the system says.
+    pub(super) fn computed_by_others(&self) -> Option<Duration> {
+        self.shared.lock().computed
     }
 
     /// Has every thread do `work` once, with its number, and waits until all are done.
@@ -116,8 +126,11 @@ fn wait_and_work(shared: &PoolShared, number: usize) {
             Some(work) if state.round != round => {
                 round = state.round;
                 drop(state);
+                let begun = thread_time();
                 let result = catch_unwind(AssertUnwindSafe(|| work(number)));
+                let took = since(begun);
                 state = shared.lock();
+                state.computed = state.computed.zip(took).map(|(sum, took)| sum + took);
                 state.running -= 1;
                 if let Err(panic) = result {
                     state.panic = Some(panic);
@@ -149,6 +162,24 @@ mod tests {
             }
             assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 100));
         }
+    }
+
+    /// Waiting takes time, and computing takes the processor's.
+    #[cfg(unix)]
+    #[test]
+    fn what_the_others_compute_is_counted_and_what_they_wait_is_not() {
+        let mut pool = Pool::new(3).unwrap();
+        let spin = Duration::from_millis(20);
+        pool.run(&|_| {
+            std::thread::sleep(spin / 4);
+            let begun = thread_time();
+            while since(begun).unwrap() < spin {}
+        });
+        let computed = pool.computed_by_others().unwrap();
+        // Two of them. Without the sleep; woken threads do a little besides.
+        assert!(computed >= 2 * spin, "{computed:?}");
+        pool.run(&|_| std::thread::sleep(spin));
+        assert!(pool.computed_by_others().unwrap() - computed < spin, "sleeping is not computing");
     }
 
     #[test]

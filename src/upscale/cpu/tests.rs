@@ -229,7 +229,7 @@ fn another_quantiser_makes_everything_new() {
     let mut engine = CpuEngine::new(&model, Some(1)).unwrap();
     let mut lr = frame(64, 20);
     for (qp, copied) in [(30.0, false), (30.0, true), (31.5, false), (31.5, true)] {
-        lr.qp = Some(qp);
+        lr.weights_qp = Some(qp);
         engine.compare(&lr).unwrap();
         assert_eq!(engine.static_skip.plan().compute.is_empty(), copied, "{qp}");
     }

@@ -170,13 +170,13 @@ impl GpuEngine {
             // Its weights may be for another quantiser than those of the other layers.
             self.condition = None;
         }
-        let condition = Some(Condition::of(lr.qp));
+        let condition = Some(Condition::of(lr.weights_qp));
         if let Some(network) = &self.network
             && condition != self.condition
             && self.model.info().follows_qp
         {
             self.condition = condition;
-            let weights = Weights::at(&self.model, lr.qp, self.variant.precision)?;
+            let weights = Weights::at(&self.model, lr.weights_qp, self.variant.precision)?;
             gpu.guarded(|| {
                 network.set_weights(gpu, &weights);
                 Ok(())

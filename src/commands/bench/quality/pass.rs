@@ -11,6 +11,7 @@ use clearcall::{
     codec::{Decoded, Decoder, Encoder, EncoderConfig},
     frame::{Frame, Size, Stamp},
     measure::MeasureError,
+    model::SteadyQp,
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
 };
@@ -25,7 +26,7 @@ use super::{
     tally::{MetricSchedule, Tally},
     truth::{SentTruth, Truth, TruthTally},
 };
-use crate::commands::{Input as _, InputFault};
+use crate::commands::{self, Input as _, InputFault};
 
 /// What holds for all passes.
 pub(super) struct PassSettings<'a> {
@@ -34,6 +35,7 @@ pub(super) struct PassSettings<'a> {
     pub(super) schedule: MetricSchedule<'a>,
 }
 
+/// The rows of all upscalers, and whether the clip was whole.
 pub(super) fn run(
     clip: &Clip,
     bitrate: u32,
@@ -41,7 +43,7 @@ pub(super) fn run(
     field: &mut Contestants,
     mut sheet: Option<&mut ContactSheet>,
     bar: &ProgressBar,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<(Vec<Row>, anyhow::Result<()>)> {
     let mut reader = ClipReader::open(&clip.path).input()?;
     let [mut to_truth, mut to_low] = [clip.truth, clip.low].map(|size| Scaler::new(size, Kernel::default()));
     let mut low = Stream::new(clip.low, clip.fps, bitrate, settings.skip)?;
@@ -100,7 +102,7 @@ pub(super) fn run(
             upscaler: contestant.name.clone(),
             kind: contestant.kind,
             bitrate_bps: Bitrate { target: bitrate, measured: (stream.bytes * 8) as f64 / seconds },
-            frames: Frames { read, sent: tally.sent(), skipped: read - tally.sent() },
+            frames: Frames { read, sent: tally.sent(), skipped: read - tally.sent(), loss: reader.loss() },
             scores: tally.scores(),
             gain: BTreeMap::new(),
             flicker: tally.flicker(),
@@ -113,7 +115,7 @@ pub(super) fn run(
         });
     }
     add_gains(&mut rows);
-    Ok(rows)
+    Ok((rows, commands::whole(&reader)))
 }
 
 /// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
@@ -138,6 +140,7 @@ struct Stream {
     size: Size,
     encoder: Encoder,
     decoder: Decoder,
+    steady: SteadyQp,
     bytes: u64,
     /// Of the frames that were sent.
     truth: TruthTally,
@@ -147,13 +150,8 @@ impl Stream {
     fn new(size: Size, fps: f64, bitrate: u32, skip_frames: bool) -> anyhow::Result<Self> {
         let fps = fps.clamp(1.0, 60.0) as f32;
         let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames };
-        Ok(Self {
-            size,
-            encoder: Encoder::new(config).input()?,
-            decoder: Decoder::new()?,
-            bytes: 0,
-            truth: TruthTally::default(),
-        })
+        let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
+        Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0, truth: TruthTally::default() })
     }
 
     /// The frame as it arrives; none when the encoder skipped it.
@@ -161,8 +159,9 @@ impl Stream {
         let Some(unit) = self.encoder.encode(frame)? else { return Ok(None) };
         self.bytes += unit.data.len() as u64;
         let decoded = self.decoder.decode(&unit.data, unit.stamp)?;
-        let decoded =
+        let mut decoded =
             decoded.with_context(|| format!("frame {} of {} did not come back", frame.stamp.id, self.size))?;
+        decoded.frame.weights_qp = self.steady.follow(decoded.frame.qp);
         Ok(Some(decoded))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clearcall::measure::Metric;
+use clearcall::{measure::Metric, source::clip::Loss};
 use serde::Serialize;
 
 use super::contestants::ContestantKind;
@@ -43,4 +43,7 @@ pub(super) struct Frames {
     pub(super) read: u64,
     pub(super) sent: u64,
     pub(super) skipped: u64,
+    /// Of the clip that was read.
+    #[serde(flatten)]
+    pub(super) loss: Loss,
 }

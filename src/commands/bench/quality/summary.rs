@@ -178,6 +178,7 @@ fn present(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 pub(super) mod tests {
     use super::*;
     use crate::commands::bench::quality::row::{Bitrate, Frames};
+    use clearcall::source::clip::Loss;
 
     /// A row at a bitrate with a PSNR.
     pub(in super::super) fn row(clip: &str, upscaler: &str, rate: f64, psnr: f64) -> Row {
@@ -189,7 +190,7 @@ pub(super) mod tests {
             upscaler: upscaler.to_owned(),
             kind,
             bitrate_bps: Bitrate { target: rate as u32, measured: rate },
-            frames: Frames { read: 10, sent: 10, skipped: 0 },
+            frames: Frames { read: 10, sent: 10, skipped: 0, loss: Loss::default() },
             scores: [(Metric::PsnrY, psnr)].into(),
             gain: BTreeMap::new(),
             flicker: Some(psnr / 100.0),
