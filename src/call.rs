@@ -24,6 +24,7 @@ pub mod netem;
 mod mailbox;
 pub mod packetize;
 mod peer;
+mod peer_state;
 pub mod rate;
 mod receive;
 pub mod recover;

@@ -18,7 +18,7 @@ use super::{
     governed::{Auto, Governed},
     notices::Notices,
     recorder::Recorder,
-    session_task::Request,
+    request::Request,
     side_renderer::SideRenderer,
     slot::{Slot, Taken},
     state_machine::Generation,

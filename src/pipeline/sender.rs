@@ -18,7 +18,7 @@ use super::{
     history::GroundTruthBuffer,
     lock,
     notices::Notices,
-    session_task::Request,
+    request::Request,
     slot::{Slot, Taken},
     state_machine::Generation,
 };
