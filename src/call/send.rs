@@ -101,6 +101,17 @@ impl UnitSender {
     }
 }
 
+#[cfg(test)]
+impl UnitSender {
+    /// One whose units go nowhere but to who takes them: the next one, if there is one.
+    pub(crate) fn queued() -> (Self, Box<dyn FnMut() -> Option<AccessUnit>>) {
+        let state = Arc::new(SendState { open: true.into(), ..SendState::default() });
+        let (queue, mut units) = mpsc::channel(QUEUE);
+        let next = move || units.try_recv().ok().map(|queued: Queued| queued.unit);
+        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, Box::new(next))
+    }
+}
+
 /// RTP timestamps of the last frames that were sent, and their stamps.
 ///
 /// In a loopback call the receiver looks up here when a frame was captured, and so how old it is.
