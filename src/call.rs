@@ -18,6 +18,8 @@ mod monitor;
 pub mod depacketize;
 mod description;
 mod engine;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub mod netem;
 mod mailbox;
 pub mod packetize;

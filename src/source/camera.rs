@@ -11,6 +11,8 @@
 
 mod choose;
 mod convert;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod jpeg;
 mod native;
 mod worker;

@@ -2,6 +2,8 @@
 
 mod annexb;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod mp4;
 pub(crate) mod still;
 mod y4m;
