@@ -45,12 +45,12 @@ use pairs::Pairs;
 pub use terms::Terms;
 
 /// Where the steps of a training are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TrainDevice {
-    /// On the CPU, patch by patch, with this program's own convolution.
+    /// The CPU, patch by patch, with this program's own convolution
+    #[default]
     Cpu,
-    /// On a GPU, with burn's wgpu backend; only where the program was built with the feature `train-gpu`. Vivid
-    /// training is not done there.
+    /// A GPU, with burn's wgpu backend; only where the program was built with the feature train-gpu, and not with --vivid
     Gpu,
 }
 

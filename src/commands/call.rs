@@ -148,7 +148,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
         model,
         auto,
-        engine: super::upscale::engine(receive.engine.unwrap_or_default()),
+        engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
     })
 }
