@@ -23,7 +23,7 @@ use crate::{
 pub mod bicubic;
 mod colour;
 pub mod cpu;
-mod filter;
+pub(crate) mod filter;
 pub mod fsr1;
 pub mod gpu;
 pub mod governor;
