@@ -330,10 +330,7 @@ impl Coder {
 
     fn scale(&self, frame: &Frame, scaler: &mut Option<(Size, Scaler)>) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        // A source that is smaller than asked for is not blown up.
-        let bound = *lock(&self.control.bound);
-        let fits = frame.size().width() <= bound.width() && frame.size().height() <= bound.height();
-        let target = frame.size().fit_even(if fits { frame.size() } else { bound });
+        let target = frame.size().shrink_even(*lock(&self.control.bound));
         let scaler = match scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
