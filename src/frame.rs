@@ -2,6 +2,8 @@
 
 mod rgb;
 
+pub(crate) use rgb::{ByteOrder, planes as planes_of_rgb};
+
 use std::{fmt, str::FromStr, time::Instant};
 
 /// The longest side of a picture that the program handles, in pixels.
@@ -275,6 +277,11 @@ impl Plane {
     /// All bytes, padding included.
     pub fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// Takes the bytes out again, padding included.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
     }
 
     /// The samples of row `y`. Panics when there is no such row.
