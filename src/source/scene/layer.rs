@@ -56,7 +56,7 @@ impl Which {
 
 /// What part of the plane of units the picture shows when the camera is at rest.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct Viewport {
     /// Luma pixels per unit.
     pub(super) scale: f32,
     /// The unit at the left edge; that at the top is 0.
@@ -155,7 +155,7 @@ impl Layer {
     }
 
     /// How a plane's samples lie on this layer. Nearer things (`parallax` above 1) move more.
-    pub(super) fn map(&self, which: Which, view: &View, camera: &Camera, parallax: f32) -> Map {
+    pub(super) fn map(&self, which: Which, view: &Viewport, camera: &Camera, parallax: f32) -> Map {
         let (sin, cos) = f64::from(camera.angle).sin_cos();
         let zoom = f64::from(camera.zoom);
         let per_sample = f64::from(which.step() / view.scale);
@@ -176,7 +176,7 @@ impl Layer {
         &self,
         which: Which,
         plane: &mut Plane,
-        view: &View,
+        view: &Viewport,
         map: &Map,
         bulges: &[Bulge; 2],
         hidden: &[Hidden],
@@ -354,7 +354,7 @@ pub(super) struct Hang<'a> {
     pub(super) slant: f32,
 }
 
-impl View {
+impl Viewport {
     /// A picture of `size` shows 720 units from top to bottom. A narrow one shows the middle of the person.
     pub(super) fn new(size: Size) -> Self {
         let height = 720.0;

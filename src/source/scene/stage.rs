@@ -3,7 +3,7 @@
 //! Places are in units: 720 from top to bottom of the picture, about 960 from left to right.
 
 use super::SceneError;
-use super::layer::{Layer, OVERSAMPLE, Rect, View};
+use super::layer::{Layer, OVERSAMPLE, Rect, Viewport};
 use super::paint::{Canvas, Colour, Face};
 use super::strokes::Strokes;
 use super::text::{LINES, SIZES};
@@ -62,7 +62,7 @@ pub(super) struct Curtain {
 }
 
 impl Stage {
-    pub(super) fn new(view: &View) -> Result<Self, SceneError> {
+    pub(super) fn new(view: &Viewport) -> Result<Self, SceneError> {
         let density = view.scale * OVERSAMPLE;
         let full = view.width.max(FULL_WIDTH);
         let spare = full - FULL_WIDTH;
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Where the face is, for its movement.
-    pub(super) fn face(view: &View) -> (f32, f32) {
+    pub(super) fn face(view: &Viewport) -> (f32, f32) {
         (PERSON + (view.width - FULL_WIDTH).max(0.0) / 2.0, FACE)
     }
 }
@@ -117,7 +117,7 @@ impl Photo {
     }
 
     /// Scaled to the layer's density, with more wall above the head by stretching the rows there.
-    fn spread(&self, view: &View, left: f32, density: f32) -> Result<Canvas, SceneError> {
+    fn spread(&self, view: &Viewport, left: f32, density: f32) -> Result<Canvas, SceneError> {
         let failed = |e: &dyn std::fmt::Display| SceneError::Asset(format!("scaling the photograph: {e}"));
         let scaled = |n: u32| ((n as f32 * PHOTO_SCALE * density).round() as u32).max(1);
         let (w, h) = (scaled(self.width), scaled(self.height));
