@@ -27,9 +27,9 @@ use crate::{
     call::ReceivedUnit,
     codec::Decoder,
     frame::{Frame, Stamp},
-    model::Model,
+    model::{Model, SteadyQp},
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -122,6 +122,7 @@ impl ReceiveHalf {
             recorder: context.side_renderer.recorder(),
             stats: context.stats.clone(),
             notices: context.notices.clone(),
+            steady: SteadyQp::default(),
         };
         half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
         let wanted = Engine::wanted(&context.settings);
@@ -165,10 +166,11 @@ struct Decoding {
     recorder: Arc<Recorder>,
     stats: Stats,
     notices: Notices,
+    steady: SteadyQp,
 }
 
 impl Decoding {
-    fn run(self) {
+    fn run(mut self) {
         // A decoder for each connection: what it has seen says nothing of another one's units.
         let mut decoding: Option<(Generation, Decoder)> = None;
         while !self.stop.load(Ordering::Relaxed) {
@@ -184,6 +186,7 @@ impl Decoding {
                         other => match Decoder::new() {
                             Ok(decoder) => {
                                 self.recorder.new_stream();
+                                self.steady = SteadyQp::default();
                                 &mut other.insert((generation, decoder)).1
                             }
                             Err(error) => {
@@ -217,11 +220,11 @@ impl Decoding {
     }
 
     /// False when the picture is broken and stays so until a keyframe.
-    fn decode(&self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
+    fn decode(&mut self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
         let started = Instant::now();
         self.stats.output(Stage::Assemble, started.saturating_duration_since(unit.arrived));
         self.stats.input(Stage::Decode);
-        let decoded = match decoder.decode(&unit.data, stamp) {
+        let mut decoded = match decoder.decode(&unit.data, stamp) {
             Ok(Some(decoded)) => decoded,
             Ok(None) => {
                 self.stats.dropped(Stage::Decode, "nothing to show");
@@ -234,8 +237,10 @@ impl Decoding {
             }
         };
         let whole = unit.complete && !decoded.damaged;
-        self.stats.decoded(decoded.qp, !whole);
-        self.stats.received_size(decoded.frame.size());
+        let frame = &mut decoded.frame;
+        frame.weights_qp = self.steady.follow(frame.qp);
+        self.stats.decoded(frame.qp, !whole);
+        self.stats.received_size(frame.size());
         self.stats.output(Stage::Decode, started.elapsed());
         self.stats.input(Stage::Upscale);
         if self.out.put(decoded.frame).is_some() {
@@ -333,7 +338,12 @@ impl Upscaling {
         if let Some(time) = &gpu_time {
             self.stats.gpu_time(time);
         }
-        let took = gpu_time.map_or_else(|| started.elapsed(), |time| time.total);
+        let clock = started.elapsed();
+        let took = match (gpu_time, engine.cpu_time()) {
+            (Some(time), _) => time.total.into(),
+            (None, Some(own)) => FrameTime { own, clock },
+            (None, None) => clock.into(),
+        };
         if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
             && governed.frame(took)
         {

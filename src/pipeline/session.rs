@@ -30,7 +30,7 @@ use crate::{
     record::{RecordError, Recorded},
     source::{self, SourceError},
     stats::{Snapshot, Stage, Stats},
-    upscale::{EngineChoice, GpuContext, Pair},
+    upscale::{EngineChoice, GpuContext},
 };
 
 /// How long a call may take to say goodbye.
@@ -234,13 +234,9 @@ impl Session {
         self.frames.try_take()
     }
 
-    /// Waits for the next two pictures.
-    pub fn wait_pair(&self, timeout: Duration) -> Taken<Arc<Pair>> {
-        match self.frames.take(timeout) {
-            Taken::Value(frame) => Taken::Value(Arc::clone(&frame.pair)),
-            Taken::Timeout => Taken::Timeout,
-            Taken::Closed => Taken::Closed,
-        }
+    /// Waits for the next frame.
+    pub fn wait_frame(&self, timeout: Duration) -> Taken<Arc<DisplayFrame>> {
+        self.frames.take(timeout)
     }
 
     /// Says which sides of each frame are looked at, besides bicubic and the call's network.
@@ -263,11 +259,11 @@ impl Session {
         self.view_request.step(by);
     }
 
-    /// Counts a pair as shown now; call it once for each that reached the screen.
-    pub fn shown(&self, pair: &Pair) {
-        let age = Instant::now().saturating_duration_since(pair.stamp.captured);
-        self.shared.stats.shown(age);
-        self.shared.stats.output(Stage::Show, Duration::ZERO);
+    /// Counts a frame as shown now; call it once for each that reached the screen.
+    pub fn shown(&self, frame: &DisplayFrame) {
+        let since = |then| Instant::now().saturating_duration_since(then);
+        self.shared.stats.shown(since(frame.pair.stamp.captured), !frame.off);
+        self.shared.stats.output(Stage::Show, since(frame.ready));
     }
 
     /// The newest picture that was encoded, at the size that is sent.
