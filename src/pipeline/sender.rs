@@ -290,10 +290,7 @@ impl Coder {
 
     fn scale(&mut self, frame: &Frame, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        // A source that is smaller than asked for is not blown up.
-        let bound = self.context.settings.borrow().size;
-        let fits = frame.size().width() <= bound.width() && frame.size().height() <= bound.height();
-        let target = frame.size().fit_even(if fits { frame.size() } else { bound });
+        let target = frame.size().shrink_even(self.context.settings.borrow().size);
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
