@@ -16,7 +16,6 @@ mod controls;
 mod darkroom;
 mod ending;
 mod every;
-mod filming;
 pub mod graphs;
 pub mod health;
 mod judge;
@@ -37,6 +36,7 @@ mod stats_panel;
 pub mod style;
 mod textures;
 mod toolbar;
+mod view_recorder;
 mod waiting;
 
 use std::{

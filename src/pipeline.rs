@@ -30,6 +30,7 @@ pub use display_frame::{DisplayFrame, Side};
 pub use governed::Auto;
 #[cfg(feature = "app")]
 pub(crate) use recorder::Recorder;
+pub use recorder::RecorderState;
 pub use slot::{Slot, Taken};
 
 use self::{link::Line, notices::Notices, receiver::Engine, side_renderer::ViewRequest};
@@ -349,13 +350,22 @@ impl Session {
         self.shared.with_line(|line| line.set_bitrate(bits_per_second));
     }
 
-    /// Records what arrives into an MP4 from the next keyframe on, which is asked for.
+    /// Records what arrives into an MP4 from the next keyframe on, which is asked for. What goes wrong is a notice
+    /// and the [state](Self::recorder_state).
     pub fn record(&self, path: PathBuf) {
         self.shared.view_request.recorder.start(path);
     }
 
-    /// Ends the recording; none if nothing has been recorded.
-    pub fn stop_recording(&self) -> Result<Option<Recorded>, RecordError> {
+    /// What the recording is doing.
+    pub fn recorder_state(&self) -> RecorderState {
+        self.shared.view_request.recorder.state()
+    }
+
+    /// Ends the recording; its files, one for each size, none if nothing has been recorded.
+    ///
+    /// # Errors
+    /// The last two seconds cannot be written; what is before them plays.
+    pub fn stop_recording(&self) -> Result<Vec<Recorded>, RecordError> {
         self.shared.view_request.recorder.stop()
     }
 

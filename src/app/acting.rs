@@ -10,6 +10,7 @@ use super::{
     keeping::{Keeping, Kept},
     networks::Networks,
     sides::SideChoice,
+    view_recorder::recorded_text,
 };
 use crate::pipeline::Session;
 
@@ -35,15 +36,15 @@ impl Call {
         self.keeping.keep(ui.ctx(), what, display_frame.pair.stamp.id, sides, self.controls.shown)
     }
 
-    /// Begins a film of what is compared, or ends it.
-    fn film_or_end(&mut self, networks: &Networks) -> Result<(), String> {
-        if self.filming.running() {
-            self.filming.stop();
+    /// Begins a recording of what is compared, or ends it.
+    fn record_view_or_end(&mut self, networks: &Networks) -> Result<(), String> {
+        if self.view_recorder.state().is_on() {
+            self.view_recorder.stop();
         } else {
             let words = self.controls.compare.two(self.controls.model).map(|side| side.word(networks.choices()));
-            self.filming.start(self.keeping.film(&words.join("-"))?)?;
+            self.view_recorder.start(self.keeping.view_recording(&words.join("-"))?)?;
         }
-        self.controls.filming = self.filming.running();
+        self.controls.view_recording = self.view_recorder.state();
         Ok(())
     }
 
@@ -79,15 +80,15 @@ impl Call {
                 }
                 continue;
             }
-            if action == Action::Film {
-                if let Err(why) = self.film_or_end(networks) {
+            if action == Action::RecordView {
+                if let Err(why) = self.record_view_or_end(networks) {
                     self.notices.push_back((Instant::now(), why));
                 }
                 continue;
             }
             let Running::Open(session) = &self.running else { return None };
             match action {
-                Action::HangUp | Action::Again | Action::Keep(_) | Action::Film => {}
+                Action::HangUp | Action::Again | Action::Keep(_) | Action::RecordView => {}
                 Action::Size => session.set_size(self.controls.size),
                 Action::Fps => session.set_fps(self.controls.fps as f32),
                 Action::Freeze => {
@@ -102,9 +103,8 @@ impl Call {
                 Action::Step(by) => session.step(by.into()),
                 Action::Look => self.look_wanted = true,
                 Action::Record => {
-                    let said = record(session, &self.keeping, self.controls.recording);
-                    self.controls.recording = !self.controls.recording && said.is_ok();
-                    let said = said.unwrap_or_else(Some);
+                    let said = record(session, &self.keeping).unwrap_or_else(Some);
+                    self.controls.recording = session.recorder_state();
                     self.notices.extend(said.map(|text| (Instant::now(), text)));
                 }
                 Action::Outcome => {
@@ -140,14 +140,10 @@ impl Call {
 }
 
 /// Begins a recording, or ends it and says where it is; an error says what to say.
-fn record(session: &Session, keeping: &Keeping, running: bool) -> Result<Option<String>, String> {
-    if !running {
+fn record(session: &Session, keeping: &Keeping) -> Result<Option<String>, String> {
+    if !session.recorder_state().is_on() {
         session.record(keeping.recording()?);
         return Ok(None);
     }
-    match session.stop_recording() {
-        Ok(Some(done)) => Ok(Some(format!("Recorded {:.1} s into {}", done.seconds, done.path.display()))),
-        Ok(None) => Ok(Some("Nothing was recorded: no whole picture came.".to_owned())),
-        Err(error) => Err(error.to_string()),
-    }
+    session.stop_recording().map(|files| Some(recorded_text(&files, ""))).map_err(|e| e.to_string())
 }

@@ -15,7 +15,6 @@ use egui::{TextureId, Ui};
 use super::{
     call_page::{self, Action, CallView, Controls},
     every::Every,
-    filming::{Filming, Still, filmed},
     graphs::{Sample, Scored, Trace},
     judge::{Judge, Verdict},
     keeping::Keeping,
@@ -27,12 +26,15 @@ use super::{
     stage::Compare,
     start_page::Card,
     textures::Textures,
+    view_recorder::{ViewFrame, ViewRecorder, recorded_view},
 };
 use crate::{
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, DisplayFrame, Session, SessionError, Side, Signaling, Wake},
+    pipeline::{
+        Auto, CallSettings, CallState, DisplayFrame, RecorderState, Session, SessionError, Side, Signaling, Wake,
+    },
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
 };
@@ -89,7 +91,7 @@ pub(crate) struct Call {
     pub(super) frozen: bool,
     judge: Option<Judge>,
     pub(super) keeping: Keeping,
-    pub(super) filming: Filming,
+    pub(super) view_recorder: ViewRecorder,
     /// Another look is wanted.
     pub(crate) look_wanted: bool,
     /// What was done before the session had begun.
@@ -128,8 +130,8 @@ impl Call {
             fps: plan.fps.round() as u32,
             graphs: false,
             shown: None,
-            recording: false,
-            filming: false,
+            recording: RecorderState::Off,
+            view_recording: RecorderState::Off,
             blind: None,
             outcome: None,
             stats: true,
@@ -146,7 +148,7 @@ impl Call {
         };
         let impairment = Arc::clone(&plan.impairment);
         let keeping = Keeping::new(folder, Arc::clone(&wake));
-        let filming = Filming::new(Arc::clone(&wake));
+        let view_recorder = ViewRecorder::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
         let judge = matches!(link, Signaling::Loopback).then(|| Judge::start(Arc::clone(&wake)));
         let judge = judge.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
@@ -184,7 +186,7 @@ impl Call {
             frozen: false,
             judge,
             keeping,
-            filming,
+            view_recorder,
             look_wanted: false,
             pending: Vec::new(),
             controls,
@@ -361,8 +363,8 @@ impl Call {
             self.seen = sides;
         }
         // What is seen in a blind test is for its answers only.
-        if new && self.filming.running() && self.controls.blind.is_none() {
-            self.film(models, now);
+        if new && self.view_recorder.state().is_on() && self.controls.blind.is_none() {
+            self.record_view(models, now);
         }
         let Running::Open(session) = &self.running else { return false };
         let fresh = fresh && self.pictures.is_some();
@@ -377,13 +379,14 @@ impl Call {
         fresh
     }
 
-    /// Adds the frame that has just come to the film.
-    fn film(&mut self, models: &[Arc<Model>], at: Instant) {
+    /// Adds the frame that has just come to the recording of the view.
+    fn record_view(&mut self, models: &[Arc<Model>], at: Instant) {
         let Some(display_frame) = &self.display_frame else { return };
-        let (sides, how) = filmed(&self.controls.compare, self.controls.model, self.controls.shown);
+        let (sides, how) = recorded_view(&self.controls.compare, self.controls.model, self.controls.shown);
         let picture = |side: &SideChoice| display_frame.picture(&side.side(models)?).cloned();
         let pictures = sides.iter().map(picture).collect();
-        self.filming.add(Still { id: display_frame.pair.stamp.id, at, size: display_frame.pair.size, pictures, how });
+        let (id, size) = (display_frame.pair.stamp.id, display_frame.pair.size);
+        self.view_recorder.add(ViewFrame { id, at, size, pictures, how });
     }
 
     fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {
@@ -394,12 +397,13 @@ impl Call {
         for text in self.keeping.collect(ui.ctx()) {
             self.notices.push_back((now, text));
         }
-        for text in self.filming.said() {
+        for text in self.view_recorder.said() {
             self.notices.push_back((now, text));
         }
-        self.controls.filming = self.filming.running();
+        self.controls.view_recording = self.view_recorder.state();
         let fps = self.fps(now);
         let Running::Open(session) = &self.running else { return };
+        self.controls.recording = session.recorder_state();
         for notice in session.notices() {
             self.notices.push_back((now, notice));
         }

@@ -8,7 +8,7 @@ use super::{
     sides::SideChoice,
     stage::{Compare, Shown},
 };
-use crate::{frame::Size, upscale::EngineChoice};
+use crate::{frame::Size, pipeline::RecorderState, upscale::EngineChoice};
 
 /// What the person has set.
 #[derive(Debug, Clone)]
@@ -46,9 +46,9 @@ pub struct Controls {
     /// What was seen last.
     pub shown: Option<Shown>,
     /// What arrives is recorded.
-    pub recording: bool,
+    pub recording: RecorderState,
     /// The compared view is recorded.
-    pub filming: bool,
+    pub view_recording: RecorderState,
     /// The blind test that is under way.
     pub blind: Option<Blind>,
     /// What came of the last one, until it was read.
@@ -125,7 +125,7 @@ pub enum Action {
     /// Record what arrives, or end it.
     Record,
     /// Record what is compared, or end it.
-    Film,
+    RecordView,
     /// A blind test has come to its end.
     Outcome,
     /// Dark, light, or as the system has it: the next of them.

@@ -71,8 +71,8 @@ impl Keeping {
         darkroom::place(&self.folder, "call", "mp4")
     }
 
-    /// Where the next film goes, of these sides.
-    pub(crate) fn film(&self, sides: &str) -> Result<PathBuf, String> {
+    /// Where the next recording of the view goes, of these sides.
+    pub(crate) fn view_recording(&self, sides: &str) -> Result<PathBuf, String> {
         darkroom::place(&self.folder, sides, "mp4")
     }
 

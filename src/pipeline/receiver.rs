@@ -24,6 +24,7 @@ use crate::{
     codec::Decoder,
     frame::{Frame, Stamp},
     model::Model,
+    record::RecordError,
     stats::{Stage, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler},
 };
@@ -168,10 +169,12 @@ impl Decoding {
             }
             match next {
                 Ok((unit, stamp)) => {
-                    broken |= self.record(&unit);
+                    broken |= self.recorded(self.recorder.unit(&unit));
                     broken |= !self.decode(&mut decoder, &unit, stamp);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.recorded(self.recorder.pause().map(|()| false));
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if broken {
@@ -183,8 +186,8 @@ impl Decoding {
     }
 
     /// True when the recording needs a keyframe to go on.
-    fn record(&self, unit: &ReceivedUnit) -> bool {
-        self.recorder.unit(unit).unwrap_or_else(|error| {
+    fn recorded(&self, done: Result<bool, RecordError>) -> bool {
+        done.unwrap_or_else(|error| {
             self.notices.say(error.to_string());
             false
         })
