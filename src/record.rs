@@ -4,9 +4,10 @@
 //! ftyp │ moov: what the track is │ moof mdat │ moof mdat │ …   each pair a fragment: a GOP, or two seconds of it
 //! ```
 //!
-//! A fragment is handed to the system whole, so that whatever ends the program or fills the disk costs the last
-//! fragment only; all before it plays. There is no index at the end that could be missing, and nothing grows with
-//! the length.
+//! Whatever ends the program or fills the disk costs the last fragment only; all before it plays. There is no index
+//! at the end that could be missing, and nothing grows with the length. While a fragment is being written its first
+//! box is called `free`, which players skip, and `moof` once all of it is with the system: half a `moof` at the end
+//! would make some of them refuse the whole file.
 //!
 //! Parameter sets are taken out of the samples and stand in `avcC`. A stream that changes them, and with them its
 //! size, goes on in a new file: fragments can only point at sample descriptions that `moov` has listed before.
@@ -16,7 +17,7 @@ mod boxes;
 use std::{
     fmt::Debug,
     fs::File,
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -87,9 +88,9 @@ pub enum Written {
 }
 
 /// Where the bytes of a recording go. What is written is with the system when `write_all` and `flush` return.
-pub(crate) trait Sink: Write + Send + Debug {}
+pub(crate) trait Sink: Write + Seek + Send + Debug {}
 
-impl<T: Write + Send + Debug> Sink for T {}
+impl<T: Write + Seek + Send + Debug> Sink for T {}
 
 /// A file that is being written. What it holds can be played at any time; [`finish`](Self::finish) adds the last
 /// fragment, of two seconds at most.
@@ -183,7 +184,7 @@ impl Recording {
             step: DEFAULT_STEP,
             kept: Kept::default(),
         };
-        recording.write(&head)?;
+        recording.write(|sink| sink.write_all(&head))?;
         recording.unit(keyframe, true, timestamp)?;
         Ok(recording)
     }
@@ -239,7 +240,15 @@ impl Recording {
             return Ok(());
         }
         let number = self.kept.fragments.saturating_add(1);
-        self.write(&boxes::fragment(number, begins, &samples, &data))?;
+        let mut fragment = boxes::fragment(number, begins, &samples, &data);
+        fragment[4..8].copy_from_slice(b"free");
+        self.write(|sink| {
+            let at = sink.stream_position()?;
+            sink.write_all(&fragment)?;
+            sink.seek(SeekFrom::Start(at + 4))?;
+            sink.write_all(b"moof")?;
+            sink.seek(SeekFrom::End(0)).map(|_| ())
+        })?;
         let ticks: u64 = samples.iter().map(|s| u64::from(s.duration)).sum();
         self.kept = Kept {
             fragments: number,
@@ -249,9 +258,9 @@ impl Recording {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+    fn write(&mut self, what: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> Result<(), RecordError> {
         let written = match &mut self.sink {
-            Some(sink) => sink.write_all(bytes).and_then(|()| sink.flush()),
+            Some(sink) => what(sink.as_mut()).and_then(|()| sink.flush()),
             None => Err(io::Error::other("it has ended with an error before")),
         };
         written.map_err(|source| {
@@ -314,6 +323,12 @@ impl Write for RecordingFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.path.metadata().map(|_| ())
+    }
+}
+
+impl Seek for RecordingFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

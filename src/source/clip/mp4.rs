@@ -124,7 +124,7 @@ fn read_index<R: Read + Seek>(reader: &mut R, length: u64, path: &Path) -> Resul
             return Err(ClipError::damaged(path, format!("at byte {at} there is no box")));
         };
         let whole = at.checked_add(size).filter(|&end| end <= length);
-        cut = whole.is_none() && [b"moof", b"mdat"].contains(&&kind);
+        cut = whole.is_none() && &kind == b"moof";
         if &kind == b"moov" || &kind == b"moof" {
             if whole.is_none() {
                 break;
