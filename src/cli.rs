@@ -44,6 +44,7 @@ Exit codes:
   1  something failed on the way
   2  the command line is wrong
   3  an input is wrong: a file, device, model, address or token
+  4  done, but pictures of an input are missing or damaged
 
 Examples:
   clearcall

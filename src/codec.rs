@@ -7,7 +7,6 @@ pub mod nal;
 
 mod decode;
 mod encode;
-mod steady;
 
 pub use decode::{DecodeError, Decoded, Decoder};
 pub use encode::{EncodeError, Encoder, EncoderConfig};

@@ -322,9 +322,12 @@ pub struct Frame {
     pub colour: Colour,
     /// Which frame it is, and from when.
     pub stamp: Stamp,
-    /// The luma quantiser (0 to 51) of the pictures around it, where it came out of a decoder that knows: their
-    /// running mean, told in steps, so that what follows it does not flicker.
+    /// The luma quantiser (0 to 51) that it was coded with, where it came out of a decoder: the mean over its slices
+    /// of the value that each header says. Adaptive quantisation moves single macroblocks a little away from it.
     pub qp: Option<f32>,
+    /// With which quantiser's weights a network shows it: what [`SteadyQp`](crate::model::SteadyQp) made of the
+    /// stream's [`Frame::qp`] so far. [`None`]: as a picture that was never coded.
+    pub weights_qp: Option<f32>,
 }
 
 /// Planes that do not belong together.
@@ -358,14 +361,22 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp, qp: None })
+        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None })
     }
 
     /// A picture of one colour, given by its three codes.
     pub fn filled(size: Size, yuv: [u8; 3], colour: Colour, stamp: Stamp) -> Self {
         let c = size.chroma();
         let plane = |s: Size, v| Plane::filled(s.width as usize, s.height as usize, v);
-        Self { y: plane(size, yuv[0]), u: plane(c, yuv[1]), v: plane(c, yuv[2]), colour, stamp, qp: None }
+        Self {
+            y: plane(size, yuv[0]),
+            u: plane(c, yuv[1]),
+            v: plane(c, yuv[2]),
+            colour,
+            stamp,
+            qp: None,
+            weights_qp: None,
+        }
     }
 
     /// The luma size.

@@ -25,8 +25,8 @@ mod filter;
 pub mod fsr1;
 pub mod gpu;
 pub mod governor;
+pub mod hysteresis;
 pub mod lanczos;
-pub mod play;
 pub mod reference;
 
 pub use cpu::{CpuEngine, Isa};
@@ -278,6 +278,13 @@ pub trait Upscaler: Send {
 
     /// What the GPU needed for a frame lately, one of the last few; none without a GPU, or where it has no clock.
     fn gpu_time(&mut self) -> Option<GpuTime> {
+        None
+    }
+
+    /// What each of the CPU's threads computed for the last frame of [`Upscaler::compare`] or [`Upscaler::bicubic`], on
+    /// the mean: what it would take by the clock on a machine that does nothing else. None on a GPU, and where the
+    /// system does not say.
+    fn cpu_time(&self) -> Option<Duration> {
         None
     }
 

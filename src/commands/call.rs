@@ -14,10 +14,10 @@ use clearcall::{
     devices,
     frame::Size,
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, Cause, Session, SessionError, Signaling, Taken},
+    pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
     report,
     source::SourceSpec,
-    upscale::{GpuContext, Pair},
+    upscale::GpuContext,
 };
 
 use super::{Input as _, InputFault};
@@ -146,6 +146,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
         fps: send.fps.map_or(30.0, |fps| fps.0),
         bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
+        muted: false,
         model,
         auto,
         engine: super::upscale::engine(receive.engine.unwrap_or_default()),
@@ -171,10 +172,10 @@ fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Res
         seconds: outcome.seconds,
         report: outcome.report.clone(),
         snapshot: outcome.snapshot.clone(),
-        settings: app::settings::Settings::usual_path(),
+        settings: app::settings::Settings::default_path(),
         pictures: None,
     };
-    match app::run(start) {
+    match app::open::run(start) {
         Err(AppError::NoDisplay(why)) => {
             eprintln!("No window can be opened here ({why}); the call runs headless.");
             if outcome.fall_back && outcome.snapshot.is_none() {
@@ -218,12 +219,12 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
     let length = outcome.seconds.map_or(HEADLESS, Duration::from_secs_f64);
     let started = Instant::now();
     let bar = super::bar(None, "calling");
-    let mut last: Option<Arc<Pair>> = None;
-    let mut take = |wait: Duration| match session.wait_pair(wait) {
-        Taken::Value(pair) => {
-            session.shown(&pair);
+    let mut last: Option<Arc<DisplayFrame>> = None;
+    let mut take = |wait: Duration| match session.wait_frame(wait) {
+        Taken::Value(frame) => {
+            session.shown(&frame);
             bar.inc(1);
-            last = Some(pair);
+            last = Some(frame);
             true
         }
         Taken::Timeout => false,
@@ -233,6 +234,7 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         }
     };
     let mut ended = None;
+    let mut reconnecting = false;
     while started.elapsed() < length {
         take(Duration::from_millis(50));
         for notice in session.notices() {
@@ -241,7 +243,14 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         match session.state() {
             CallState::Ended { why, cause } => ended = Some((why, cause)),
             CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
-            _ => continue,
+            state => {
+                let lost = state == CallState::Reconnecting;
+                if std::mem::replace(&mut reconnecting, lost) != lost {
+                    let words = if lost { "the other side is not heard; reconnecting" } else { "connected again" };
+                    bar.suspend(|| eprintln!("note: {words}"));
+                }
+                continue;
+            }
         }
         break;
     }
@@ -256,9 +265,10 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         report::write_json(path, &numbers)?;
     }
     match (&outcome.snapshot, &last) {
-        (Some(path), Some(pair)) => {
-            report::write_pair(path, pair)?;
-            out!("bicubic (left) and CNN (right) of the last frame are in {}", path.display());
+        (Some(path), Some(frame)) => {
+            report::write_pair(path, &frame.pair)?;
+            let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
+            out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}
@@ -302,7 +312,7 @@ fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
                 }
                 CallState::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
                 CallState::Ended { why, .. } => bail!("{why}"),
-                CallState::Starting => {}
+                CallState::Starting | CallState::Reconnecting => {}
             }
             said = state;
         }

@@ -86,6 +86,20 @@ impl Recorder {
         files.finish().inspect_err(|error| self.say(failed(error)))
     }
 
+    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
+    pub(crate) fn new_stream(&self) {
+        let mut state = lock(&self.0);
+        *state = match std::mem::take(&mut *state) {
+            RecorderState::Running(recording, path, n) | RecorderState::Torn(recording, path, n) => {
+                if let Err(error) = recording.finish() {
+                    tracing::error!("{error}");
+                }
+                RecorderState::Waiting(path, n + 1)
+            }
+            other => other,
+        };
+    }
+
     /// Units are missing before the next one.
     pub(crate) fn gap(&self) {
         if let Some(files) = &mut *lock(&self.files) {
@@ -94,14 +108,22 @@ impl Recorder {
         }
     }
 
-    /// Takes a unit; true when a keyframe would help.
+    /// Takes a unit; true, as from the others, when a keyframe would help.
     pub(crate) fn unit(&self, unit: &ReceivedUnit) -> Result<bool, RecordError> {
         self.with_files(|files| files.unit(unit))
     }
 
+    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
+    pub(crate) fn new_stream(&self) -> Result<bool, RecordError> {
+        self.with_files(|files| {
+            files.waiting = true;
+            files.end_file()
+        })
+    }
+
     /// Nothing has come for a while: what has is written, so that it is safe.
-    pub(crate) fn pause(&self) -> Result<(), RecordError> {
-        self.with_files(|files| files.current.as_mut().map_or(Ok(()), Recording::flush)).map(|_| ())
+    pub(crate) fn pause(&self) -> Result<bool, RecordError> {
+        self.with_files(|files| files.current.as_mut().map_or(Ok(()), Recording::flush))
     }
 
     /// Does something to the files; true when they wait for a keyframe. What fails ends the recording.

@@ -6,6 +6,7 @@ mod mp4;
 pub(crate) mod still;
 mod y4m;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -27,10 +28,28 @@ pub struct ClipFrame {
     /// The picture. Its number counts from 0; its time of capture is the time at which the file was
     /// opened plus the picture's own time in the clip, so that distances in time are the clip's.
     pub frame: Frame,
-    /// The quantiser that it was coded with, for H.264.
-    pub qp: Option<f32>,
     /// The decoder had to fill something in.
     pub damaged: bool,
+}
+
+/// What a video lacks, see [`ClipReader::loss`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Loss {
+    /// Coded pictures of which nothing could be made.
+    pub lost: u64,
+    /// Pictures that were given though the decoder had to fill something in.
+    pub damaged: u64,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |n: u64| if n == 1 { "1 picture is".to_owned() } else { format!("{n} pictures are") };
+        match self {
+            Self { lost, damaged: 0 } => write!(f, "{} missing", of(*lost)),
+            Self { lost: 0, damaged } => write!(f, "{} damaged", of(*damaged)),
+            Self { lost, damaged } => write!(f, "{} missing and {} damaged", of(*lost), of(*damaged)),
+        }
+    }
 }
 
 /// Reads a video file from its first frame to its last.
@@ -45,6 +64,7 @@ pub struct ClipReader {
     frames: Option<u64>,
     opened: Instant,
     next_id: u64,
+    damaged: u64,
     ended: bool,
 }
 
@@ -103,7 +123,7 @@ impl ClipReader {
             let what = if head.is_empty() { "it is empty" } else { "it begins like none of them" };
             return Err(ClipError::unknown(&path, what));
         }
-        Ok(Self { path, kind, size, fps, frames, opened: Instant::now(), next_id: 0, ended: false })
+        Ok(Self { path, kind, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false })
     }
 
     /// The file.
@@ -136,7 +156,10 @@ impl ClipReader {
         }
         let next = self.read();
         match &next {
-            Ok(Some(_)) => self.next_id += 1,
+            Ok(Some(frame)) => {
+                self.next_id += 1;
+                self.damaged += u64::from(frame.damaged);
+            }
             Ok(None) | Err(_) => self.ended = true,
         }
         if let Ok(None) = next
@@ -147,7 +170,17 @@ impl ClipReader {
         next
     }
 
-    /// Goes back to the first picture; numbers and times start again.
+    /// What has been missing since the first picture. Pictures count as lost when the end has been reached: before,
+    /// the decoder may only be holding them back.
+    pub fn loss(&self) -> Loss {
+        let lost = match &self.kind {
+            Kind::H264 { decoder, .. } if self.ended => decoder.owed(),
+            _ => 0,
+        };
+        Loss { lost, damaged: self.damaged }
+    }
+
+    /// Goes back to the first picture; numbers, times and losses start again.
     pub fn rewind(&mut self) -> Result<(), ClipError> {
         match &mut self.kind {
             Kind::Y4m(y4m) => y4m.rewind(&self.path)?,
@@ -161,7 +194,7 @@ impl ClipReader {
                 *flushing = false;
             }
         }
-        (self.next_id, self.ended) = (0, false);
+        (self.next_id, self.damaged, self.ended) = (0, 0, false);
         Ok(())
     }
 
@@ -171,12 +204,12 @@ impl ClipReader {
             Kind::Y4m(y4m) => {
                 let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
                 let frame = y4m.next(stamp, &self.path)?;
-                Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
+                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
             Kind::Still(frame) => {
                 let stamp = Stamp { id, captured: opened };
                 let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
-                Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
+                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
             Kind::H264 { units, decoder, flushing } => {
                 let decoded = loop {
@@ -200,7 +233,7 @@ impl ClipReader {
                         // A byte stream has no times, and its units may stand in another order than pictures.
                         stamp.captured = later(opened, frame_time(id, self.fps));
                     }
-                    ClipFrame { frame: d.frame.with_stamp(stamp), qp: d.qp, damaged: d.damaged }
+                    ClipFrame { frame: d.frame.with_stamp(stamp), damaged: d.damaged }
                 }))
             }
         }

@@ -96,7 +96,7 @@ pub(super) fn film(
         }
         if t >= due {
             due = t + SPACING;
-            let seen = Seen { qp: decoded.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
+            let seen = Seen { qp: decoded.frame.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
             pairs.push(Pair::new(decoded.frame.y(), frame.y(), seen)?);
         }
     }

@@ -4,18 +4,21 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use clearcall::{
     app::{
-        Pictures, SideScores, Textures,
-        call_page::{self, Action, CallView, Controls, ModelChoice},
-        graphs::{Sample, Scored, Trace},
-        sheets::Sheet,
-        sides::SideChoice,
-        stage::Compare,
-        style,
+        compare::{Compare, paint::Pictures, scorer::SideScores, sides::SideChoice, textures::Textures},
+        controls::{Action, Controls},
+        networks::ModelChoice,
+        overlay::Overlay,
+        pages::{
+            call_page,
+            call_view::CallView,
+            graphs::{Sample, Scored, Trace},
+        },
+        theme::style,
     },
     frame::{Rgba, Size},
     pipeline::{CallState, RecorderState},
-    stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
-    upscale::{EngineChoice, EngineKind, Method, Picture},
+    stats::{Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
+    upscale::{EngineChoice, EngineKind, Picture},
 };
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme};
 use egui_kittest::{Harness, HarnessBuilder};
@@ -36,16 +39,18 @@ pub(crate) fn numbers() -> Snapshot {
     upscale.dropped.insert("a newer frame came", 34);
     stages.insert(Stage::Upscale.name(), upscale);
     Snapshot {
-        frames: Frames { sent: 1234, shown: 1200, damaged: 2 },
+        frames: Frames { sent: 1234, shown: 1200, damaged: 2, bicubic_only: 0 },
         bitrate_bps: Bitrate { target: 300_000, measured: 297_431.0 },
         age_ms: Percentiles { p50: 84.0, p95: 121.0 },
         engine: Some(EngineKind::Cpu),
         engine_reason: "CPU: the only adapter is a software one".to_owned(),
         model: "small".to_owned(),
         model_reason: "as asked".to_owned(),
-        upscaler: Method::Cnn,
+        upscaler: Some(ShownUpscaler::Cnn),
         source: "scene".to_owned(),
         size: "480x360".to_owned(),
+        sent_size: Some("480x360".to_owned()),
+        received_size: Some("480x360".to_owned()),
         qp: 31.4,
         gpu_ms: None,
         gpu_passes: Vec::new(),
@@ -96,7 +101,7 @@ pub(crate) fn controls() -> Controls {
         outcome: None,
         stats: true,
         compare: Compare::new(1),
-        sheet: Sheet::None,
+        overlay: Overlay::None,
         answer: String::new(),
         answer_error: None,
     }

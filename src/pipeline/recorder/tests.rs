@@ -126,3 +126,22 @@ fn an_earlier_recording_is_never_overwritten() {
     assert_eq!(names, ["r.mp4", "r-2.mp4", "r-3.mp4"].map(|name| folder.path().join(name)));
     assert!(names.iter().all(|path| ClipReader::open(path).is_ok()));
 }
+
+#[test]
+fn another_connection_goes_on_in_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = units("96x64", 5);
+    let recorder = Recorder::default();
+    assert!(!recorder.new_stream().unwrap(), "nothing is recorded");
+    recorder.start(folder.path().join("r.mp4"));
+    assert!(recorder.new_stream().unwrap());
+    units.iter().take(2).for_each(|unit| assert!(!recorder.unit(&received(unit, true)).unwrap()));
+    assert!(recorder.new_stream().unwrap());
+    assert_eq!(recorder.state(), RecorderState::WaitingForKeyframe);
+    assert!(recorder.unit(&received(&units[2], true)).unwrap(), "it refers to what the other connection brought");
+    assert!(!recorder.unit(&received(&units[4], true)).unwrap());
+    let done = recorder.stop().unwrap();
+    let names: Vec<_> =
+        done.iter().map(|file| (file.path.file_name().unwrap().to_str().unwrap(), file.frames)).collect();
+    assert_eq!(names, [("r.mp4", 2), ("r-2.mp4", 1)]);
+}

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::plan::Real;
+use super::plan::GpuDataType;
 use crate::{
-    model::{Conv3x3, Model},
+    model::{Condition, Conv3x3, Model},
     upscale::{
         UpscaleError,
         cpu::{Quantised, quantised},
@@ -24,20 +24,22 @@ pub(super) enum Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// The model's own, those at the neutral quantiser.
-    pub(super) fn neutral(model: &'a Model, precision: Real) -> Result<Self, UpscaleError> {
+    pub(super) fn neutral(model: &'a Model, precision: GpuDataType) -> Result<Self, UpscaleError> {
         Ok(match precision {
-            Real::F32 => Self::F32(model.layers().into()),
-            Real::F16 => Self::F16(model.layers().into()),
-            Real::Int8 => Self::Int8(quantised(model, None).ok_or_else(|| unranged(model))?.into()),
+            GpuDataType::F32 => Self::F32(model.layers().into()),
+            GpuDataType::F16 => Self::F16(model.layers().into()),
+            GpuDataType::Int8 => {
+                Self::Int8(quantised(model, Condition::NEUTRAL).ok_or_else(|| unranged(model))?.into())
+            }
         })
     }
 
     /// Those for pictures of a quantiser.
-    pub(super) fn at(model: &'a Model, qp: Option<f32>, precision: Real) -> Result<Self, UpscaleError> {
+    pub(super) fn at(model: &'a Model, qp: Option<f32>, precision: GpuDataType) -> Result<Self, UpscaleError> {
         Ok(match precision {
-            Real::F32 => Self::F32(model.at_qp(qp).into()),
-            Real::F16 => Self::F16(model.at_qp(qp).into()),
-            Real::Int8 => Self::Int8(quantised(model, Some(qp)).ok_or_else(|| unranged(model))?.into()),
+            GpuDataType::F32 => Self::F32(model.at_qp(qp).into()),
+            GpuDataType::F16 => Self::F16(model.at_qp(qp).into()),
+            GpuDataType::Int8 => Self::Int8(quantised(model, Condition::of(qp)).ok_or_else(|| unranged(model))?.into()),
         })
     }
 
@@ -61,10 +63,10 @@ fn unranged(model: &Model) -> UpscaleError {
 }
 
 /// Words that a layer's weights and biases take; its numbers of vectors, or the luma alone in.
-pub(super) fn words(layer: &Conv3x3, from_luma: bool, precision: Real) -> usize {
+pub(super) fn words(layer: &Conv3x3, from_luma: bool, precision: GpuDataType) -> usize {
     let vectors = layer.outputs.div_ceil(VECTOR);
     match precision {
-        Real::Int8 if !from_luma => (9 * layer.inputs.div_ceil(VECTOR) + 2) * vectors,
+        GpuDataType::Int8 if !from_luma => (9 * layer.inputs.div_ceil(VECTOR) + 2) * vectors,
         _ => (9 * channels_read(layer, from_luma) + 1) * vectors,
     }
 }
@@ -170,15 +172,15 @@ mod tests {
         let layers = vec![first, last];
         let model = Model::new("m", layers.clone(), Default::default()).unwrap();
         let model = model.with_ranges(vec![vec![127.0; 6]]).unwrap();
-        let weights = Weights::neutral(&model, Real::Int8).unwrap();
+        let weights = Weights::neutral(&model, GpuDataType::Int8).unwrap();
         let word = |of: &[u8], n: usize| of[16 * n..][..16].as_chunks::<4>().0.to_vec();
         let of_first = weights.bytes(0..1);
-        assert_eq!(of_first.len(), 16 * words(&layers[0], true, Real::Int8));
+        assert_eq!(of_first.len(), 16 * words(&layers[0], true, GpuDataType::Int8));
         // Vector 0, the lowest tap of the middle column, 7: outputs 0 to 3.
         assert_eq!(word(&of_first, 5), [7.0, 16.0, 25.0, 34.0].map(f32::to_le_bytes));
         assert_eq!(word(&of_first, 19), [2.0, 2.0, 0.0, 0.0].map(f32::to_le_bytes));
         let of_last = weights.bytes(1..2);
-        assert_eq!(of_last.len(), 16 * words(&layers[1], false, Real::Int8));
+        assert_eq!(of_last.len(), 16 * words(&layers[1], false, GpuDataType::Int8));
         // Column 1, vector 1 of inputs, the lowest tap: input 5 is the second of its vector, output 3 the last.
         assert_eq!(word(&of_last, (2 + 1) * 3 + 2)[3], [0, 127, 0, 0]);
         assert_eq!(of_last[..16 * 18].iter().filter(|b| **b != 0).count(), 1);

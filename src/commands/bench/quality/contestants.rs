@@ -23,7 +23,7 @@ pub(super) const FULL: &str = "full";
 /// What sort of contestant it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(super) enum ContestantKind {
     /// An upscaler without weights.
     Filter,
     /// A network.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 /// One of them.
 pub(super) struct Contestant {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ContestantKind,
     how: How,
 }
 
@@ -66,7 +66,7 @@ impl Contestants {
                 Peer::Fsr1 => ("fsr1", How::Fsr1),
                 Peer::Full => continue,
             };
-            list.push(Contestant { name: name.to_owned(), kind: Kind::Filter, how });
+            list.push(Contestant { name: name.to_owned(), kind: ContestantKind::Filter, how });
         }
         let mut engines = BTreeMap::new();
         let choice = commands::upscale::engine(engine);
@@ -81,10 +81,10 @@ impl Contestants {
             }
             let (upscaler, why) = upscale::choose(choice, gpu.clone(), model)?;
             engines.insert(name.clone(), why);
-            list.push(Contestant { name, kind: Kind::Model, how: How::Model(upscaler) });
+            list.push(Contestant { name, kind: ContestantKind::Model, how: How::Model(upscaler) });
         }
         if peers.contains(&Peer::Full) {
-            list.push(Contestant { name: FULL.to_owned(), kind: Kind::Full, how: How::Full });
+            list.push(Contestant { name: FULL.to_owned(), kind: ContestantKind::Full, how: How::Full });
         }
         // An engine wants a model, though filters need none.
         let filters = CpuEngine::new(&Model::untrained(1, 0, 0)?, None)?;
@@ -102,7 +102,7 @@ impl Contestants {
 
     /// Whether the clip is to be encoded at full size, too.
     pub(super) fn wants_full(&self) -> bool {
-        self.list.iter().any(|c| c.kind == Kind::Full)
+        self.list.iter().any(|c| c.kind == ContestantKind::Full)
     }
 
     /// What each makes of a frame; none where it did not get one.
