@@ -2,8 +2,8 @@
 
 use super::{Raw, jpeg};
 use crate::{
-    devices::Pixels,
     frame::{Colour, Frame, FrameError, Matrix, Plane, PlaneError, Range, Size, Stamp},
+    source::devices::Pixels,
 };
 
 /// Bytes that are no picture.
