@@ -7,6 +7,7 @@ pub mod nal;
 
 mod decode;
 mod encode;
+mod gaps;
 
 pub use decode::{DecodeError, Decoded, Decoder};
 pub use encode::{EncodeError, Encoder, EncoderConfig};

@@ -2,6 +2,8 @@
 
 mod rgb;
 
+pub(crate) use rgb::{ByteOrder, planes as planes_of_rgb};
+
 use std::{fmt, str::FromStr, time::Instant};
 
 /// The longest side of a picture that the program handles, in pixels.
@@ -93,6 +95,13 @@ impl Size {
         } else {
             Self { width: even(w * bh, h, bw), height: even(bh, 1, bh) }
         }
+    }
+
+    /// The size at which a picture is sent that is to fit into `bound`: as [`fit_even`](Self::fit_even), but one that
+    /// is smaller is not blown up.
+    pub fn shrink_even(self, bound: Size) -> Self {
+        let fits = self.width <= bound.width && self.height <= bound.height;
+        self.fit_even(if fits { self } else { bound })
     }
 }
 
@@ -268,6 +277,11 @@ impl Plane {
     /// All bytes, padding included.
     pub fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// Takes the bytes out again, padding included.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
     }
 
     /// The samples of row `y`. Panics when there is no such row.
@@ -456,6 +470,9 @@ mod tests {
         assert_eq!(fit(1280, 720), "480x270");
         assert_eq!(fit(720, 1280), "202x360");
         assert_eq!(fit(1, 8000), "2x360");
+        let shrink = |w, h| Size::new(w, h).unwrap().shrink_even(Size::new(480, 360).unwrap()).to_string();
+        assert_eq!([shrink(1280, 720), shrink(720, 360)], ["480x270", "480x240"], "one side is enough to be too large");
+        assert_eq!([shrink(480, 360), shrink(320, 240), shrink(321, 241)], ["480x360", "320x240", "320x240"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
 mod atomic_file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod frame;
 pub mod source;
 pub mod scale;

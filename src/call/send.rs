@@ -103,12 +103,12 @@ impl UnitSender {
 
 #[cfg(test)]
 impl UnitSender {
-    /// One whose units go nowhere but to what comes with it, which gives them one after the other.
-    pub(crate) fn queued() -> (Self, impl FnMut() -> Option<AccessUnit>) {
+    /// One whose units go nowhere but to who takes them: the next one, if there is one.
+    pub(crate) fn queued() -> (Self, Box<dyn FnMut() -> Option<AccessUnit>>) {
         let state = Arc::new(SendState { open: true.into(), ..SendState::default() });
-        let (queue, mut units) = mpsc::channel::<Queued>(QUEUE);
-        let next = move || units.try_recv().ok().map(|queued| queued.unit);
-        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, next)
+        let (queue, mut units) = mpsc::channel(QUEUE);
+        let next = move || units.try_recv().ok().map(|queued: Queued| queued.unit);
+        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, Box::new(next))
     }
 }
 

@@ -7,6 +7,7 @@ use openh264::decoder::{self as oh, DecoderConfig, Flush};
 use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
+use super::gaps::FrameNumbers;
 use super::nal::{NalKind, Parameters, SpsError, nal_units};
 use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
 
@@ -64,8 +65,9 @@ pub struct Decoder {
     /// Came out together with one that was given before them.
     ready: VecDeque<Decoded>,
     fed: u64,
-    /// Fed, and not given yet.
+    /// Fed or missing before what was fed, and not given.
     owed: u64,
+    numbers: FrameNumbers,
 }
 
 /// What a picture's slices say.
@@ -113,6 +115,7 @@ impl Decoder {
             ready: VecDeque::new(),
             fed: 0,
             owed: 0,
+            numbers: FrameNumbers::default(),
         })
     }
 
@@ -164,8 +167,8 @@ impl Decoder {
         Ok(self.give())
     }
 
-    /// How many pictures were fed and have not been given: held back, or lost. When everything has been flushed they
-    /// are the lost ones.
+    /// How many pictures were fed, or are missing in the numbers of those that were, and have not been given: held back,
+    /// or lost. When everything has been flushed they are the lost ones.
     pub const fn owed(&self) -> u64 {
         self.owed
     }
@@ -195,6 +198,10 @@ impl Decoder {
             let begins = header.is_some_and(|header| header.first_macroblock == 0);
             if pictures.is_empty() || begins {
                 pictures.push(Noted::default());
+                let sps = header.and_then(|header| self.parameters.sps(header.sps));
+                let bits = sps.filter(|sps| !sps.gaps_allowed).map(|sps| sps.frame_num_bits);
+                let missing = self.numbers.next(header.as_ref(), bits, kind == NalKind::Idr);
+                self.owed = self.owed.saturating_add(missing.into());
             }
             let Some(picture) = pictures.last_mut() else { continue };
             picture.keyframe |= kind == NalKind::Idr;

@@ -148,7 +148,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         muted: false,
         model,
         auto,
-        engine: super::upscale::engine(receive.engine.unwrap_or_default()),
+        engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
     })
 }

@@ -66,9 +66,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             continue;
         }
         let size = picture.frame.size();
-        let bound = args.size;
-        let fits = size.width() <= bound.width() && size.height() <= bound.height();
-        let target = size.fit_even(if fits { size } else { bound });
+        let target = size.shrink_even(args.size);
         if work.as_ref().is_none_or(|w| w.0 != target) {
             let config = EncoderConfig {
                 size: target,

@@ -16,7 +16,7 @@ use clearcall::{
 use serde::Serialize;
 
 use super::{Input as _, InputFault, Scoring};
-use crate::cli::{self, UpscaleArgs};
+use crate::cli::UpscaleArgs;
 
 /// What `upscale --json` prints.
 #[derive(Debug, Serialize)]
@@ -46,9 +46,9 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     }
     let mut clip = ClipReader::open(&args.input).input()?;
     let mut reference = args.reference.as_deref().map(ClipReader::open).transpose().input()?;
-    let method = method(args.upscaler);
+    let method = args.upscaler;
     let model = super::model(&args.model, args.vivid.0)?;
-    let choice = engine(args.engine);
+    let choice = args.engine;
     let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
     let (mut upscaler, mut why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
@@ -149,30 +149,10 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     reference.as_ref().map_or(Ok(()), super::whole)
 }
 
-/// The engine of the command line as the library's.
-pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
-    match engine {
-        cli::Engine::Auto => EngineChoice::Auto,
-        cli::Engine::Gpu => EngineChoice::Gpu,
-        cli::Engine::GpuInt8 => EngineChoice::GpuInt8,
-        cli::Engine::Cpu => EngineChoice::Cpu,
-        cli::Engine::CpuInt8 => EngineChoice::CpuInt8,
-    }
-}
-
 /// Whether two sizes differ, but by no more than a sender's rounding to even sides makes of them: one in a hundred.
 fn nearly(a: Size, b: Size) -> bool {
     let near = |a: u32, b: u32| a.abs_diff(b) * 100 <= a;
     a != b && near(a.width(), b.width()) && near(a.height(), b.height())
-}
-
-fn method(method: cli::Method) -> Method {
-    match method {
-        cli::Method::Bilinear => Method::Bilinear,
-        cli::Method::Bicubic => Method::Bicubic,
-        cli::Method::Lanczos => Method::Lanczos,
-        cli::Method::Cnn => Method::Cnn,
-    }
 }
 
 /// Where the pictures go.

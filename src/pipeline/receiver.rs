@@ -18,7 +18,7 @@ use super::{
     governed::{Auto, Governed},
     notices::Notices,
     recorder::Recorder,
-    session_task::Request,
+    request::Request,
     side_renderer::SideRenderer,
     slot::{Slot, Taken},
     state_machine::Generation,
@@ -122,7 +122,6 @@ impl ReceiveHalf {
             recorder: context.side_renderer.recorder(),
             stats: context.stats.clone(),
             notices: context.notices.clone(),
-            steady: SteadyQp::default(),
         };
         half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
         let wanted = Engine::wanted(&context.settings);
@@ -166,13 +165,12 @@ struct Decoding {
     recorder: Arc<Recorder>,
     stats: Stats,
     notices: Notices,
-    steady: SteadyQp,
 }
 
 impl Decoding {
-    fn run(mut self) {
-        // A decoder for each connection: what it has seen says nothing of another one's units.
-        let mut decoding: Option<(Generation, Decoder)> = None;
+    fn run(self) {
+        // A decoder for each connection: what it has seen says nothing of another one's units, nor does the quantiser.
+        let mut decoding: Option<(Generation, Decoder, SteadyQp)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let next = self.queue.recv_timeout(TICK);
             let mut broken = self.gap.swap(false, Ordering::Relaxed);
@@ -181,13 +179,12 @@ impl Decoding {
             }
             match next {
                 Ok((generation, unit, stamp)) => {
-                    let decoder = match &mut decoding {
-                        Some((of, decoder)) if *of == generation => decoder,
+                    let (_, decoder, steady) = match &mut decoding {
+                        Some(same) if same.0 == generation => same,
                         other => match Decoder::new() {
                             Ok(decoder) => {
                                 self.recorder.new_stream();
-                                self.steady = SteadyQp::default();
-                                &mut other.insert((generation, decoder)).1
+                                other.insert((generation, decoder, SteadyQp::default()))
                             }
                             Err(error) => {
                                 self.stats.dropped(Stage::Decode, "no decoder");
@@ -197,12 +194,12 @@ impl Decoding {
                         },
                     };
                     broken |= self.record(&unit);
-                    broken |= !self.decode(decoder, &unit, stamp);
+                    broken |= !self.decode(decoder, steady, &unit, stamp);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if broken && let Some((generation, _)) = &decoding {
+            if broken && let Some((generation, ..)) = &decoding {
                 // The peer asks, and asks again until a keyframe has come. Where the session is behind, the next
                 // broken picture asks.
                 let _ = self.session.try_send(Request::Keyframe(*generation));
@@ -220,7 +217,7 @@ impl Decoding {
     }
 
     /// False when the picture is broken and stays so until a keyframe.
-    fn decode(&mut self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
+    fn decode(&self, decoder: &mut Decoder, steady: &mut SteadyQp, unit: &ReceivedUnit, stamp: Stamp) -> bool {
         let started = Instant::now();
         self.stats.output(Stage::Assemble, started.saturating_duration_since(unit.arrived));
         self.stats.input(Stage::Decode);
@@ -238,7 +235,7 @@ impl Decoding {
         };
         let whole = unit.complete && !decoded.damaged;
         let frame = &mut decoded.frame;
-        frame.weights_qp = self.steady.follow(frame.qp);
+        frame.weights_qp = steady.follow(frame.qp);
         self.stats.decoded(frame.qp, !whole);
         self.stats.received_size(frame.size());
         self.stats.output(Stage::Decode, started.elapsed());

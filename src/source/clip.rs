@@ -2,6 +2,8 @@
 
 mod annexb;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod mp4;
 pub(crate) mod still;
 mod y4m;
@@ -58,7 +60,7 @@ impl fmt::Display for Loss {
 #[derive(Debug)]
 pub struct ClipReader {
     path: PathBuf,
-    kind: Kind,
+    content: Content,
     size: Size,
     fps: f32,
     frames: Option<u64>,
@@ -69,7 +71,7 @@ pub struct ClipReader {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Content {
     Y4m(y4m::Y4mReader<BufReader<File>>),
     Still(Box<Frame>),
     H264 { units: Units, decoder: Box<Decoder>, flushing: bool },
@@ -102,28 +104,28 @@ impl ClipReader {
         file.by_ref().take(16).read_to_end(&mut head).map_err(|e| ClipError::read(&path, e))?;
         file.rewind().map_err(|e| ClipError::read(&path, e))?;
         let reader = BufReader::with_capacity(1 << 16, file);
-        let (kind, size, fps, frames);
+        let (content, size, fps, frames);
         if head.starts_with(y4m::MAGIC) {
             let y4m = y4m::Y4mReader::open(reader, &path)?;
             (size, fps, frames) = (y4m.size(), y4m.fps(), Some(y4m.frames_in(meta.len())));
-            kind = Kind::Y4m(y4m);
+            content = Content::Y4m(y4m);
         } else if mp4::looks_like(&head) {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
-            kind = Kind::h264(Units::Mp4(mp4), &path)?;
+            content = Content::h264(Units::Mp4(mp4), &path)?;
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));
-            kind = Kind::Still(Box::new(frame));
+            content = Content::Still(Box::new(frame));
         } else if annexb::looks_like(&head) {
             let stream = annexb::AnnexBReader::open(reader, &path)?;
             (size, fps, frames) = (stream.size(), stream.fps(), None);
-            kind = Kind::h264(Units::AnnexB(stream), &path)?;
+            content = Content::h264(Units::AnnexB(stream), &path)?;
         } else {
             let what = if head.is_empty() { "it is empty" } else { "it begins like none of them" };
             return Err(ClipError::unknown(&path, what));
         }
-        Ok(Self { path, kind, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false })
+        Ok(Self { path, content, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false })
     }
 
     /// The file.
@@ -173,8 +175,8 @@ impl ClipReader {
     /// What has been missing since the first picture. Pictures count as lost when the end has been reached: before,
     /// the decoder may only be holding them back.
     pub fn loss(&self) -> Loss {
-        let lost = match &self.kind {
-            Kind::H264 { decoder, .. } if self.ended => decoder.owed(),
+        let lost = match &self.content {
+            Content::H264 { decoder, .. } if self.ended => decoder.owed(),
             _ => 0,
         };
         Loss { lost, damaged: self.damaged }
@@ -182,10 +184,10 @@ impl ClipReader {
 
     /// Goes back to the first picture; numbers, times and losses start again.
     pub fn rewind(&mut self) -> Result<(), ClipError> {
-        match &mut self.kind {
-            Kind::Y4m(y4m) => y4m.rewind(&self.path)?,
-            Kind::Still(_) => {}
-            Kind::H264 { units, decoder, flushing } => {
+        match &mut self.content {
+            Content::Y4m(y4m) => y4m.rewind(&self.path)?,
+            Content::Still(_) => {}
+            Content::H264 { units, decoder, flushing } => {
                 match units {
                     Units::Mp4(mp4) => mp4.rewind(),
                     Units::AnnexB(stream) => stream.rewind(&self.path)?,
@@ -200,18 +202,18 @@ impl ClipReader {
 
     fn read(&mut self) -> Result<Option<ClipFrame>, ClipError> {
         let (id, opened) = (self.next_id, self.opened);
-        match &mut self.kind {
-            Kind::Y4m(y4m) => {
+        match &mut self.content {
+            Content::Y4m(y4m) => {
                 let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
                 let frame = y4m.next(stamp, &self.path)?;
                 Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
-            Kind::Still(frame) => {
+            Content::Still(frame) => {
                 let stamp = Stamp { id, captured: opened };
                 let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
                 Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
-            Kind::H264 { units, decoder, flushing } => {
+            Content::H264 { units, decoder, flushing } => {
                 let decoded = loop {
                     let unit = if *flushing { None } else { units.next(&self.path)? };
                     let Some(unit) = unit else {
@@ -250,7 +252,7 @@ fn later(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or(start)
 }
 
-impl Kind {
+impl Content {
     fn h264(units: Units, path: &Path) -> Result<Self, ClipError> {
         let decoder = Decoder::new().map_err(|e| ClipError::decode(path, e))?;
         Ok(Self::H264 { units, decoder: Box::new(decoder), flushing: false })

@@ -100,7 +100,9 @@ fn a_cut_file_gives_what_is_left_or_says_so() {
             let file = room.holds(&name, &bytes[..bytes.len() * part / 4]);
             let ran = clearcall(&["upscale", &file, "-o", &room.at("out.y4m"), "--engine", "cpu"]);
             if ran.code != 0 {
-                ran.fails(INPUT, &[&name]);
+                // Of a byte stream nobody knows that more was to come: only its last picture is torn.
+                let code = if ran.code == INCOMPLETE && extension == "264" { INCOMPLETE } else { INPUT };
+                ran.fails(code, &[&name]);
             }
         }
     }

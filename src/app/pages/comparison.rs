@@ -26,6 +26,15 @@ use crate::{
 const GAP: f32 = 8.0;
 /// Height of the line of pixel values.
 const READ_OUT: f32 = 24.0;
+
+/// What came of drawing the sides.
+pub(crate) struct Drawn {
+    /// What was seen.
+    pub(crate) shown: Option<Shown>,
+    /// A network is to run, whatever it takes.
+    pub(crate) network_wanted: bool,
+}
+
 /// As high as all of it has to be where the pictures are as wide as they can.
 pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
     let Zoom::Fit = compare.view.zoom else { return f32::INFINITY };
@@ -37,14 +46,6 @@ pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
     let wide = (width - GAP * (columns - 1.0)) / columns;
     let high = wide * picture.height() as f32 / picture.width() as f32;
     rows * (labels::HEIGHT + high) + GAP * (rows - 1.0) + if compare.read_out { READ_OUT } else { 0.0 }
-}
-
-/// What came of drawing the sides.
-pub(crate) struct Drawn {
-    /// What was seen.
-    pub(crate) shown: Option<Shown>,
-    /// A network is to run, whatever it takes.
-    pub(crate) network_wanted: bool,
 }
 
 /// Draws the sides and takes what the pointer does to them.

@@ -8,14 +8,11 @@ use std::{
 use clearcall::{
     frame::{Colour, Frame, Plane, Size, Stamp},
     model::Model,
-    upscale::{CpuEngine, EngineKind, GpuContext, GpuEngine, Isa, Precision, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Precision, UpscaleError, Upscaler},
 };
 use serde::Serialize;
 
-use crate::{
-    cli::{Engine, SpeedArgs},
-    commands,
-};
+use crate::{cli::SpeedArgs, commands};
 
 /// Each row is measured for about this long, and over [`FRAMES`] at least.
 const LONG_ENOUGH: Duration = Duration::from_millis(700);
@@ -73,15 +70,15 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     let frames = args.size.iter().map(|size| Ok([picture(*size, 0)?, picture(*size, 1)?]));
     let frames = frames.collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = SpeedReport { cpu: None, gpu: None, rows: Vec::new() };
-    if matches!(args.engine, Engine::Auto | Engine::Cpu | Engine::CpuInt8) {
+    if matches!(args.engine, EngineChoice::Auto | EngineChoice::Cpu | EngineChoice::CpuInt8) {
         cpu(&models, &frames, &mut report)?;
     }
     match (args.engine, GpuContext::headless()) {
-        (Engine::Cpu | Engine::CpuInt8, _) => {}
-        (Engine::Auto, Ok(gpu)) if gpu.is_software() => {}
+        (EngineChoice::Cpu | EngineChoice::CpuInt8, _) => {}
+        (EngineChoice::Auto, Ok(gpu)) if gpu.is_software() => {}
         (_, Ok(context)) => gpu(&context, &models, &frames, &mut report)?,
-        (Engine::Gpu | Engine::GpuInt8, Err(error)) => return Err(error.into()),
-        (Engine::Auto, Err(_)) => {}
+        (EngineChoice::Gpu | EngineChoice::GpuInt8, Err(error)) => return Err(error.into()),
+        (EngineChoice::Auto, Err(_)) => {}
     }
     if args.json {
         out!("{}", serde_json::to_string_pretty(&report)?);

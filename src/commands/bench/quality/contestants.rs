@@ -6,12 +6,12 @@ use clearcall::{
     codec::Decoded,
     frame::Frame,
     model::Model,
-    upscale::{self, CpuEngine, GpuContext, Method, Upscaler, fsr1},
+    upscale::{self, CpuEngine, EngineChoice, GpuContext, Method, Upscaler, fsr1},
 };
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Amount, Peer},
+    cli::{Amount, Peer},
     commands::{self, InputFault},
 };
 
@@ -55,7 +55,7 @@ pub(super) struct Contestants {
 
 impl Contestants {
     /// Filters in the order of the enum, models as given, and the encode at full size last.
-    pub(super) fn new(peers: &[Peer], models: &[String], engine: cli::Engine) -> anyhow::Result<Self> {
+    pub(super) fn new(peers: &[Peer], models: &[String], choice: EngineChoice) -> anyhow::Result<Self> {
         let mut list = Vec::new();
         let filters = [Peer::Bilinear, Peer::Bicubic, Peer::Lanczos, Peer::Fsr1];
         for peer in filters.into_iter().filter(|p| *p == Peer::Bicubic || peers.contains(p)) {
@@ -69,7 +69,6 @@ impl Contestants {
             list.push(Contestant { name: name.to_owned(), kind: ContestantKind::Filter, how });
         }
         let mut engines = BTreeMap::new();
-        let choice = commands::upscale::engine(engine);
         let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
         for given in named(models)? {
             let (name, vivid) = vivid(&given)?;
