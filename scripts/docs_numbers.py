@@ -307,7 +307,7 @@ def written(path, text, numbers):
     def fill(match):
         begin, name, old, end = match.groups()
         if name not in TEXTS:
-            sys.exit(f"numbers: {path} has the marker numbers:{name}, which scripts/numbers.py does not know")
+            sys.exit(f"numbers: {path} has the marker numbers:{name}, which scripts/docs_numbers.py does not know")
         try:
             new = TEXTS[name](numbers)
         except KeyError as missing:
