@@ -128,11 +128,29 @@ pub enum PeerEvent {
     TargetBitrate(u32),
     /// Numbers, twice a second.
     Stats(NetStats),
-    /// The call is over.
-    Disconnected {
-        /// Why, for people.
-        why: String,
-    },
+    /// Nothing has been heard of the far side for some seconds. It may come back.
+    Silent,
+    /// It is heard again.
+    Heard,
+    /// The connection is over.
+    Ended(EndReason),
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndReason {
+    /// The far side said that it leaves.
+    #[error("the far side has hung up")]
+    HungUp,
+    /// It could never be reached.
+    #[error("the far side could not be reached over UDP")]
+    Unreachable,
+    /// It has not been heard for so long that it is given up.
+    #[error("the far side is not heard any more")]
+    Silent,
+    /// The peer was closed on this side.
+    #[error("it was closed here")]
+    ClosedHere,
 }
 
 /// An access unit from the far side.
@@ -230,7 +248,7 @@ pub enum CallError {
     NotConnected(Duration),
     /// The call ended while something waited for it.
     #[error("the call has ended: {0}")]
-    Ended(String),
+    Ended(EndReason),
     /// webrtc failed in the middle of something.
     #[error("{doing} failed: {why}")]
     Internal {

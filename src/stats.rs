@@ -138,6 +138,21 @@ pub struct Network {
     pub plis: u64,
 }
 
+impl Network {
+    /// The same with another connection's counts added to it.
+    fn with_counts(self, other: &Self) -> Self {
+        Self {
+            packets_out: self.packets_out + other.packets_out,
+            packets_in: self.packets_in + other.packets_in,
+            nacks: self.nacks + other.nacks,
+            repaired: self.repaired + other.repaired,
+            lost: self.lost + other.lost,
+            plis: self.plis + other.plis,
+            ..self
+        }
+    }
+}
+
 /// Which half of a peer's numbers means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkSide {
@@ -163,12 +178,15 @@ struct Inner {
     gpu_passes: Vec<(Arc<str>, Recent)>,
     damaged: u64,
     network: Network,
+    /// What connections that are over had counted.
+    network_before: Network,
     engine: Option<EngineKind>,
     reason: String,
     model: String,
     model_reason: String,
     source: String,
-    sent_size: String,
+    sent_size: Option<Size>,
+    received_size: Option<Size>,
 }
 
 /// The counters of one call.
@@ -242,8 +260,13 @@ pub struct Snapshot {
     pub upscaler: Method,
     /// The source's name.
     pub source: String,
-    /// The size of the frames that were sent, or received where nothing was sent.
+    /// The size of the frames that were received, which is the size that is judged; of those that were sent where
+    /// nothing was received.
     pub size: String,
+    /// The size of the frames that were sent; none where nothing was.
+    pub sent_size: Option<String>,
+    /// The size of the frames that were received; none where nothing was.
+    pub received_size: Option<String>,
     /// Mean QP of the decoded frames (0 to 51).
     pub qp: f64,
     /// GPU time of the upscaling in milliseconds, where the adapter measures it.
@@ -342,6 +365,13 @@ impl Stats {
         };
     }
 
+    /// A connection is over: its counts stay, and the next one counts from zero.
+    pub fn connection_ended(&self) {
+        let mut inner = self.lock();
+        inner.network_before = inner.network_before.with_counts(&inner.network);
+        inner.network = Network { rtt_ms: inner.network.rtt_ms, ..Network::default() };
+    }
+
     /// Which engine runs, and why.
     pub fn engine(&self, engine: EngineKind, reason: &str) {
         let mut inner = self.lock();
@@ -361,9 +391,14 @@ impl Stats {
         name.clone_into(&mut self.lock().source);
     }
 
-    /// At which size.
-    pub fn size(&self, size: Size) {
-        self.lock().sent_size = size.to_string();
+    /// At which size it is sent.
+    pub fn sent_size(&self, size: Size) {
+        self.lock().sent_size = Some(size);
+    }
+
+    /// At which size the other side's pictures come.
+    pub fn received_size(&self, size: Size) {
+        self.lock().received_size = Some(size);
     }
 
     /// All numbers as they are now.
@@ -393,7 +428,9 @@ impl Stats {
             model_reason: inner.model_reason.clone(),
             upscaler: Method::Cnn,
             source: inner.source.clone(),
-            size: inner.sent_size.clone(),
+            size: inner.received_size.or(inner.sent_size).map(|size| size.to_string()).unwrap_or_default(),
+            sent_size: inner.sent_size.map(|size| size.to_string()),
+            received_size: inner.received_size.map(|size| size.to_string()),
             qp: inner.qp.mean(),
             gpu_ms: (!inner.gpu.values.is_empty()).then(|| inner.gpu.percentiles()),
             gpu_passes: inner
@@ -401,7 +438,7 @@ impl Stats {
                 .iter()
                 .map(|(name, recent)| PassSnapshot { name: name.to_string(), ms: recent.percentiles() })
                 .collect(),
-            network: inner.network,
+            network: inner.network.with_counts(&inner.network_before),
             stages: Stage::ALL
                 .iter()
                 .filter_map(|&s| {

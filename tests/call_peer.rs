@@ -48,7 +48,7 @@ async fn units_arrive_whole_in_both_directions() {
     assert!(stats.rtt.unwrap() < Duration::from_secs(1), "{stats:?}");
     drop(far);
     let why = wait_for(&mut a, "end of the call", |e| match e {
-        PeerEvent::Disconnected { why } => Some(why),
+        PeerEvent::Ended(reason) => Some(reason),
         _ => None,
     })
     .await;
@@ -155,7 +155,7 @@ fn a_peer_can_be_dropped_anywhere() {
     let (events, mut a) = mpsc::channel(64);
     let peer = runtime.block_on(Peer::new(PeerConfig::default(), runtime.handle(), events)).unwrap();
     drop(peer); // on a thread without a runtime
-    assert!(a.blocking_recv().is_none_or(|e| matches!(e, PeerEvent::Disconnected { .. })));
+    assert!(a.blocking_recv().is_none_or(|e| matches!(e, PeerEvent::Ended(_))));
     assert!(a.blocking_recv().is_none(), "all tasks have ended");
     let (events, _a) = mpsc::channel(64);
     runtime.block_on(async { drop(Peer::new(PeerConfig::default(), &Handle::current(), events).await.unwrap()) });

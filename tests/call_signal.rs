@@ -7,8 +7,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use call_support::{PATIENCE, unit, wait_for, wait_unit};
-use clearcall::call::signal::{CallHandler, Host, SdpType, SignalError, from_line, join, to_line};
-use clearcall::call::{CallError, Media, Peer, PeerConfig, PeerEvent, media_addresses};
+use clearcall::call::signal::{
+    CallHandler, Host, IncomingCall, Refusal, SdpType, SignalError, from_line, join, to_line,
+};
+use clearcall::call::{EndReason, Media, Peer, PeerConfig, PeerEvent, media_addresses};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -16,24 +18,36 @@ use tokio::sync::mpsc;
 struct Desk {
     events: mpsc::Sender<PeerEvent>,
     peer: Mutex<Option<Peer>>,
+    /// The name of its call.
+    id: Mutex<Option<String>>,
     hung_up: mpsc::Sender<()>,
 }
 
 #[async_trait::async_trait]
 impl CallHandler for Desk {
-    async fn answer(&self, offer: String) -> Result<String, CallError> {
+    async fn answer(&self, call: IncomingCall) -> Result<String, Refusal> {
+        let same_caller = call.resumes.is_some() && call.resumes == *self.id.lock().unwrap();
+        if self.peer.lock().unwrap().is_some() && !same_caller {
+            return Err(Refusal::Busy("another call is going on"));
+        }
         let peer = Peer::new(PeerConfig::default(), &Handle::current(), self.events.clone()).await?;
-        let answer = peer.answer(&offer).await?;
+        let answer = peer.answer(&call.offer).await?;
+        *self.id.lock().unwrap() = Some(call.id);
         *self.peer.lock().unwrap() = Some(peer);
         Ok(answer)
     }
 
-    async fn hung_up(&self) {
+    async fn hung_up(&self, id: &str) -> bool {
+        if self.id.lock().unwrap().as_deref() != Some(id) {
+            return false;
+        }
         let peer = self.peer.lock().unwrap().take();
+        let known = peer.is_some();
         if let Some(peer) = peer {
             peer.close().await;
+            let _ = self.hung_up.send(()).await;
         }
-        let _ = self.hung_up.send(()).await;
+        known
     }
 }
 
@@ -47,7 +61,7 @@ struct Called {
 async fn called() -> Called {
     let (events, received) = mpsc::channel(256);
     let (hang_up, hung_up) = mpsc::channel(4);
-    let desk = Arc::new(Desk { events, peer: Mutex::default(), hung_up: hang_up });
+    let desk = Arc::new(Desk { events, peer: Mutex::default(), id: Mutex::default(), hung_up: hang_up });
     let host = Host::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&desk) as Arc<dyn CallHandler>).await.unwrap();
     Called { host, desk, events: received, hung_up }
 }
@@ -62,7 +76,7 @@ async fn caller() -> (Peer, mpsc::Receiver<PeerEvent>) {
 async fn a_call_by_link_works_both_ways_and_ends_by_hanging_up() {
     let mut called = called().await;
     let (peer, mut events) = caller().await;
-    let joined = join(&called.host.url(), &peer.offer().await.unwrap()).await.unwrap();
+    let joined = join(&called.host.url(), &peer.offer().await.unwrap(), None).await.unwrap();
     peer.accept_answer(&joined.answer).await.unwrap();
     for events in [&mut events, &mut called.events] {
         wait_for(events, "wish for a first keyframe", |e| call_support::is_keyframe_wanted(&e)).await;
@@ -76,20 +90,28 @@ async fn a_call_by_link_works_both_ways_and_ends_by_hanging_up() {
     // One call at a time.
     let (second, _second_events) = caller().await;
     let offer = second.offer().await.unwrap();
-    let busy = join(&called.host.url(), &offer).await.unwrap_err();
+    let busy = join(&called.host.url(), &offer, None).await.unwrap_err();
     assert!(matches!(&busy, SignalError::Busy { why, .. } if why.contains("another call")), "{busy}");
 
-    joined.session.clone().leave().await.unwrap();
+    // A caller that has lost its connection is not another one.
+    let (again, _again_events) = caller().await;
+    let offered = again.offer().await.unwrap();
+    let resumed = join(&called.host.url(), &offered, Some(&joined.session)).await.unwrap();
+    // What it had is not the call any more.
+    joined.session.leave().await.unwrap();
+    assert!(called.hung_up.try_recv().is_err());
+
+    resumed.session.clone().leave().await.unwrap();
     called.hung_up.recv().await.unwrap();
     let why = wait_for(&mut events, "end of the call", |e| match e {
-        PeerEvent::Disconnected { why } => Some(why),
+        PeerEvent::Ended(reason) => Some(reason),
         _ => None,
     })
     .await;
-    assert!(why.contains("hung up"), "{why}");
+    assert_eq!(why, EndReason::HungUp);
     // Leaving twice does no harm, and the next call is taken.
-    joined.session.leave().await.unwrap();
-    join(&called.host.url(), &offer).await.unwrap();
+    resumed.session.leave().await.unwrap();
+    join(&called.host.url(), &offer, None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,7 +133,7 @@ async fn a_wrong_or_missing_token_is_refused() {
     let url = called.host.url();
     let wrong = url.replace(called.host.token(), "wrong");
     assert!(called.host.token().len() >= 22, "at least 128 bits");
-    let error = join(&wrong, "v=0\r\nm=video").await.unwrap_err();
+    let error = join(&wrong, "v=0\r\nm=video", None).await.unwrap_err();
     assert!(matches!(error, SignalError::WrongToken { .. }), "{error}");
     let bare = raw(called.host.address(), "POST /whip HTTP/1.1\r\nhost: x\r\ncontent-type: application/sdp\r\ncontent-length: 3\r\nconnection: close\r\n\r\nv=0").await;
     assert!(bare.starts_with("HTTP/1.1 401") && bare.contains("token is missing or wrong"), "{bare}");
@@ -124,11 +146,11 @@ async fn a_wrong_or_missing_token_is_refused() {
 async fn garbage_is_refused_and_the_next_call_is_taken() {
     let called = called().await;
     for offer in ["", "garbage", "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"] {
-        let error = join(&called.host.url(), offer).await.unwrap_err();
+        let error = join(&called.host.url(), offer, None).await.unwrap_err();
         assert!(matches!(&error, SignalError::Refused { .. }), "{offer}: {error}");
     }
     let huge = "v=0\r\n".repeat(20_000);
-    let error = join(&called.host.url(), &huge).await.unwrap_err();
+    let error = join(&called.host.url(), &huge, None).await.unwrap_err();
     assert!(!matches!(error, SignalError::Busy { .. }), "{error}");
     let token = called.host.token();
     let plain = raw(
@@ -147,7 +169,7 @@ async fn garbage_is_refused_and_the_next_call_is_taken() {
         "{preflight}"
     );
     let (peer, _events) = caller().await;
-    join(&called.host.url(), &peer.offer().await.unwrap()).await.unwrap();
+    join(&called.host.url(), &peer.offer().await.unwrap(), None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,7 +197,7 @@ async fn whoever_is_not_a_host_is_found_out() {
     let address = free.local_addr().unwrap();
     drop(free);
     let link = |address: SocketAddr| format!("http://{address}/whip?token=x");
-    let error = join(&link(address), "v=0").await.unwrap_err();
+    let error = join(&link(address), "v=0", None).await.unwrap_err();
     assert!(matches!(error, SignalError::NobodyThere { .. }), "{error}");
     for answer in [
         "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
@@ -193,11 +215,11 @@ async fn whoever_is_not_a_host_is_found_out() {
             let _ = stream.read(&mut buffer);
             stream.write_all(answer.as_bytes()).unwrap();
         });
-        let error = join(&link(address), "v=0").await.unwrap_err();
+        let error = join(&link(address), "v=0", None).await.unwrap_err();
         assert!(matches!(error, SignalError::NotClearcall { .. }), "{answer:?}: {error:?}");
         serve.await.unwrap();
     }
-    assert!(matches!(join("not a link", "v=0").await, Err(SignalError::Link { .. })));
+    assert!(matches!(join("not a link", "v=0", None).await, Err(SignalError::Link { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -129,6 +129,7 @@ fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
         model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
         auto: None,
         engine: EngineChoice::Gpu,
+        muted: false,
         impairment: Arc::new(Impairment::new(7)),
     };
     let session = Session::start(plan, Signaling::Loopback, Some(gpu.clone()), Arc::new(|| {})).unwrap();

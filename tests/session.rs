@@ -26,6 +26,7 @@ fn plan() -> CallSettings {
         model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
         auto: None,
         engine: EngineChoice::Cpu,
+        muted: false,
         impairment: Arc::new(Impairment::new(7)),
     }
 }

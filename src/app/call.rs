@@ -118,7 +118,7 @@ impl Call {
             cpu_share: limits.cpu_share.map_or(100, |share| (100.0 * share).round() as u32),
             spare_battery: limits.spare_battery,
             engine: plan.engine,
-            hidden: false,
+            hidden: plan.muted,
             loss: (plan.impairment.loss() * 100.0) as f32,
             delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             jitter_ms: plan.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
@@ -238,6 +238,7 @@ impl Call {
         CallSettings {
             auto: self.auto(networks),
             bitrate: self.controls.bitrate,
+            muted: self.controls.hidden,
             size: self.controls.size,
             fps: self.controls.fps as f32,
             engine: self.controls.engine,

@@ -84,7 +84,8 @@ pub fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) -> Vec<Ac
     let mut todo = commands::pressed(ui);
     todo.extend(sheets::show(ui, &mut controls.sheet));
     todo.iter().for_each(|command| obey(*command, view, controls, &mut actions));
-    let pictures = view.pictures.filter(|_| matches!(view.state, CallState::Connected { .. }));
+    let pictures =
+        view.pictures.filter(|_| matches!(view.state, CallState::Connected { .. } | CallState::Reconnecting));
     let room = ui.ctx().content_rect().size();
     let small = room.x < ROOMY.0 || room.y < ROOMY.1;
     let mut parts = Parts { view, pictures, controls, actions: &mut actions, todo, stacked: small };
@@ -141,8 +142,10 @@ impl Parts<'_, '_> {
 
     /// There is nothing to count while the other side is waited for.
     fn counts(&self) -> bool {
-        let counting =
-            matches!(self.view.state, CallState::Starting | CallState::Connected { .. } | CallState::Ended { .. });
+        let counting = matches!(
+            self.view.state,
+            CallState::Starting | CallState::Connected { .. } | CallState::Reconnecting | CallState::Ended { .. }
+        );
         self.controls.stats && counting
     }
 
@@ -375,6 +378,7 @@ fn top(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut 
             Light::Amber => (p.warning, format!("connected with {with} · {why}")),
             Light::Red => (p.danger, format!("connected with {with} · {why}")),
         },
+        CallState::Reconnecting => (p.warning, "reconnecting".to_owned()),
         CallState::Ended { .. } => (p.danger, "ended".to_owned()),
     };
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

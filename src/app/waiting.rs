@@ -35,6 +35,9 @@ fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, a
     match state {
         CallState::Starting => headline(ui, "Starting…", "The source is opened and both ends get ready."),
         CallState::Connected { .. } => headline(ui, "Connected", "The first picture is on its way."),
+        CallState::Reconnecting => {
+            headline(ui, "Reconnecting…", "The other side is not heard; the call goes on as soon as it is.");
+        }
         CallState::Ended { why, .. } => {
             headline(ui, "The call has ended", why);
             ui.horizontal(|ui| {

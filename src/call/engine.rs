@@ -90,7 +90,8 @@ pub(super) fn settings() -> SettingEngine {
         .with_srtp_replay_protection_window(1024)
         .with_srtcp_replay_protection_window(1024)
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_ice_timeouts(seconds(5), seconds(7), seconds(1))
+        // Silent after 5 s; for 40 s more it may come back. The session gives up earlier.
+        .with_ice_timeouts(seconds(5), seconds(40), seconds(1))
         .build()
 }
 

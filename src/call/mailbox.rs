@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{NetStats, PeerEvent};
+use super::{EndReason, NetStats, PeerEvent};
 
 /// What waits to be taken by the application: one of each kind, so that it is bounded.
 #[derive(Debug, Default)]
@@ -21,7 +21,9 @@ pub(super) struct PendingEvents {
     pub(super) gap: Option<u64>,
     pub(super) target: Option<u32>,
     pub(super) stats: Option<NetStats>,
-    pub(super) over: Option<String>,
+    /// Whether the far side is heard, where that has changed.
+    pub(super) heard: Option<bool>,
+    pub(super) over: Option<EndReason>,
 }
 
 impl EventMailbox {
@@ -44,10 +46,13 @@ impl EventMailbox {
         if std::mem::take(&mut l.keyframe) {
             return Some(PeerEvent::KeyframeWanted);
         }
+        if let Some(heard) = l.heard.take() {
+            return Some(if heard { PeerEvent::Heard } else { PeerEvent::Silent });
+        }
         None.or_else(|| l.gap.take().map(|packets| PeerEvent::Gap { packets }))
             .or_else(|| l.target.take().map(PeerEvent::TargetBitrate))
             .or_else(|| l.stats.take().map(PeerEvent::Stats))
-            .or_else(|| l.over.take().map(|why| PeerEvent::Disconnected { why }))
+            .or_else(|| l.over.take().map(PeerEvent::Ended))
     }
 
     /// Hands over what there is, until nobody takes it any more.

@@ -12,7 +12,7 @@ use super::peer::{Life, PeerShared};
 use super::recover::Throttle;
 use super::send::{self, Sending, UnitSender};
 use super::stats_interceptor::Counters;
-use super::{Media, NetStats};
+use super::{EndReason, Media, NetStats};
 
 const STATS_EVERY: Duration = Duration::from_millis(500);
 /// The encoder is asked for at most five keyframes a second.
@@ -61,21 +61,23 @@ impl PeerMonitor {
                     let now = life.borrow_and_update().clone();
                     match now {
                         Life::New => {}
+                        Life::Connected if connected => shared.mailbox.put(|l| l.heard = Some(true)),
                         Life::Connected => {
                             connected = true;
                             self.connected().await;
                             tick.reset();
                         }
-                        Life::Over(why) => {
+                        Life::Silent => shared.mailbox.put(|l| l.heard = Some(false)),
+                        Life::Over(reason) => {
                             shared.sending.open.store(false, Relaxed);
-                            shared.mailbox.put(|l| l.over = Some(why));
+                            shared.mailbox.put(|l| l.over = Some(reason));
                             return;
                         }
                     }
                 }
             }
             if shared.counters.far_left.load(Relaxed) {
-                shared.end("the far side has hung up");
+                shared.end(EndReason::HungUp);
             }
             if shared.counters.keyframe_asked.swap(false, Relaxed) {
                 keyframes.ask();

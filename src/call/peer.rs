@@ -28,7 +28,7 @@ use super::rate::Bounds;
 use super::receive::{self, ReceiveState, Receiving};
 use super::send::{self, SendState, UnitSender};
 use super::stats_interceptor::Counters;
-use super::{CallError, Media, PeerConfig, PeerEvent, engine};
+use super::{CallError, EndReason, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
 const GATHERING: Duration = Duration::from_secs(5);
@@ -62,7 +62,9 @@ impl std::fmt::Debug for Peer {
 pub(super) enum Life {
     New,
     Connected,
-    Over(String),
+    /// Connected, but nothing has been heard for some seconds.
+    Silent,
+    Over(EndReason),
 }
 
 pub(super) struct PeerShared {
@@ -88,13 +90,18 @@ impl PeerShared {
     }
 
     /// The call is over; the first reason counts.
-    pub(super) fn end(&self, why: &str) {
+    pub(super) fn end(&self, reason: EndReason) {
+        self.live_on(Life::Over(reason));
+    }
+
+    /// Goes on to another stage of life, unless it is over.
+    fn live_on(&self, next: Life) {
         self.life.send_if_modified(|life| {
-            let alive = !matches!(life, Life::Over(_));
-            if alive {
-                *life = Life::Over(why.to_owned());
+            let changes = !matches!(life, Life::Over(_)) && *life != next;
+            if changes {
+                *life = next;
             }
-            alive
+            changes
         });
     }
 }
@@ -112,23 +119,13 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         tracing::debug!(%state, "connection");
         match state {
-            RTCPeerConnectionState::Connected => {
-                self.0.life.send_if_modified(|life| {
-                    let new = *life == Life::New;
-                    if new {
-                        *life = Life::Connected;
-                    }
-                    new
-                });
-            }
+            RTCPeerConnectionState::Connected => self.0.live_on(Life::Connected),
+            RTCPeerConnectionState::Disconnected => self.0.live_on(Life::Silent),
             RTCPeerConnectionState::Failed => {
                 let was = self.0.life.borrow().clone();
-                self.0.end(match was {
-                    Life::New => "the far side could not be reached over UDP",
-                    _ => "the far side has not been heard for several seconds",
-                });
+                self.0.end(if was == Life::New { EndReason::Unreachable } else { EndReason::Silent });
             }
-            RTCPeerConnectionState::Closed => self.0.end("the far side has hung up"),
+            RTCPeerConnectionState::Closed => self.0.end(EndReason::HungUp),
             _ => {}
         }
     }
@@ -315,10 +312,10 @@ impl Peer {
         match tokio::time::timeout(limit, waiting).await {
             Err(_) => Err(CallError::NotConnected(limit)),
             Ok(Ok(life)) => match &*life {
-                Life::Over(why) => Err(CallError::Ended(why.clone())),
+                Life::Over(reason) => Err(CallError::Ended(*reason)),
                 _ => Ok(()),
             },
-            Ok(Err(_)) => Err(CallError::Ended("its tasks are gone".to_owned())),
+            Ok(Err(_)) => Err(CallError::Ended(EndReason::ClosedHere)),
         }
     }
 
@@ -372,10 +369,10 @@ impl Drop for Peer {
 
 async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<PeerShared>, track: Option<Arc<TrackLocalStaticRTP>>) {
     shared.sending.open.store(false, Relaxed);
-    if *shared.life.borrow() == Life::Connected {
+    if matches!(*shared.life.borrow(), Life::Connected | Life::Silent) {
         say_goodbye(&shared, track).await;
     }
-    shared.end("it was closed here");
+    shared.end(EndReason::ClosedHere);
     if let Err(why) = pc.close().await {
         tracing::debug!(%why, "closing");
     }

@@ -86,6 +86,16 @@ impl UnitSender {
     }
 }
 
+#[cfg(test)]
+impl UnitSender {
+    /// One whose units go nowhere but into the queue that comes with it.
+    pub(crate) fn queued() -> (Self, mpsc::Receiver<AccessUnit>) {
+        let state = Arc::new(SendState { open: true.into(), ..SendState::default() });
+        let (queue, units) = mpsc::channel(QUEUE);
+        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, units)
+    }
+}
+
 /// RTP timestamps of the last frames that were sent, and their stamps.
 ///
 /// In a loopback call the receiver looks up here when a frame was captured, and so how old it is.

@@ -14,7 +14,7 @@ mod text;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use host::{CallHandler, Host};
+pub use host::{CallHandler, Host, IncomingCall, Refusal};
 pub use join::{Joined, WhipSession, join};
 pub use text::{MAX_LINE, SdpType, TextError, from_line, to_line};
 
@@ -40,7 +40,13 @@ pub enum SignalError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Nobody is there.
+    /// The machine cannot be reached.
+    #[error("{host} cannot be reached from here: is the network up, and is the link's address right?")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+    },
+    /// The machine is there, and nobody listens.
     #[error(
         "nobody listens at {host}: is `clearcall host` running there, on an address that this machine can reach \
          (--listen), and is no firewall between?"
@@ -101,6 +107,13 @@ pub enum SignalError {
         /// What the system said.
         why: String,
     },
+}
+
+impl SignalError {
+    /// Whether a caller who had a call there need not try again: the host has ended or refuses.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Link { .. } | Self::NobodyThere { .. } | Self::WrongToken { .. } | Self::Refused { .. })
+    }
 }
 
 /// `bytes` random bytes as text that fits into a link.

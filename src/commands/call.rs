@@ -146,6 +146,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
         fps: send.fps.map_or(30.0, |fps| fps.0),
         bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
+        muted: false,
         model,
         auto,
         engine: super::upscale::engine(receive.engine.unwrap_or_default()),
@@ -233,6 +234,7 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         }
     };
     let mut ended = None;
+    let mut reconnecting = false;
     while started.elapsed() < length {
         take(Duration::from_millis(50));
         for notice in session.notices() {
@@ -241,7 +243,14 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         match session.state() {
             CallState::Ended { why, cause } => ended = Some((why, cause)),
             CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
-            _ => continue,
+            state => {
+                let lost = state == CallState::Reconnecting;
+                if std::mem::replace(&mut reconnecting, lost) != lost {
+                    let words = if lost { "the other side is not heard; reconnecting" } else { "connected again" };
+                    bar.suspend(|| eprintln!("note: {words}"));
+                }
+                continue;
+            }
         }
         break;
     }
@@ -302,7 +311,7 @@ fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
                 }
                 CallState::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
                 CallState::Ended { why, .. } => bail!("{why}"),
-                CallState::Starting => {}
+                CallState::Starting | CallState::Reconnecting => {}
             }
             said = state;
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -10,14 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::{mpsc, watch};
+
 use super::{
-    Wake,
+    CallSettings, Wake,
     display_frame::DisplayFrame,
     governed::{Auto, Governed},
     notices::Notices,
     recorder::Recorder,
+    session_task::Request,
     side_renderer::SideRenderer,
     slot::{Slot, Taken},
+    state_machine::Generation,
 };
 use crate::{
     call::ReceivedUnit,
@@ -33,7 +37,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// So many access units may wait for the decoder: two seconds at 30 fps. Beyond that a gap is made on purpose.
 const UNITS: usize = 64;
 
-/// What the receiving half shows with.
+/// What the receiving half shows with: the part of the settings that it follows.
 #[derive(Clone)]
 pub(super) struct Engine {
     pub(super) choice: EngineChoice,
@@ -42,74 +46,34 @@ pub(super) struct Engine {
     pub(super) auto: Option<(Auto, f32)>,
 }
 
-/// The running half; dropping it ends and joins its threads.
-pub(super) struct ReceiveHalf {
-    units: Option<SyncSender<(ReceivedUnit, Stamp)>>,
-    pictures: Slot<Frame>,
-    wanted: Arc<Mutex<Option<Engine>>>,
-    gap: Arc<AtomicBool>,
-    stats: Stats,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+impl Engine {
+    fn wanted(settings: &watch::Receiver<CallSettings>) -> Self {
+        let settings = settings.borrow();
+        let auto = settings.auto.clone().map(|auto| (auto, settings.fps));
+        Self { choice: settings.engine, model: Arc::clone(&settings.model), auto }
+    }
 }
 
-/// Asks the far encoder for a keyframe.
-pub(super) type AskKeyframe = Box<dyn FnMut() + Send>;
-
-impl ReceiveHalf {
-    pub(super) fn start(
-        engine: Engine,
-        side_renderer: SideRenderer,
-        ask: AskKeyframe,
-        frames: Slot<Arc<DisplayFrame>>,
-        stats: Stats,
-        notices: Notices,
-        wake: Wake,
-    ) -> std::io::Result<Self> {
-        let (units, queue) = sync_channel(UNITS);
-        let mut half = Self {
-            units: Some(units),
-            pictures: Slot::default(),
-            wanted: Arc::new(Mutex::new(Some(engine.clone()))),
-            gap: Arc::default(),
-            stats: stats.clone(),
-            stop: Arc::default(),
-            threads: Vec::new(),
-        };
-        let decoding = Decoding {
-            queue,
-            gap: Arc::clone(&half.gap),
-            out: half.pictures.clone(),
-            stop: Arc::clone(&half.stop),
-            ask,
-            recorder: side_renderer.recorder(),
-            stats: stats.clone(),
-            notices: notices.clone(),
-        };
-        half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
-        let upscaling = Upscaling {
-            pictures: half.pictures.clone(),
-            out: frames,
-            wanted: Arc::clone(&half.wanted),
-            stop: Arc::clone(&half.stop),
-            side_renderer,
-            governed: None,
-            engine,
-            stats,
-            notices,
-            wake,
-            choose: upscale::choose_for_call,
-            lost: false,
-        };
-        half.threads.push(std::thread::Builder::new().name("upscale".into()).spawn(move || upscaling.run())?);
-        Ok(half)
+impl PartialEq for Engine {
+    /// Networks are the same if they are the same in memory: comparing their weights would take its time.
+    fn eq(&self, other: &Self) -> bool {
+        self.choice == other.choice && Arc::ptr_eq(&self.model, &other.model) && self.auto == other.auto
     }
+}
 
-    /// A unit from the network; `stamp` says when its picture was captured, or when it arrived.
-    pub(super) fn unit(&self, unit: ReceivedUnit, stamp: Stamp) {
+/// Where units from the network go.
+#[derive(Clone)]
+pub(super) struct UnitQueue {
+    units: SyncSender<(Generation, ReceivedUnit, Stamp)>,
+    gap: Arc<AtomicBool>,
+    stats: Stats,
+}
+
+impl UnitQueue {
+    /// A unit that came over this connection; `stamp` says when its picture was captured, or when it arrived.
+    pub(super) fn put(&self, generation: Generation, unit: ReceivedUnit, stamp: Stamp) {
         self.stats.input(Stage::Assemble);
-        let Some(units) = &self.units else { return };
-        match units.try_send((unit, stamp)) {
+        match self.units.try_send((generation, unit, stamp)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 self.stats.dropped(Stage::Assemble, "the decoder is behind");
@@ -123,17 +87,66 @@ impl ReceiveHalf {
     pub(super) fn gap(&self) {
         self.gap.store(true, Ordering::Relaxed);
     }
+}
 
-    /// Changes model or engine at the next frame.
-    pub(super) fn want(&self, engine: Engine) {
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+/// What the threads of the receiving half share with the session.
+pub(super) struct ReceiveContext {
+    pub(super) settings: watch::Receiver<CallSettings>,
+    pub(super) side_renderer: SideRenderer,
+    pub(super) frames: Slot<Arc<DisplayFrame>>,
+    pub(super) session: mpsc::Sender<Request>,
+    pub(super) stats: Stats,
+    pub(super) notices: Notices,
+    pub(super) wake: Wake,
+}
+
+/// The running half; dropping it ends and joins its threads. It lives as long as the session: engines stay warm and
+/// a frame that is held stays held while connections come and go.
+pub(super) struct ReceiveHalf {
+    pictures: Slot<Frame>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl ReceiveHalf {
+    pub(super) fn start(context: ReceiveContext) -> std::io::Result<(Self, UnitQueue)> {
+        let (units, queue) = sync_channel(UNITS);
+        let units = UnitQueue { units, gap: Arc::default(), stats: context.stats.clone() };
+        let mut half = Self { pictures: Slot::default(), stop: Arc::default(), threads: Vec::new() };
+        let decoding = Decoding {
+            queue,
+            gap: Arc::clone(&units.gap),
+            out: half.pictures.clone(),
+            stop: Arc::clone(&half.stop),
+            session: context.session,
+            recorder: context.side_renderer.recorder(),
+            stats: context.stats.clone(),
+            notices: context.notices.clone(),
+        };
+        half.threads.push(std::thread::Builder::new().name("decode".into()).spawn(move || decoding.run())?);
+        let wanted = Engine::wanted(&context.settings);
+        let upscaling = Upscaling {
+            pictures: half.pictures.clone(),
+            out: context.frames,
+            settings: context.settings,
+            stop: Arc::clone(&half.stop),
+            side_renderer: context.side_renderer,
+            governed: None,
+            engine: wanted,
+            stats: context.stats,
+            notices: context.notices,
+            wake: context.wake,
+            choose: upscale::choose_for_call,
+            lost: false,
+        };
+        half.threads.push(std::thread::Builder::new().name("upscale".into()).spawn(move || upscaling.run())?);
+        Ok((half, units))
     }
 }
 
 impl Drop for ReceiveHalf {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.units = None;
         self.pictures.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -144,22 +157,20 @@ impl Drop for ReceiveHalf {
 }
 
 struct Decoding {
-    queue: Receiver<(ReceivedUnit, Stamp)>,
+    queue: Receiver<(Generation, ReceivedUnit, Stamp)>,
     gap: Arc<AtomicBool>,
     out: Slot<Frame>,
     stop: Arc<AtomicBool>,
-    ask: AskKeyframe,
+    session: mpsc::Sender<Request>,
     recorder: Arc<Recorder>,
     stats: Stats,
     notices: Notices,
 }
 
 impl Decoding {
-    fn run(mut self) {
-        let mut decoder = match Decoder::new() {
-            Ok(decoder) => decoder,
-            Err(error) => return self.notices.say(error.to_string()),
-        };
+    fn run(self) {
+        // A decoder for each connection: what it has seen says nothing of another one's units.
+        let mut decoding: Option<(Generation, Decoder)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let next = self.queue.recv_timeout(TICK);
             let mut broken = self.gap.swap(false, Ordering::Relaxed);
@@ -167,16 +178,31 @@ impl Decoding {
                 self.recorder.gap();
             }
             match next {
-                Ok((unit, stamp)) => {
+                Ok((generation, unit, stamp)) => {
+                    let decoder = match &mut decoding {
+                        Some((of, decoder)) if *of == generation => decoder,
+                        other => match Decoder::new() {
+                            Ok(decoder) => {
+                                self.recorder.new_stream();
+                                &mut other.insert((generation, decoder)).1
+                            }
+                            Err(error) => {
+                                self.stats.dropped(Stage::Decode, "no decoder");
+                                self.notices.say(error.to_string());
+                                continue;
+                            }
+                        },
+                    };
                     broken |= self.record(&unit);
-                    broken |= !self.decode(&mut decoder, &unit, stamp);
+                    broken |= !self.decode(decoder, &unit, stamp);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if broken {
-                // The peer asks, and asks again until a keyframe has come.
-                (self.ask)();
+            if broken && let Some((generation, _)) = &decoding {
+                // The peer asks, and asks again until a keyframe has come. Where the session is behind, the next
+                // broken picture asks.
+                let _ = self.session.try_send(Request::Keyframe(*generation));
             }
         }
         self.out.close();
@@ -209,7 +235,7 @@ impl Decoding {
         };
         let whole = unit.complete && !decoded.damaged;
         self.stats.decoded(decoded.qp, !whole);
-        self.stats.size(decoded.frame.size());
+        self.stats.received_size(decoded.frame.size());
         self.stats.output(Stage::Decode, started.elapsed());
         self.stats.input(Stage::Upscale);
         if self.out.put(decoded.frame).is_some() {
@@ -222,7 +248,7 @@ impl Decoding {
 struct Upscaling {
     pictures: Slot<Frame>,
     out: Slot<Arc<DisplayFrame>>,
-    wanted: Arc<Mutex<Option<Engine>>>,
+    settings: watch::Receiver<CallSettings>,
     stop: Arc<AtomicBool>,
     side_renderer: SideRenderer,
     governed: Option<Governed>,
@@ -241,11 +267,13 @@ type Choose = fn(EngineChoice, Option<GpuContext>, Arc<Model>) -> Result<upscale
 impl Upscaling {
     fn run(mut self) {
         let mut upscaler: Option<Box<dyn Upscaler>> = None;
+        let mut wanted: Option<Engine> = None;
         while !self.stop.load(Ordering::Relaxed) {
-            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let mut again = wanted.is_some();
-            if let Some(engine) = wanted {
-                upscaler = self.switch(upscaler, engine);
+            let engine = Engine::wanted(&self.settings);
+            let mut again = wanted.as_ref() != Some(&engine);
+            if again {
+                upscaler = self.switch(upscaler, engine.clone());
+                wanted = Some(engine);
             }
             match self.pictures.take(TICK) {
                 Taken::Value(frame) => {
@@ -414,7 +442,7 @@ mod tests {
         let mut upscaling = Upscaling {
             pictures: Slot::default(),
             out: Slot::default(),
-            wanted: Arc::default(),
+            settings: watch::channel(crate::pipeline::settings::tests::settings()).1,
             stop: Arc::default(),
             side_renderer: SideRenderer::new(Arc::new(ViewRequest::default()), true, None),
             governed: None,

@@ -1,19 +1,26 @@
-//! The sending half: source → scale → encode → peer, on two threads.
+//! The sending half: source → scale → encode → the connection that is live, on two threads.
+//!
+//! It lives as long as the session. Connections come and go; the source is opened once and never twice.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
+use tokio::sync::{mpsc, watch};
+
 use super::{
+    CallSettings,
     history::GroundTruthBuffer,
     lock,
     notices::Notices,
+    session_task::Request,
     slot::{Slot, Taken},
+    state_machine::Generation,
 };
 use crate::{
     call::{SendError, UnitSender},
@@ -30,125 +37,61 @@ const TICK: Duration = Duration::from_millis(100);
 /// Two keyframes that were asked for are at least this far apart: each costs many frames' bits.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(400);
 
-/// What the sending half is told while it runs.
-#[derive(Debug)]
-pub(super) struct Control {
-    stop: AtomicBool,
-    muted: AtomicBool,
-    connected: AtomicBool,
-    keyframe: AtomicBool,
-    /// What the user wants.
-    bitrate: AtomicU32,
-    /// What the network carries; no more is sent.
-    allowed: AtomicU32,
-    /// What is sent fits into this.
-    bound: Mutex<Size>,
-    /// Frames a second, as the bits of an f32.
-    fps: AtomicU32,
+/// Where units go: the connection that is live, and what it has asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Outlet {
+    pub(super) generation: Generation,
+    pub(super) units: UnitSender,
+    /// What the network carries, in bit/s; no more is sent.
+    pub(super) allowed: u32,
+    /// Keyframes that were asked for so far.
+    pub(super) keyframes_asked: u64,
 }
 
-impl Control {
-    pub(super) fn connected(&self) {
-        self.keyframe.store(true, Ordering::Relaxed);
-        self.connected.store(true, Ordering::Release);
-    }
-
-    pub(super) fn disconnected(&self) {
-        self.connected.store(false, Ordering::Release);
-    }
-
-    pub(super) fn keyframe(&self) {
-        self.keyframe.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn mute(&self, muted: bool) {
-        self.muted.store(muted, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_bitrate(&self, bits_per_second: u32) {
-        self.bitrate.store(bits_per_second, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_size(&self, bound: Size) {
-        *lock(&self.bound) = bound;
-    }
-
-    pub(super) fn set_fps(&self, fps: f32) {
-        self.fps.store(fps.to_bits(), Ordering::Relaxed);
-    }
-
-    fn fps(&self) -> f32 {
-        f32::from_bits(self.fps.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn allow(&self, bits_per_second: u32) {
-        self.allowed.store(bits_per_second, Ordering::Relaxed);
-    }
-
-    fn target(&self) -> u32 {
-        self.bitrate.load(Ordering::Relaxed).min(self.allowed.load(Ordering::Relaxed))
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
+/// What the threads of the sending half share with the session.
+pub(super) struct SendContext {
+    pub(super) settings: watch::Receiver<CallSettings>,
+    /// Nothing is sent where there is none.
+    pub(super) outlet: watch::Receiver<Option<Outlet>>,
+    /// Where the source's pictures are kept, if somebody can know that they are the truth.
+    pub(super) ground_truth: Option<Arc<GroundTruthBuffer>>,
+    pub(super) session: mpsc::Sender<Request>,
+    pub(super) stats: Stats,
+    pub(super) notices: Notices,
 }
 
 /// The running half; dropping it ends and joins its threads.
 pub(super) struct SendHalf {
-    pub(super) control: Arc<Control>,
+    stop: Arc<AtomicBool>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
     pictures: Slot<Frame>,
     threads: Vec<JoinHandle<()>>,
 }
 
-pub(super) struct SendPlan {
-    pub(super) bound: Size,
-    pub(super) fps: f32,
-    pub(super) bitrate: u32,
-    /// Where the source's pictures are kept, if somebody can know that they are the truth.
-    pub(super) ground_truth: Option<Arc<GroundTruthBuffer>>,
-}
-
 impl SendHalf {
-    pub(super) fn start(
-        source: Box<dyn Source>,
-        plan: SendPlan,
-        out: UnitSender,
-        stats: Stats,
-        notices: Notices,
-    ) -> std::io::Result<Self> {
-        let control = Arc::new(Control {
-            stop: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
-            connected: AtomicBool::new(false),
-            keyframe: AtomicBool::new(false),
-            bitrate: AtomicU32::new(plan.bitrate),
-            allowed: AtomicU32::new(u32::MAX),
-            bound: Mutex::new(plan.bound),
-            fps: AtomicU32::new(plan.fps.to_bits()),
-        });
-        let pictures = Slot::default();
-        let self_view = Arc::new(Mutex::new(None));
-        stats.source(&source.name());
-        stats.target(plan.bitrate);
-        let mut half = Self { control, self_view, pictures, threads: Vec::new() };
+    pub(super) fn start(source: Box<dyn Source>, context: SendContext) -> std::io::Result<Self> {
+        context.stats.source(&source.name());
+        context.stats.target(context.settings.borrow().bitrate);
+        let mut half =
+            Self { stop: Arc::default(), self_view: Arc::default(), pictures: Slot::default(), threads: Vec::new() };
         let reader = Reader {
             source,
-            control: Arc::clone(&half.control),
+            stop: Arc::clone(&half.stop),
+            settings: context.settings.clone(),
+            outlet: context.outlet.clone(),
             out: half.pictures.clone(),
-            stats: stats.clone(),
-            notices: notices.clone(),
+            session: context.session.clone(),
+            stats: context.stats.clone(),
+            notices: context.notices.clone(),
         };
         half.threads.push(std::thread::Builder::new().name("source".into()).spawn(move || reader.run())?);
         let coder = Coder {
-            ground_truth: plan.ground_truth,
-            control: Arc::clone(&half.control),
+            context,
+            stop: Arc::clone(&half.stop),
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
-            out,
-            stats,
-            notices,
+            scaler: None,
+            encoding: None,
         };
         half.threads.push(std::thread::Builder::new().name("encode".into()).spawn(move || coder.run())?);
         Ok(half)
@@ -156,13 +99,13 @@ impl SendHalf {
 
     /// The newest picture that was encoded.
     pub(super) fn self_view(&self) -> Option<Arc<Frame>> {
-        self.self_view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.self_view).clone()
     }
 }
 
 impl Drop for SendHalf {
     fn drop(&mut self) {
-        self.control.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         self.pictures.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -175,26 +118,40 @@ impl Drop for SendHalf {
 /// Takes pictures from the source at the call's pace.
 struct Reader {
     source: Box<dyn Source>,
-    control: Arc<Control>,
+    stop: Arc<AtomicBool>,
+    settings: watch::Receiver<CallSettings>,
+    outlet: watch::Receiver<Option<Outlet>>,
     out: Slot<Frame>,
+    session: mpsc::Sender<Request>,
     stats: Stats,
     notices: Notices,
 }
 
 impl Reader {
     fn run(mut self) {
-        let mut fps = self.control.fps();
-        let mut pace = Pace::new(self.source.fps(), fps);
+        if let Err(why) = self.read() {
+            // A session that is ending need not know.
+            let _ = self.session.blocking_send(Request::SourceGone { why });
+        }
+        self.out.close();
+    }
+
+    /// Reads until the half ends; why the source does is the error.
+    fn read(&mut self) -> Result<(), String> {
+        let mut fps = self.settings.borrow().fps;
+        let mut pacer = SourcePacer::new(self.source.fps(), fps);
         let mut last: Option<Frame> = None;
         let mut id = 0;
-        while !self.control.stopped() {
-            if fps != self.control.fps() {
-                fps = self.control.fps();
-                pace = Pace::new(self.source.fps(), fps);
+        while !self.stop.load(Ordering::Relaxed) {
+            if fps != self.settings.borrow().fps {
+                fps = self.settings.borrow().fps;
+                pacer = SourcePacer::new(self.source.fps(), fps);
             }
             if !self.source.live() {
-                // A file is read as if it were a camera: one picture at each tick of its clock.
-                let wait = pace.wait(Instant::now());
+                // A file waits for somebody to see it; its first picture is enough for the person who sends it.
+                let waits = last.is_some() && self.outlet.borrow().is_none();
+                // It is read as if it were a camera: one picture at each tick of its clock.
+                let wait = if waits { TICK } else { pacer.wait(Instant::now()) };
                 if !wait.is_zero() {
                     std::thread::sleep(wait.min(TICK));
                     continue;
@@ -211,17 +168,11 @@ impl Reader {
                         None => continue,
                     }
                 }
-                Ok(Event::Ended) => {
-                    self.notices.say(format!("{} has ended", self.source.name()));
-                    break;
-                }
-                Err(error) => {
-                    self.notices.say(error.to_string());
-                    break;
-                }
+                Ok(Event::Ended) => return Err(format!("{} has ended", self.source.name())),
+                Err(error) => return Err(error.to_string()),
             };
             self.stats.input(Stage::Source);
-            if !pace.keep() {
+            if !pacer.keep() {
                 self.stats.dropped(Stage::Source, "above the call's frame rate");
                 continue;
             }
@@ -235,12 +186,12 @@ impl Reader {
                 self.stats.dropped(Stage::Scale, "a newer picture came");
             }
         }
-        self.out.close();
+        Ok(())
     }
 }
 
 /// When the next picture of a file is due, and which pictures a slower call leaves out.
-struct Pace {
+struct SourcePacer {
     interval: Duration,
     due: Option<Instant>,
     /// Call frames per source frame, at most 1.
@@ -248,7 +199,7 @@ struct Pace {
     credit: f64,
 }
 
-impl Pace {
+impl SourcePacer {
     fn new(source_fps: f32, call_fps: f32) -> Self {
         let source_fps = f64::from(source_fps).clamp(1.0, 240.0);
         Self {
@@ -281,137 +232,164 @@ impl Pace {
 
 /// Scales and encodes, and hands units to the peer.
 struct Coder {
-    ground_truth: Option<Arc<GroundTruthBuffer>>,
-    control: Arc<Control>,
+    context: SendContext,
+    stop: Arc<AtomicBool>,
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
-    out: UnitSender,
-    stats: Stats,
-    notices: Notices,
+    scaler: Option<(Size, Scaler)>,
+    encoding: Option<Encoding>,
+}
+
+/// One connection's encoder: what it makes refers to what that connection has got.
+struct Encoding {
+    generation: Generation,
+    encoder: Encoder,
+    last_keyframe: Option<Instant>,
+    /// Of the keyframes that were asked for, those that have been made.
+    keyframes_made: u64,
 }
 
 impl Coder {
-    fn run(self) {
-        let mut scaler: Option<(Size, Scaler)> = None;
-        let mut encoder: Option<Encoder> = None;
-        let mut last_keyframe: Option<Instant> = None;
-        while !self.control.stopped() {
-            let frame = match self.pictures.take(TICK) {
-                Taken::Value(frame) => frame,
-                Taken::Timeout => continue,
+    fn run(mut self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.pictures.take(TICK) {
+                Taken::Value(frame) => self.frame(frame),
+                Taken::Timeout => {}
                 Taken::Closed => break,
-            };
-            let low = match self.scale(&frame, &mut scaler) {
-                Ok(low) => low,
-                Err(error) => {
-                    self.stats.dropped(Stage::Scale, "failed");
-                    self.notices.say(error.to_string());
-                    continue;
-                }
-            };
-            *self.self_view.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&low));
-            if !self.control.connected.load(Ordering::Acquire) {
-                self.stats.dropped(Stage::Encode, "nobody is connected");
-                continue;
-            }
-            if let Some(ground_truth) =
-                self.ground_truth.as_ref().filter(|_| !self.control.muted.load(Ordering::Relaxed))
-            {
-                ground_truth.keep(frame);
-            }
-            if let Err(error) = self.encode(&low, &mut encoder, &mut last_keyframe) {
-                self.stats.dropped(Stage::Encode, "failed");
-                self.notices.say(error.to_string());
-                // A new encoder may do better than one in an unknown state.
-                encoder = None;
             }
         }
     }
 
-    fn scale(&self, frame: &Frame, scaler: &mut Option<(Size, Scaler)>) -> Result<Arc<Frame>, ScaleError> {
+    fn frame(&mut self, frame: Frame) {
+        // Read once for each frame: what is hidden is hidden from the encoder, the window and the truth alike.
+        let muted = self.context.settings.borrow().muted;
+        let low = match self.scale(&frame, muted) {
+            Ok(low) => low,
+            Err(error) => {
+                self.context.stats.dropped(Stage::Scale, "failed");
+                self.context.notices.say(error.to_string());
+                return;
+            }
+        };
+        *lock(&self.self_view) = Some(Arc::clone(&low));
+        let outlet = self.context.outlet.borrow().clone();
+        let Some(outlet) = outlet else {
+            self.context.stats.dropped(Stage::Encode, "nobody is connected");
+            return;
+        };
+        if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
+            ground_truth.keep(frame);
+        }
+        if let Err(error) = self.encode(&low, &outlet) {
+            self.context.stats.dropped(Stage::Encode, "failed");
+            self.context.notices.say(error.to_string());
+            // A new encoder may do better than one in an unknown state.
+            self.encoding = None;
+        }
+    }
+
+    fn scale(&mut self, frame: &Frame, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
         // A source that is smaller than asked for is not blown up.
-        let bound = *lock(&self.control.bound);
+        let bound = self.context.settings.borrow().size;
         let fits = frame.size().width() <= bound.width() && frame.size().height() <= bound.height();
         let target = frame.size().fit_even(if fits { frame.size() } else { bound });
-        let scaler = match scaler {
+        let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
         };
         let mut low = scaler.scale(frame)?;
-        if self.control.muted.load(Ordering::Relaxed) {
-            let black = if low.colour.range == Range::Full { 0 } else { 16 };
-            low = Frame::filled(low.size(), [black, 128, 128], low.colour, low.stamp);
+        if muted {
+            low = black(&low);
         }
-        self.stats.size(low.size());
-        self.stats.output(Stage::Scale, started.elapsed());
+        self.context.stats.sent_size(low.size());
+        self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
-    fn encode(
-        &self,
-        low: &Frame,
-        encoder: &mut Option<Encoder>,
-        last_keyframe: &mut Option<Instant>,
-    ) -> Result<(), EncodeError> {
-        self.stats.input(Stage::Encode);
+    fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
+        let stats = &self.context.stats;
+        stats.input(Stage::Encode);
         let started = Instant::now();
-        let target = self.control.target();
-        let fps = self.control.fps();
-        let encoder = match encoder {
-            Some(encoder) if encoder.config().fps == fps => encoder,
-            none => none.insert(Encoder::new(EncoderConfig {
-                size: low.size(),
-                fps,
-                bitrate: target,
-                keyframe_interval: None,
-                skip_frames: true,
-            })?),
+        let (fps, bitrate) = {
+            let settings = self.context.settings.borrow();
+            (settings.fps, settings.bitrate.min(outlet.allowed))
         };
-        if encoder.config().bitrate != target {
-            encoder.set_bitrate(target)?;
-            self.stats.target(target);
+        let encoding = match &mut self.encoding {
+            Some(encoding) if encoding.generation == outlet.generation && encoding.encoder.config().fps == fps => {
+                encoding
+            }
+            none => none.insert(Encoding {
+                generation: outlet.generation,
+                encoder: Encoder::new(EncoderConfig {
+                    size: low.size(),
+                    fps,
+                    bitrate,
+                    keyframe_interval: None,
+                    skip_frames: true,
+                })?,
+                last_keyframe: None,
+                // The first unit of an encoder is one.
+                keyframes_made: outlet.keyframes_asked,
+            }),
+        };
+        if encoding.encoder.config().bitrate != bitrate {
+            encoding.encoder.set_bitrate(bitrate)?;
         }
-        if self.control.keyframe.load(Ordering::Relaxed) && last_keyframe.is_none_or(|t| t.elapsed() >= KEYFRAME_PAUSE)
+        stats.target(bitrate);
+        if encoding.keyframes_made < outlet.keyframes_asked
+            && encoding.last_keyframe.is_none_or(|t| t.elapsed() >= KEYFRAME_PAUSE)
         {
-            self.control.keyframe.store(false, Ordering::Relaxed);
-            encoder.request_keyframe();
+            encoding.keyframes_made = outlet.keyframes_asked;
+            encoding.encoder.request_keyframe();
         }
-        let Some(unit) = encoder.encode(low)? else {
-            self.stats.dropped(Stage::Encode, "skipped to hold the bitrate");
+        let Some(unit) = encoding.encoder.encode(low)? else {
+            stats.dropped(Stage::Encode, "skipped to hold the bitrate");
             return Ok(());
         };
         if unit.keyframe {
-            *last_keyframe = Some(Instant::now());
+            encoding.last_keyframe = Some(Instant::now());
         }
-        self.stats.output(Stage::Encode, started.elapsed());
-        self.stats.input(Stage::Send);
+        stats.output(Stage::Encode, started.elapsed());
+        stats.input(Stage::Send);
         let (bytes, captured, started) = (unit.data.len(), unit.stamp.captured, Instant::now());
-        match self.out.send(unit) {
+        match outlet.units.send(unit) {
             Ok(()) => {
-                self.stats.sent(bytes, captured);
-                self.stats.output(Stage::Send, started.elapsed());
+                stats.sent(bytes, captured);
+                stats.output(Stage::Send, started.elapsed());
             }
             Err(error) => {
                 let why = match error {
                     SendError::Full => "the network is behind",
                     _ => "the call has ended",
                 };
-                self.stats.dropped(Stage::Send, why);
+                stats.dropped(Stage::Send, why);
                 // What follows refers to the unit that is missing now.
-                self.control.keyframe();
+                encoding.encoder.request_keyframe();
             }
         }
         Ok(())
     }
 }
 
+/// What is sent while the source is hidden: no pixel of it.
+fn black(frame: &Frame) -> Frame {
+    let black = if frame.colour.range == Range::Full { 0 } else { 16 };
+    Frame::filled(frame.size(), [black, 128, 128], frame.colour, frame.stamp)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{
+        codec::{AccessUnit, Decoder},
+        frame::Colour,
+    };
 
     fn kept(source: f32, call: f32, frames: usize) -> usize {
-        let mut pace = Pace::new(source, call);
+        let mut pace = SourcePacer::new(source, call);
         (0..frames).filter(|_| pace.keep()).count()
     }
 
@@ -426,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_file_is_paced_and_a_stall_is_not_made_up_for() {
-        let mut pace = Pace::new(10.0, 10.0);
+        let mut pace = SourcePacer::new(10.0, 10.0);
         let t = Instant::now();
         let ms = Duration::from_millis;
         assert_eq!(pace.wait(t), Duration::ZERO);
@@ -436,5 +414,106 @@ mod tests {
         assert_eq!(pace.wait(t + ms(5000)), Duration::ZERO);
         assert_eq!(pace.wait(t + ms(5000)), Duration::ZERO);
         assert_eq!(pace.wait(t + ms(5000)), ms(100), "after a stall the clock starts again");
+    }
+    /// The state machine's connections, as an encoder sees them.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Attach,
+        Detach,
+        Mute(bool),
+        Size(u32),
+        Bitrate(u32),
+        Allow(u32),
+        Frame,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            1 => Just(Step::Attach),
+            1 => Just(Step::Detach),
+            2 => any::<bool>().prop_map(Step::Mute),
+            1 => (8..24_u32).prop_map(Step::Size),
+            1 => (60..300_u32).prop_map(|k| Step::Bitrate(1000 * k)),
+            1 => (60..300_u32).prop_map(|k| Step::Allow(1000 * k)),
+            6 => Just(Step::Frame),
+        ];
+        proptest::collection::vec(step, 1..40)
+    }
+
+    /// What is received over one connection.
+    struct Far {
+        units: mpsc::Receiver<AccessUnit>,
+        decoder: Decoder,
+        seen: usize,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Nothing but black is sent while muted, and every wish reaches every connection.
+        #[test]
+        fn every_connection_gets_what_is_wanted_and_nothing_that_is_hidden(steps in steps()) {
+            let (settings, wanted) = watch::channel(crate::pipeline::settings::tests::settings());
+            let (outlet, outlet_now) = watch::channel(None);
+            let (session, _requests) = mpsc::channel(1);
+            let stats = Stats::default();
+            let mut coder = Coder {
+                context: SendContext {
+                    settings: wanted,
+                    outlet: outlet_now,
+                    ground_truth: None,
+                    session,
+                    stats: stats.clone(),
+                    notices: Notices::default(),
+                },
+                stop: Arc::default(),
+                pictures: Slot::default(),
+                self_view: Arc::default(),
+                scaler: None,
+                encoding: None,
+            };
+            let mut far: Option<Far> = None;
+            let (mut generation, mut id) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Attach => {
+                        let (sender, units) = UnitSender::queued();
+                        generation += 1;
+                        let generation = Generation::numbered(generation);
+                        let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0 };
+                        outlet.send_replace(Some(new));
+                        far = Some(Far { units, decoder: Decoder::new().unwrap(), seen: 0 });
+                    }
+                    Step::Detach => {
+                        outlet.send_replace(None);
+                        far = None;
+                    }
+                    Step::Mute(muted) => settings.send_modify(|s| s.muted = muted),
+                    Step::Size(n) => settings.send_modify(|s| s.size = Size::new(8 * n, 6 * n).unwrap()),
+                    Step::Bitrate(bitrate) => settings.send_modify(|s| s.bitrate = bitrate),
+                    Step::Allow(bits) => outlet.send_modify(|o| {
+                        o.iter_mut().for_each(|o| o.allowed = bits);
+                    }),
+                    Step::Frame => {
+                        let bright = Frame::filled(Size::new(240, 180).unwrap(), [200, 90, 170], Colour::default(), Stamp::now(id));
+                        id += 1;
+                        coder.frame(bright);
+                        let now = settings.borrow().clone();
+                        let Some(far) = &mut far else { continue };
+                        let allowed = outlet.borrow().as_ref().map_or(u32::MAX, |o| o.allowed);
+                        prop_assert_eq!(stats.snapshot().bitrate_bps.target, now.bitrate.min(allowed));
+                        while let Ok(unit) = far.units.try_recv() {
+                            prop_assert!(far.seen > 0 || unit.keyframe, "a connection begins with a keyframe");
+                            far.seen += 1;
+                            let decoded = far.decoder.decode(&unit.data, unit.stamp).unwrap().unwrap().frame;
+                            prop_assert!(decoded.size().width() <= now.size.width() && decoded.size().height() <= now.size.height());
+                            let luma = |level: u8| decoded.planes()[0].data().iter().any(|p| p.abs_diff(level) <= 24);
+                            prop_assert_eq!(luma(200), !now.muted, "the picture is sent if it is not hidden");
+                            prop_assert_eq!(luma(16), now.muted, "black is sent if it is");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

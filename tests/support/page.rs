@@ -46,6 +46,8 @@ pub(crate) fn numbers() -> Snapshot {
         upscaler: Method::Cnn,
         source: "scene".to_owned(),
         size: "480x360".to_owned(),
+        sent_size: Some("480x360".to_owned()),
+        received_size: Some("480x360".to_owned()),
         qp: 31.4,
         gpu_ms: None,
         gpu_passes: Vec::new(),

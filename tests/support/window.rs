@@ -32,6 +32,7 @@ pub(crate) fn plan() -> CallSettings {
         model: Arc::new(model.unwrap()),
         auto: None,
         engine: EngineChoice::Cpu,
+        muted: false,
         impairment: Arc::new(Impairment::new(1)),
     }
 }

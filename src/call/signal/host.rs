@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -22,15 +23,43 @@ use crate::call::CallError;
 const MAX_BODY: usize = 64 << 10;
 /// A body that takes longer to come is not waited for.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long [`Host::close`] waits for what is being said.
+const CLOSING: Duration = Duration::from_secs(1);
 
-/// What the host does with a call: implemented by the program.
+/// A call that somebody offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingCall {
+    /// Its name at this endpoint, which [`CallHandler::hung_up`] is given.
+    pub id: String,
+    /// The caller's session description.
+    pub offer: String,
+    /// The call that the caller had before and has lost, if it names one.
+    pub resumes: Option<String>,
+}
+
+/// Why a call is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Not now.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// Its offer cannot be answered.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// What the host does with calls: implemented by the program.
 #[async_trait::async_trait]
 pub trait CallHandler: Send + Sync + 'static {
-    /// Takes a call: gives the answer to the offer.
-    async fn answer(&self, offer: String) -> Result<String, CallError>;
+    /// Takes a call: gives the answer to its offer.
+    ///
+    /// # Errors
+    ///
+    /// If the call is not taken.
+    async fn answer(&self, call: IncomingCall) -> Result<String, Refusal>;
 
-    /// The caller has hung up through the signalling.
-    async fn hung_up(&self);
+    /// The caller of the call `id` has hung up through the signalling; false if there is no such call.
+    async fn hung_up(&self, id: &str) -> bool;
 }
 
 /// The endpoint; it is closed when this is dropped. A call that it brought about goes on.
@@ -44,22 +73,16 @@ pub struct Host {
 
 struct SignalingState {
     token: String,
-    /// The call that is going on.
-    session: Mutex<Option<String>>,
     handler: Arc<dyn CallHandler>,
 }
 
 impl std::fmt::Debug for SignalingState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignalingState").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("SignalingState").finish_non_exhaustive()
     }
 }
 
 impl SignalingState {
-    fn session(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn authorised(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let bearer = headers
             .get(header::AUTHORIZATION)
@@ -74,24 +97,20 @@ impl SignalingState {
 
 /// Compares in a time that does not tell how much is right.
 fn same(given: &str, token: &str) -> bool {
-    let mut difference = given.len() ^ token.len();
-    for (i, t) in token.bytes().enumerate() {
-        difference |= usize::from(given.as_bytes().get(i).copied().unwrap_or(0) ^ t);
-    }
-    difference == 0
+    given.as_bytes().ct_eq(token.as_bytes()).into()
 }
 
 impl Host {
-    /// Listens at `listen` (port 0: a free one) and hands calls to `handler`, one at a time.
+    /// Listens at `listen` (port 0: a free one) and hands calls to `handler`, which decides how many it takes.
     pub async fn start(listen: SocketAddr, handler: Arc<dyn CallHandler>) -> Result<Self, SignalError> {
         let failed = |why: io::Error| SignalError::Listen { address: listen, why: explain(&why, listen) };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let signaling = Arc::new(SignalingState { token: secret::<18>(), session: Mutex::new(None), handler });
+        let signaling = Arc::new(SignalingState { token: secret::<18>(), handler });
         let app = Router::new()
             .route("/", get(hello))
             .route("/whip", post(offered).options(preflight))
-            .route("/whip/{session}", delete(ended).post(offered).options(preflight))
+            .route("/whip/{session}", delete(ended).post(offered_again).options(preflight))
             .with_state(Arc::clone(&signaling))
             .layer(map_response(with_cors));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -126,17 +145,18 @@ impl Host {
         format!("http://{address}/whip?token={}", self.signaling.token)
     }
 
-    /// The call has ended by itself: another one may come.
-    pub fn free(&self) {
-        *self.signaling.session() = None;
+    /// Ends what is being said to callers, and gives the port back.
+    pub async fn close(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        // A caller who keeps the line open does not keep the host.
+        let _ = tokio::time::timeout(CLOSING, &mut self.task).await;
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
         self.task.abort();
     }
 }
@@ -209,6 +229,19 @@ fn unauthorised() -> Response {
 }
 
 async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
+    take_offer(signaling, None, request).await
+}
+
+/// A caller that has lost its connection names the call that it had.
+async fn offered_again(
+    State(signaling): State<Arc<SignalingState>>,
+    Path(before): Path<String>,
+    request: Request,
+) -> Response {
+    take_offer(signaling, Some(before), request).await
+}
+
+async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, request: Request) -> Response {
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
@@ -228,36 +261,20 @@ async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request)
         },
     };
     let id = secret::<12>();
-    {
-        let mut session = signaling.session();
-        if session.is_some() {
-            let mut response =
-                refusal(StatusCode::SERVICE_UNAVAILABLE, "another call is going on here; try again when it has ended");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-            return response;
-        }
-        *session = Some(id.clone());
-    }
-    // In a task of its own: a caller who goes away in the middle must not leave the signaling half taken.
-    let at_signaling = Arc::clone(&signaling);
-    let name = id.clone();
-    let answered = tokio::spawn(async move {
-        let answer = at_signaling.handler.answer(offer).await;
-        if answer.is_err() {
-            let mut session = at_signaling.session();
-            if *session == Some(name) {
-                *session = None;
-            }
-        }
-        answer
-    });
+    let location = format!("/whip/{id}");
+    // In a task of its own: a caller who goes away in the middle must not leave a call half taken.
+    let answered = tokio::spawn(async move { signaling.handler.answer(IncomingCall { id, offer, resumes }).await });
     match answered.await {
         Ok(Ok(answer)) => {
-            let location = format!("/whip/{id}");
             let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
             (StatusCode::CREATED, headers, answer).into_response()
         }
-        Ok(Err(error)) => {
+        Ok(Err(Refusal::Busy(why))) => {
+            let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, why);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+            response
+        }
+        Ok(Err(Refusal::Call(error))) => {
             let status = match &error {
                 CallError::Description { .. } => StatusCode::BAD_REQUEST,
                 CallError::NoH264 => StatusCode::NOT_ACCEPTABLE,
@@ -265,10 +282,7 @@ async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request)
             };
             refusal(status, error.to_string())
         }
-        Err(_) => {
-            *signaling.session() = None;
-            refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it answered")
-        }
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it answered"),
     }
 }
 
@@ -276,19 +290,11 @@ async fn ended(State(signaling): State<Arc<SignalingState>>, Path(id): Path<Stri
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
-    let known = {
-        let mut session = signaling.session();
-        let known = session.as_deref() == Some(id.as_str());
-        if known {
-            *session = None;
-        }
-        known
-    };
-    if !known {
-        return refusal(StatusCode::NOT_FOUND, "there is no such call");
+    if signaling.handler.hung_up(&id).await {
+        StatusCode::OK.into_response()
+    } else {
+        refusal(StatusCode::NOT_FOUND, "there is no such call")
     }
-    signaling.handler.hung_up().await;
-    StatusCode::OK.into_response()
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use super::{SDP, SignalError, query_value};
+use url::Url;
+
+use super::{SDP, SignalError};
 
 /// Until something listens.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,35 +26,43 @@ pub struct Joined {
 /// A call at the far side's signalling.
 #[derive(Debug, Clone)]
 pub struct WhipSession {
-    link: Link,
-    path: String,
+    endpoint: Endpoint,
+    /// The call's own address (RFC 9725 §4.2).
+    resource: Url,
 }
 
 impl WhipSession {
     /// Tells the far side that the call is over.
+    ///
+    /// # Errors
+    ///
+    /// If nobody there has understood it. The far side will notice by itself, only later.
     pub async fn leave(self) -> Result<(), SignalError> {
-        let host = self.link.host.clone();
+        let host = self.endpoint.host();
         let work = move || {
-            let url = format!("http://{}{}", self.link.host, self.path);
-            let response = agent()
-                .delete(&url)
-                .header("authorization", format!("Bearer {}", self.link.token))
-                .call()
-                .map_err(|e| failed(&self.link.host, e))?;
+            let host = self.endpoint.host();
+            let request = agent().delete(self.resource.as_str()).header("authorization", self.endpoint.bearer());
+            let response = request.call().map_err(|e| failed(&host, e))?;
             match response.status().as_u16() {
                 200..=299 | 404 => Ok(()),
-                status => Err(SignalError::NotClearcall { host: self.link.host, why: format!("status {status}") }),
+                status => Err(SignalError::NotClearcall { host, why: format!("status {status}") }),
             }
         };
         blocking(host, work).await
     }
 }
 
-/// Sends the offer to the host behind `link` (what [`Host::url`](super::Host::url) gave).
-pub async fn join(link: &str, offer: &str) -> Result<Joined, SignalError> {
-    let link = Link::parse(link)?;
+/// Sends the offer to the host behind `link` (what [`Host::url`](super::Host::url) gave). A caller that has lost its
+/// connection names the call that it had with `resumes`, and is not refused because of it.
+///
+/// # Errors
+///
+/// If the link is none, or the host cannot be reached or does not take the call.
+pub async fn join(link: &str, offer: &str, resumes: Option<&WhipSession>) -> Result<Joined, SignalError> {
+    let endpoint = Endpoint::parse(link)?;
+    let target = resumes.map_or(&endpoint.url, |session| &session.resource).clone();
     let offer = offer.to_owned();
-    blocking(link.host.clone(), move || post(link, &offer)).await
+    blocking(endpoint.host(), move || post(endpoint, &target, &offer)).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -76,12 +86,12 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-fn post(link: Link, offer: &str) -> Result<Joined, SignalError> {
-    let host = link.host.clone();
+fn post(endpoint: Endpoint, target: &Url, offer: &str) -> Result<Joined, SignalError> {
+    let host = endpoint.host();
     let mut response = agent()
-        .post(format!("http://{}{}", link.host, link.path))
+        .post(target.as_str())
         .header("content-type", SDP)
-        .header("authorization", format!("Bearer {}", link.token))
+        .header("authorization", endpoint.bearer())
         .send(offer)
         .map_err(|e| failed(&host, e))?;
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -95,9 +105,9 @@ fn post(link: Link, offer: &str) -> Result<Joined, SignalError> {
         201 => {
             let answer = body.map_err(|e| failed(&host, e))?;
             let right = kind.is_some_and(|k| k.starts_with(SDP)) && answer.trim_start().starts_with("v=0");
-            let path = location.filter(|l| l.starts_with('/') && !l.starts_with("//"));
-            match path {
-                Some(path) if right => Ok(Joined { answer, session: WhipSession { link, path } }),
+            let resource = location.and_then(|l| endpoint.resource(&l));
+            match resource {
+                Some(resource) if right => Ok(Joined { answer, session: WhipSession { endpoint, resource } }),
                 _ => Err(SignalError::NotClearcall { host, why: "it sends something else than an answer".to_owned() }),
             }
         }
@@ -111,8 +121,9 @@ fn post(link: Link, offer: &str) -> Result<Joined, SignalError> {
 fn failed(host: &str, error: ureq::Error) -> SignalError {
     let host = host.to_owned();
     let by_kind = |host: String, e: &io::Error| match e.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            SignalError::NobodyThere { host }
+        io::ErrorKind::ConnectionRefused => SignalError::NobodyThere { host },
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            SignalError::Unreachable { host }
         }
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => SignalError::Timeout { host, limit: CONNECT },
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
@@ -133,15 +144,15 @@ fn failed(host: &str, error: ureq::Error) -> SignalError {
     }
 }
 
-/// A link, taken apart.
+/// Where a call is offered: a link, taken apart.
 #[derive(Debug, Clone)]
-struct Link {
-    host: String,
-    path: String,
+struct Endpoint {
+    /// Without the token, which goes into a header.
+    url: Url,
     token: String,
 }
 
-impl Link {
+impl Endpoint {
     fn parse(text: &str) -> Result<Self, SignalError> {
         let text = text.trim();
         let wrong = |why| SignalError::Link { link: text.chars().take(120).collect(), why };
@@ -149,20 +160,42 @@ impl Link {
             return Err(wrong("it starts with https, and clearcall speaks plain http"));
         }
         let rest = text.strip_prefix("http://").ok_or_else(|| wrong("it does not start with http://"))?;
-        let (host, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@') {
+        // The parser would take what follows more slashes for the machine's name.
+        if rest.starts_with(['/', '\\']) {
             return Err(wrong("no machine is named in it"));
         }
-        let rest = rest.split('#').next().unwrap_or_default();
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let token = query_value(query, "token").filter(|t| !t.is_empty());
-        let token = token.ok_or_else(|| wrong("its token is missing"))?;
-        let plain = |s: &str| s.bytes().all(|b| b.is_ascii_graphic());
-        if !plain(path) || !plain(token) {
+        // The parser would take line breaks out of the middle.
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(wrong("there are characters in it that do not belong into a link"));
         }
-        let path = if path.is_empty() { "/whip" } else { path };
-        Ok(Self { host: host.to_owned(), path: path.to_owned(), token: token.to_owned() })
+        let mut url = Url::parse(text).map_err(|_| wrong("no machine is named in it"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("no machine is named in it"));
+        }
+        let token = url.query_pairs().find(|(key, _)| key == "token").map(|(_, token)| token.into_owned());
+        let token = token.filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_graphic()));
+        let token = token.ok_or_else(|| wrong("its token is missing"))?;
+        url.set_query(None);
+        url.set_fragment(None);
+        if url.path() == "/" {
+            url.set_path("/whip");
+        }
+        Ok(Self { url, token })
+    }
+
+    /// Host and port, as in the link.
+    fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// What `Location` names. The token goes to the machine in the link and to no other.
+    fn resource(&self, location: &str) -> Option<Url> {
+        self.url.join(location).ok().filter(|url| url.origin() == self.url.origin())
     }
 }
 
@@ -172,8 +205,9 @@ mod tests {
 
     #[test]
     fn links_are_taken_apart_or_refused_with_a_reason() {
-        let link = Link::parse(" http://[::1]:7800/whip?a=b&token=x-_1 ").unwrap();
-        assert_eq!((link.host.as_str(), link.path.as_str(), link.token.as_str()), ("[::1]:7800", "/whip", "x-_1"));
+        let link = Endpoint::parse(" http://[::1]:8080/whip?a=b&token=x-_1 ").unwrap();
+        assert_eq!((link.host().as_str(), link.url.path(), link.token.as_str()), ("[::1]:8080", "/whip", "x-_1"));
+        assert_eq!(Endpoint::parse("http://host?token=a").unwrap().url.as_str(), "http://host/whip");
         for (text, reason) in [
             ("", "http://"),
             ("192.0.2.1:80/whip?token=a", "http://"),
@@ -181,10 +215,21 @@ mod tests {
             ("http:///whip?token=a", "no machine"),
             ("http://192.0.2.1:80/whip", "token is missing"),
             ("http://192.0.2.1:80/whip?token=", "token is missing"),
+            ("http://a@192.0.2.1/?token=x", "no machine"),
             ("http://192.0.2.1/a\r\nb?token=x", "characters"),
         ] {
-            let error = Link::parse(text).unwrap_err().to_string();
+            let error = Endpoint::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+    #[test]
+    fn a_call_lives_where_it_was_offered() {
+        let endpoint = Endpoint::parse("http://192.0.2.1:80/whip?token=x").unwrap();
+        let resource = |location| endpoint.resource(location).map(String::from);
+        assert_eq!(resource("/whip/a").as_deref(), Some("http://192.0.2.1/whip/a"));
+        assert_eq!(resource("http://192.0.2.1/whip/a").as_deref(), Some("http://192.0.2.1/whip/a"));
+        for elsewhere in ["//192.0.2.2/whip/a", "http://192.0.2.1:81/", "file:///etc/passwd"] {
+            assert_eq!(resource(elsewhere), None, "{elsewhere}");
         }
     }
 }

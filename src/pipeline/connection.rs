@@ -1,0 +1,190 @@
+//! One connection of a call: its peers, and the ways in which they come together.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{CallSettings, SessionError};
+use crate::{
+    call::{
+        self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
+        signal::{self, SdpType, WhipSession},
+    },
+    stats::NetworkSide,
+};
+
+/// Events that may wait between a peer and the session.
+const EVENTS: usize = 256;
+/// How long the far side's signalling may take to hear that the call is over. It notices by itself too, only later.
+const LEAVING: Duration = Duration::from_secs(1);
+/// Every address of this machine, of both families.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+
+/// The peers of one connection.
+pub(super) struct Connection {
+    near: Arc<Peer>,
+    /// The other end of a loopback call, which receives.
+    far: Option<Arc<Peer>>,
+    /// The call at the far side's endpoint, if this side has joined one.
+    pub(super) whip: Option<WhipSession>,
+    /// The other side's address, for people.
+    pub(super) with: String,
+}
+
+/// What a peer has to say, and which of its numbers mean something.
+pub(super) type Inbox = (NetworkSide, mpsc::Receiver<PeerEvent>);
+
+/// A connection whose descriptions are made; packets flow as soon as the other side has them.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) inboxes: Vec<Inbox>,
+    /// What the other side has to get: an answer, or a line to be carried by people.
+    pub(super) description: Option<String>,
+}
+
+impl Connection {
+    /// The peer that sends.
+    pub(super) const fn sending(&self) -> &Arc<Peer> {
+        &self.near
+    }
+
+    /// The peer that receives.
+    pub(super) fn receiving(&self) -> &Arc<Peer> {
+        self.far.as_ref().unwrap_or(&self.near)
+    }
+
+    /// When each frame was captured, where that can be known.
+    pub(super) fn captured(&self) -> Option<Arc<CaptureLog>> {
+        self.far.is_some().then(|| self.near.sender().capture_log())
+    }
+
+    /// Says goodbye on all ways, and waits until everything has ended.
+    pub(super) async fn close(self) {
+        let leave = async {
+            if let Some(session) = self.whip {
+                let left = tokio::time::timeout(LEAVING, session.leave()).await;
+                tracing::debug!("left the call: {left:?}");
+            }
+        };
+        let far = async {
+            if let Some(far) = &self.far {
+                far.close().await;
+            }
+        };
+        tokio::join!(leave, self.near.close(), far);
+    }
+}
+
+/// Both ends in this process, connected.
+pub(super) async fn loopback(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
+    let config = |media| PeerConfig {
+        impairment: Some(Arc::clone(&settings.impairment)),
+        ..PeerConfig::new(media, settings.bitrate)
+    };
+    let (near_events, near_inbox) = mpsc::channel(EVENTS);
+    let (far_events, far_inbox) = mpsc::channel(EVENTS);
+    let (near, far) =
+        call::loopback(config(Media::SendOnly), config(Media::RecvOnly), &runtime, near_events, far_events).await?;
+    let with = "this machine (loopback)".to_owned();
+    Ok(Opened {
+        connection: Connection { near: Arc::new(near), far: Some(Arc::new(far)), whip: None, with },
+        inboxes: vec![(NetworkSide::Out, near_inbox), (NetworkSide::In, far_inbox)],
+        description: None,
+    })
+}
+
+/// To the host behind `url`. `resumes`: the call that was lost there.
+pub(super) async fn join(
+    settings: CallSettings,
+    runtime: Handle,
+    url: String,
+    resumes: Option<WhipSession>,
+) -> Result<Opened, SessionError> {
+    let opened = Opened::new(&settings, &runtime, media_side(&url)).await?;
+    let offer = opened.connection.near.offer().await?;
+    let joined = signal::join(&url, &offer, resumes.as_ref()).await?;
+    opened.connection.near.accept_answer(&joined.answer).await?;
+    Ok(Opened { connection: Connection { whip: Some(joined.session), ..opened.connection }, ..opened })
+}
+
+/// Answers a caller's offer; the description is the answer.
+pub(super) async fn answer(
+    settings: CallSettings,
+    runtime: Handle,
+    listen: SocketAddr,
+    offer: String,
+) -> Result<Opened, CallError> {
+    let opened = Opened::new(&settings, &runtime, listen).await?;
+    let answer = opened.connection.near.answer(&offer).await?;
+    Ok(Opened { description: Some(answer), ..opened })
+}
+
+/// The description is the line for the other person.
+pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
+    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
+    Ok(Opened { description: Some(line), ..opened })
+}
+
+/// The description is the line to send back.
+pub(super) async fn answer_line(
+    settings: CallSettings,
+    runtime: Handle,
+    offer: String,
+) -> Result<Opened, SessionError> {
+    let offer = signal::from_line(SdpType::Offer, &offer)?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
+    Ok(Opened { description: Some(line), ..opened })
+}
+
+impl Opened {
+    /// A peer that sends and receives, where signalling at `listen` could reach it.
+    async fn new(settings: &CallSettings, runtime: &Handle, listen: SocketAddr) -> Result<Self, CallError> {
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let bind = call::media_addresses(listen);
+        let config = PeerConfig { bind, ..PeerConfig::new(Media::SendRecv, settings.bitrate) };
+        let near = Arc::new(Peer::new(config, runtime, events).await?);
+        let with = "the other side".to_owned();
+        Ok(Self {
+            connection: Connection { near, far: None, whip: None, with },
+            inboxes: vec![(NetworkSide::Both, inbox)],
+            description: None,
+        })
+    }
+}
+
+/// Where media to the host behind `url` leaves from: loopback for a host on this machine, else anywhere.
+fn media_side(url: &str) -> SocketAddr {
+    let host = url::Url::parse(url.trim()).ok();
+    let ip = match host.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(url::Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        Some(url::Host::Domain("localhost")) => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+        _ => None,
+    };
+    ip.filter(IpAddr::is_loopback).map_or(ANYWHERE, |ip| SocketAddr::new(ip, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_on_this_machine_is_reached_over_loopback() {
+        for (url, side) in [
+            ("http://127.0.0.1:8080/whip?token=a", "127.0.0.1:0"),
+            ("http://localhost:8080/whip?token=a", "127.0.0.1:0"),
+            ("http://[::1]:8080/whip?token=a", "[::1]:0"),
+            ("http://192.0.2.1:8080/whip?token=a", "[::]:0"),
+            ("http://[2001:db8::1]/whip?token=a", "[::]:0"),
+            ("no link", "[::]:0"),
+        ] {
+            assert_eq!(media_side(url).to_string(), side, "{url}");
+        }
+    }
+}

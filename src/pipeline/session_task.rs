@@ -1,0 +1,478 @@
+//! The one task that owns a call: it hears what happens, has the [`StateMachine`] decide, and does it.
+//!
+//! ```text
+//!  window, HTTP, threads ─Request▶ ┌──────────────┐ ─Outlet▶ the encoder's thread
+//!  peers ─(Generation, PeerEvent)▶ │ SessionTask  │ ─units─▶ the decoder's thread
+//!  the clock ────────────────────▶ └──────────────┘ ─CallState▶ the window
+//! ```
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task::{AbortHandle, JoinSet},
+};
+
+use super::{
+    CallSettings, CallState, SessionError, Signaling,
+    connection::{self, Connection, Opened},
+    receiver::UnitQueue,
+    sender::Outlet,
+    session::Shared,
+    state_machine::{Action, Generation, Input, Phase, Role, StateMachine},
+};
+use crate::{
+    call::{
+        EndReason, NetStats, PeerEvent,
+        signal::{CallHandler, Host, IncomingCall, Refusal, WhipSession},
+    },
+    frame::Stamp,
+    stats::{Network, NetworkSide},
+};
+
+/// Events that may wait for the session.
+const EVENTS: usize = 256;
+/// Requests that may wait for the session.
+pub(super) const REQUESTS: usize = 64;
+/// How long goodbyes may take in all.
+const GOODBYES: Duration = Duration::from_secs(2);
+
+/// Where a caller waits for the answer to its offer.
+type Reply = oneshot::Sender<Result<String, Refusal>>;
+
+/// What the session is asked for.
+pub(super) enum Request {
+    /// Somebody offers a call to this host.
+    Offer { call: IncomingCall, reply: Reply },
+    /// The caller of a call has left through the signalling; the reply says whether there is such a call.
+    HungUp { id: String, reply: oneshot::Sender<bool> },
+    /// The answer to the offer that was carried by people.
+    AcceptAnswer { answer: String, reply: oneshot::Sender<Result<(), SessionError>> },
+    /// The picture is broken: the other side is to send a keyframe over this connection.
+    Keyframe(Generation),
+    /// The source gives no more pictures.
+    SourceGone { why: String },
+}
+
+/// Hands calls from the HTTP endpoint to the session.
+pub(super) struct Endpoint(pub(super) mpsc::Sender<Request>);
+
+#[async_trait::async_trait]
+impl CallHandler for Endpoint {
+    async fn answer(&self, call: IncomingCall) -> Result<String, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let ended = Refusal::Busy("the call was ended before it was answered; try again");
+        if self.0.send(Request::Offer { call, reply }).await.is_err() {
+            return Err(ended);
+        }
+        answer.await.unwrap_or(Err(ended))
+    }
+
+    async fn hung_up(&self, id: &str) -> bool {
+        let (reply, known) = oneshot::channel();
+        let request = Request::HungUp { id: id.to_owned(), reply };
+        self.0.send(request).await.is_ok() && known.await.unwrap_or(false)
+    }
+}
+
+/// A caller of this host.
+struct Caller {
+    generation: Generation,
+    /// The call's name at the endpoint.
+    id: String,
+    /// Waits for the answer.
+    reply: Option<Reply>,
+}
+
+/// What an attempt came to: a connection, or why there is none.
+type Attempted = (Generation, Result<Opened, SessionError>);
+
+/// See the module.
+pub(super) struct SessionTask {
+    machine: StateMachine,
+    signaling: Signaling,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    settings: watch::Receiver<CallSettings>,
+    outlet: watch::Sender<Option<Outlet>>,
+    units: UnitQueue,
+    host: Option<Host>,
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Receiver<(Generation, NetworkSide, PeerEvent)>,
+    events_in: mpsc::Sender<(Generation, NetworkSide, PeerEvent)>,
+    attempts: JoinSet<Attempted>,
+    attempt_aborts: HashMap<Generation, AbortHandle>,
+    connections: HashMap<Generation, Connection>,
+    callers: Vec<Caller>,
+    closing: JoinSet<()>,
+    /// The newest call at the far side's endpoint.
+    whip: Option<WhipSession>,
+    /// The line that waits to be carried to the other side.
+    line: Option<CallState>,
+    /// Units that have come, which numbers those whose stamps are not known.
+    units_seen: u64,
+}
+
+impl SessionTask {
+    /// Begins the call. `host` listens already.
+    pub(super) fn new(
+        signaling: Signaling,
+        shared: Arc<Shared>,
+        runtime: Handle,
+        settings: watch::Receiver<CallSettings>,
+        outlet: watch::Sender<Option<Outlet>>,
+        units: UnitQueue,
+        host: Option<Host>,
+        requests: mpsc::Receiver<Request>,
+    ) -> Self {
+        let role = match signaling {
+            Signaling::Loopback => Role::Loopback,
+            Signaling::Host { .. } => Role::Host,
+            Signaling::Join { .. } => Role::Join,
+            Signaling::Offer | Signaling::Answer { .. } => Role::Pasted,
+        };
+        let (machine, actions) = StateMachine::new(role, Instant::now());
+        let (events_in, events) = mpsc::channel(EVENTS);
+        let mut task = Self {
+            machine,
+            signaling,
+            shared,
+            runtime,
+            settings,
+            outlet,
+            units,
+            host,
+            requests,
+            events,
+            events_in,
+            attempts: JoinSet::new(),
+            attempt_aborts: HashMap::new(),
+            connections: HashMap::new(),
+            callers: Vec::new(),
+            closing: JoinSet::new(),
+            whip: None,
+            line: None,
+            units_seen: 0,
+        };
+        task.perform(actions, None);
+        task
+    }
+
+    /// Runs until `stop`, then says goodbye to everybody.
+    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        loop {
+            let deadline = self.machine.deadline();
+            let tick = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = &mut stop => break,
+                Some(request) = self.requests.recv() => self.request(request).await,
+                Some((generation, side, event)) = self.events.recv() => self.event(generation, side, event),
+                Some(attempted) = self.attempts.join_next() => {
+                    // One that was aborted is nothing to hear of.
+                    if let Ok((generation, result)) = attempted {
+                        self.attempted(generation, result);
+                    }
+                }
+                Some(_) = self.closing.join_next() => {}
+                Ok(()) = self.settings.changed() => self.follow_bitrate(),
+                () = tick => self.decide(Input::Tick),
+            }
+        }
+        self.decide(Input::HangUp);
+        let goodbyes = async {
+            while self.closing.join_next().await.is_some() {}
+            if let Some(host) = self.host.take() {
+                host.close().await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYES, goodbyes).await;
+    }
+
+    fn decide(&mut self, input: Input) {
+        let actions = self.machine.handle(input, Instant::now());
+        self.perform(actions, None);
+    }
+
+    /// Does what was decided; `caller` is the one whose offer was decided on.
+    fn perform(&mut self, actions: Vec<Action>, mut caller: Option<(IncomingCall, Reply)>) {
+        for action in actions {
+            tracing::debug!("{action:?}");
+            match action {
+                Action::Connect(generation) => self.connect(generation),
+                Action::Answer(generation) => {
+                    if let Some((call, reply)) = caller.take() {
+                        self.answer(generation, call, reply);
+                    }
+                }
+                Action::Refuse { why } => {
+                    if let Some((_, reply)) = caller.take() {
+                        let _ = reply.send(Err(Refusal::Busy(why)));
+                    }
+                }
+                Action::Attach(generation) => self.attach(generation),
+                Action::Close(generation) => self.close(generation),
+                Action::Notice(text) => self.shared.notices.say(text),
+            }
+        }
+        self.publish();
+    }
+
+    /// Tells the user where the call stands.
+    fn publish(&self) {
+        let state = match self.machine.phase() {
+            Phase::Starting => self.line.clone().unwrap_or(CallState::Starting),
+            Phase::Waiting => CallState::Waiting { link: self.host.as_ref().map(Host::url).unwrap_or_default() },
+            Phase::Connected(generation) => CallState::Connected {
+                with: self.connections.get(&generation).map(|c| c.with.clone()).unwrap_or_default(),
+            },
+            Phase::Reconnecting => CallState::Reconnecting,
+            Phase::Ended { why, cause } => CallState::Ended { why, cause },
+        };
+        self.shared.set_state(state);
+    }
+
+    fn connect(&mut self, generation: Generation) {
+        let (settings, runtime) = (self.settings.borrow().clone(), self.runtime.clone());
+        match self.signaling.clone() {
+            Signaling::Join { url } => {
+                let resumes = self.whip.clone();
+                self.attempt(generation, connection::join(settings, runtime, url, resumes));
+            }
+            Signaling::Offer => self.attempt(generation, connection::offer_line(settings, runtime)),
+            Signaling::Answer { offer } => {
+                self.attempt(generation, connection::answer_line(settings, runtime, offer));
+            }
+            Signaling::Loopback | Signaling::Host { .. } => {
+                self.attempt(generation, connection::loopback(settings, runtime));
+            }
+        }
+    }
+
+    fn answer(&mut self, generation: Generation, call: IncomingCall, reply: Reply) {
+        let (settings, runtime) = (self.settings.borrow().clone(), self.runtime.clone());
+        let listen = self.host.as_ref().map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)), Host::address);
+        self.callers.push(Caller { generation, id: call.id, reply: Some(reply) });
+        let answer = connection::answer(settings, runtime, listen, call.offer);
+        self.attempt(generation, async { answer.await.map_err(SessionError::from) });
+    }
+
+    fn attempt(
+        &mut self,
+        generation: Generation,
+        work: impl Future<Output = Result<Opened, SessionError>> + Send + 'static,
+    ) {
+        let abort = self.attempts.spawn_on(async move { (generation, work.await) }, &self.runtime);
+        self.attempt_aborts.insert(generation, abort);
+    }
+
+    /// An attempt has its descriptions, or has failed.
+    fn attempted(&mut self, generation: Generation, result: Result<Opened, SessionError>) {
+        self.attempt_aborts.remove(&generation);
+        let opened = match result {
+            Ok(opened) if self.machine.knows(generation) => opened,
+            Ok(opened) => {
+                // It was closed a moment ago.
+                self.closing.spawn_on(opened.connection.close(), &self.runtime);
+                return;
+            }
+            Err(error) => return self.attempt_failed(generation, error),
+        };
+        let Opened { connection, inboxes, description } = opened;
+        connection.sending().set_bitrate(self.settings.borrow().bitrate);
+        if let Some(whip) = &connection.whip {
+            self.whip = Some(whip.clone());
+        }
+        self.connections.insert(generation, connection);
+        for (side, mut inbox) in inboxes {
+            let events = self.events_in.clone();
+            self.runtime.spawn(async move {
+                while let Some(event) = inbox.recv().await {
+                    if events.send((generation, side, event)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        match (&self.signaling, description) {
+            (Signaling::Offer, Some(line)) => self.line = Some(CallState::Offered { line }),
+            (Signaling::Answer { .. }, Some(line)) => self.line = Some(CallState::Answered { line }),
+            (_, Some(answer)) => {
+                if let Some(reply) = self.reply(generation) {
+                    let _ = reply.send(Ok(answer));
+                }
+            }
+            (_, None) => {}
+        }
+        self.publish();
+    }
+
+    fn attempt_failed(&mut self, generation: Generation, error: SessionError) {
+        let (why, cause, is_final) = (error.to_string(), error.cause(), error.is_final());
+        if let (Some(reply), SessionError::Call(error)) = (self.reply(generation), error) {
+            let _ = reply.send(Err(Refusal::Call(error)));
+        }
+        self.decide(Input::AttemptFailed { generation, why, cause, is_final });
+    }
+
+    fn reply(&mut self, generation: Generation) -> Option<Reply> {
+        self.callers.iter_mut().find(|caller| caller.generation == generation)?.reply.take()
+    }
+
+    /// From now on this connection is sent over.
+    fn attach(&mut self, generation: Generation) {
+        let Some(connection) = self.connections.get(&generation) else { return };
+        let units = connection.sending().sender();
+        self.outlet.send_replace(Some(Outlet { generation, units, allowed: u32::MAX, keyframes_asked: 0 }));
+    }
+
+    fn close(&mut self, generation: Generation) {
+        let attached = self.outlet.send_if_modified(|outlet| {
+            let attached = outlet.as_ref().is_some_and(|o| o.generation == generation);
+            if attached {
+                *outlet = None;
+            }
+            attached
+        });
+        if attached {
+            self.shared.stats.connection_ended();
+        }
+        if let Some(abort) = self.attempt_aborts.remove(&generation) {
+            abort.abort();
+        }
+        self.callers.retain(|caller| caller.generation != generation);
+        if let Some(connection) = self.connections.remove(&generation) {
+            self.closing.spawn_on(connection.close(), &self.runtime);
+        }
+    }
+
+    async fn request(&mut self, request: Request) {
+        match request {
+            Request::Offer { call, reply } => {
+                let resumes = call.resumes.as_deref().and_then(|id| self.generation_of(id));
+                let actions = self.machine.handle(Input::Offer { resumes }, Instant::now());
+                self.perform(actions, Some((call, reply)));
+            }
+            Request::HungUp { id, reply } => {
+                let generation = self.generation_of(&id);
+                let _ = reply.send(generation.is_some());
+                if let Some(generation) = generation {
+                    self.decide(Input::HungUp(generation));
+                }
+            }
+            Request::AcceptAnswer { answer, reply } => {
+                let _ = reply.send(self.accept_answer(&answer).await);
+            }
+            Request::Keyframe(generation) => {
+                if self.machine.live() == Some(generation)
+                    && let Some(connection) = self.connections.get(&generation)
+                {
+                    connection.receiving().request_keyframe();
+                }
+            }
+            Request::SourceGone { why } => self.decide(Input::SourceGone { why }),
+        }
+    }
+
+    /// The connection of a call's name at the endpoint.
+    fn generation_of(&self, id: &str) -> Option<Generation> {
+        self.callers.iter().find(|caller| caller.id == id).map(|caller| caller.generation)
+    }
+
+    async fn accept_answer(&mut self, answer: &str) -> Result<(), SessionError> {
+        if !matches!(self.line, Some(CallState::Offered { .. })) {
+            return Err(SessionError::NoOffer);
+        }
+        let offered = self.connections.iter().find(|(generation, _)| self.machine.knows(**generation));
+        let (_, connection) = offered.ok_or(SessionError::NoOffer)?;
+        Arc::clone(connection.sending()).accept_answer(answer).await?;
+        self.line = None;
+        self.publish();
+        Ok(())
+    }
+
+    fn follow_bitrate(&self) {
+        let bitrate = self.settings.borrow().bitrate;
+        for connection in self.connections.values() {
+            connection.sending().set_bitrate(bitrate);
+            connection.receiving().set_bitrate(bitrate);
+        }
+    }
+
+    /// What a peer has to say. What comes late from a connection that is closed is dropped.
+    fn event(&mut self, generation: Generation, side: NetworkSide, event: PeerEvent) {
+        if !self.machine.knows(generation) {
+            return;
+        }
+        let live = self.machine.live() == Some(generation);
+        match event {
+            // Of a loopback call the sending end knows when it can send.
+            PeerEvent::Connected { .. } if side == NetworkSide::In => {}
+            PeerEvent::Connected { remote, .. } => {
+                if let (Some(address), Some(connection)) = (remote, self.connections.get_mut(&generation))
+                    && side == NetworkSide::Both
+                {
+                    connection.with = address.to_string();
+                }
+                self.decide(Input::Connected(generation));
+            }
+            PeerEvent::Unit(unit) => {
+                if !live {
+                    // It has overtaken the news that packets flow.
+                    self.decide(Input::Connected(generation));
+                }
+                let log = self.connections.get(&generation).and_then(Connection::captured);
+                let stamp = log.and_then(|log| log.stamp(unit.rtp_timestamp));
+                let stamp = stamp.unwrap_or(Stamp { id: self.units_seen, captured: unit.arrived });
+                self.units_seen += 1;
+                self.units.put(generation, unit, stamp);
+            }
+            PeerEvent::Silent => self.decide(Input::Silent(generation)),
+            PeerEvent::Heard => self.decide(Input::Heard(generation)),
+            PeerEvent::Ended(EndReason::HungUp) => self.decide(Input::HungUp(generation)),
+            PeerEvent::Ended(reason) => self.decide(Input::Broken { generation, why: reason.to_string() }),
+            PeerEvent::KeyframeWanted => self.change_outlet(generation, |outlet| outlet.keyframes_asked += 1),
+            PeerEvent::TargetBitrate(bits) => self.change_outlet(generation, |outlet| outlet.allowed = bits),
+            PeerEvent::Gap { packets } if live => {
+                tracing::info!("{packets} packets are lost for good");
+                self.units.gap();
+            }
+            PeerEvent::Stats(stats) if live => self.shared.stats.network(side, network(&stats)),
+            PeerEvent::Gap { .. } | PeerEvent::Stats(_) => {}
+        }
+    }
+
+    fn change_outlet(&self, generation: Generation, change: impl FnOnce(&mut Outlet)) {
+        self.outlet.send_if_modified(|outlet| {
+            let outlet = outlet.as_mut().filter(|outlet| outlet.generation == generation);
+            outlet.map(change).is_some()
+        });
+    }
+}
+
+/// The peer's numbers in the report's units.
+fn network(stats: &NetStats) -> Network {
+    Network {
+        rtt_ms: stats.rtt.map(|t| t.as_secs_f64() * 1e3),
+        loss_in: stats.loss_in.into(),
+        loss_out: stats.loss_out.map(f64::from),
+        in_bps: stats.bitrate_in.into(),
+        out_bps: stats.bitrate_out.into(),
+        packets_in: stats.packets_in,
+        packets_out: stats.packets_out,
+        nacks: stats.nacks_out,
+        repaired: stats.repaired_in,
+        lost: stats.lost_in,
+        plis: stats.plis_out,
+    }
+}

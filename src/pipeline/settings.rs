@@ -1,0 +1,100 @@
+//! What is wanted of a call, as one value, and how its two sides find each other.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::Auto;
+use crate::{
+    call::Impairment,
+    frame::Size,
+    model::{self, Model},
+    source::{self, SourceSpec},
+    upscale::EngineChoice,
+};
+
+/// What is sent and how what arrives is shown. A session has one such value; whatever runs reads it, so that a
+/// new connection is given the whole of it and every change reaches all.
+#[derive(Debug, Clone)]
+pub struct CallSettings {
+    /// Where the pictures come from. It is opened once, so a change has no effect on a running call.
+    pub source: SourceSpec,
+    /// What is sent fits into this.
+    pub size: Size,
+    /// Frames a second, at most.
+    pub fps: f32,
+    /// Bits a second that the encoder holds, unless the network carries less.
+    pub bitrate: u32,
+    /// Black is sent instead of the source.
+    pub muted: bool,
+    /// The network of the right-hand picture.
+    pub model: Arc<Model>,
+    /// The program chooses the network by what the machine can do; `model` is then only what it begins with.
+    pub auto: Option<Auto>,
+    /// Where it runs.
+    pub engine: EngineChoice,
+    /// What is done to the packets of a loopback call; may be changed while it runs.
+    pub impairment: Arc<Impairment>,
+}
+
+impl CallSettings {
+    /// What to ask the source for. The scene is drawn as it is for a call with oneself, whose truth is known: at the
+    /// size that the pictures are upscaled to.
+    pub(super) fn source_wish(&self, signaling: &Signaling) -> source::Wish {
+        let twice = self.size.times(model::SCALE).ok().filter(|s| s.width() <= 2560 && s.height() <= 1600);
+        let size = match (signaling, &self.source) {
+            (Signaling::Loopback, SourceSpec::Scene) => twice.unwrap_or(self.size),
+            _ => self.size,
+        };
+        source::Wish { size, fps: self.fps }
+    }
+}
+
+/// How the two sides find each other.
+#[derive(Debug, Clone)]
+pub enum Signaling {
+    /// Both sides in this process, over UDP on 127.0.0.1.
+    Loopback,
+    /// Wait for the other side at an HTTP endpoint.
+    Host {
+        /// Where to listen.
+        listen: SocketAddr,
+    },
+    /// Go to the endpoint that the other side printed.
+    Join {
+        /// Its link, token included.
+        url: String,
+    },
+    /// Make an offer line for the other side and wait for its answer line.
+    Offer,
+    /// Answer an offer line.
+    Answer {
+        /// The line.
+        offer: String,
+    },
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A small call of the built-in scene.
+    pub(in crate::pipeline) fn settings() -> CallSettings {
+        CallSettings {
+            source: SourceSpec::Scene,
+            size: Size::new(96, 64).unwrap(),
+            fps: 30.0,
+            bitrate: 100_000,
+            muted: false,
+            model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
+            auto: None,
+            engine: EngineChoice::Cpu,
+            impairment: Arc::new(Impairment::new(7)),
+        }
+    }
+
+    #[test]
+    fn the_scene_is_drawn_as_large_as_it_is_shown_where_its_truth_is_known() {
+        let wish = |signaling| settings().source_wish(&signaling).size.to_string();
+        assert_eq!(wish(Signaling::Loopback), "192x128");
+        assert_eq!(wish(Signaling::Offer), "96x64");
+    }
+}
