@@ -1,43 +1,24 @@
 //! The window: a start page, and a call with bicubic and the network side by side.
 //!
-//! The pages ([`start_page`], [`call_page`]) are functions of plain data, so that they are drawn and tested
-//! without a call. [`App`] stands between them and a [`Session`](crate::pipeline::Session): it takes the newest pair, gives its pictures
-//! to egui as textures, reads the numbers ten times a second, and passes on what the person does. It waits for
-//! nothing: opening a source and hanging up happen on threads of their own.
+//! The [`pages`] are functions of plain data, so that they are drawn and tested without a call. [`App`] stands
+//! between them and a [`Session`](crate::pipeline::Session): it takes the newest pair, gives its pictures to egui as
+//! textures, reads the numbers ten times a second, and passes on what the person does. It waits for nothing: opening
+//! a source and hanging up happen on threads of their own. What is compared, and how, is in [`compare`].
 
-pub mod blind;
-mod blind_page;
-mod acting;
+mod background_drop;
 mod call;
-pub mod call_page;
 pub mod commands;
 pub mod compare;
-mod controls;
-mod darkroom;
-mod ending;
-mod every;
-mod filming;
-pub mod graphs;
+pub mod controls;
+mod export;
 pub mod health;
-mod judge;
-mod keeping;
-mod networks;
-mod open;
-mod paint;
-mod preview;
-mod read_out;
-mod setting;
-mod source_card;
+pub mod networks;
+pub mod open;
+pub mod overlay;
+pub mod pages;
 pub mod settings;
-pub mod sheets;
-pub mod sides;
-pub mod stage;
-pub mod start_page;
-mod stats_panel;
-pub mod style;
-mod textures;
-mod toolbar;
-mod waiting;
+pub mod theme;
+mod throttle;
 
 use std::{
     path::PathBuf,
@@ -46,19 +27,17 @@ use std::{
 };
 
 use self::{
+    background_drop::BackgroundDrops,
     call::{Call, Leave},
+    compare::textures::Textures,
     controls::Began,
-    ending::Endings,
     networks::Networks,
-    preview::Preview,
+    pages::{
+        preview::{self, Preview},
+        start_page::{Begin, Card, StartPage},
+    },
     settings::Settings,
-    start_page::{Begin, Card, StartPage},
-};
-pub use self::{
-    judge::SideScores,
-    open::{run, wgpu_setup},
-    paint::Pictures,
-    textures::Textures,
+    theme::style,
 };
 use crate::{
     devices::{self, Camera},
@@ -141,7 +120,7 @@ pub struct App {
     gpu: Option<GpuContext>,
     textures: Textures,
     page: Page,
-    endings: Endings,
+    hanging_up: BackgroundDrops,
     /// When the window closes by itself.
     closes: Option<Instant>,
     report: Option<PathBuf>,
@@ -154,7 +133,7 @@ pub struct App {
     fault: Arc<Mutex<Option<AppError>>>,
     preview: Option<Preview>,
     /// Previews that are closing; a camera takes its time.
-    closing: Endings,
+    closing: BackgroundDrops,
     cameras: Arc<Mutex<Option<Vec<Camera>>>>,
     settings: Settings,
     settings_path: Option<PathBuf>,
@@ -168,7 +147,7 @@ impl App {
         let Start { seconds, report, snapshot, pictures, settings, .. } = start;
         let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
-        settings.look.apply(&cc.egui_ctx);
+        settings.theme.apply(&cc.egui_ctx);
         cc.egui_ctx.set_zoom_factor(settings.zoom);
         let gpu = cc
             .wgpu_render_state
@@ -193,7 +172,7 @@ impl App {
             gpu,
             textures: Textures::new(cc.wgpu_render_state.clone()),
             page,
-            endings: Endings::default(),
+            hanging_up: BackgroundDrops::default(),
             // A time that is too long to add is as good as none.
             closes: seconds
                 .and_then(|s| Duration::try_from_secs_f64(s).ok())
@@ -205,7 +184,7 @@ impl App {
             pictures: pictures.unwrap_or_else(pictures_folder),
             fault: Arc::default(),
             preview: None,
-            closing: Endings::default(),
+            closing: BackgroundDrops::default(),
             cameras: Arc::default(),
             settings,
             settings_path,
@@ -293,7 +272,7 @@ impl App {
         if let Some(listen) = &self.settings.listen {
             page.listen.clone_from(listen);
         }
-        page.look = self.settings.look.name();
+        page.theme = self.settings.theme.name();
         Page::Start(Box::new(page))
     }
 
@@ -312,11 +291,11 @@ impl App {
         }
     }
 
-    fn next_look(&mut self, ctx: &egui::Context) {
-        self.settings.look = self.settings.look.next();
-        self.settings.look.apply(ctx);
+    fn next_theme(&mut self, ctx: &egui::Context) {
+        self.settings.theme = self.settings.theme.next();
+        self.settings.theme.apply(ctx);
         if let Page::Start(page) = &mut self.page {
-            page.look = self.settings.look.name();
+            page.theme = self.settings.theme.name();
         }
         self.write_settings();
     }
@@ -336,7 +315,7 @@ impl App {
                 written.unwrap_or_else(|e| self.fail(e));
             }
         }
-        self.endings.hang_up(call);
+        self.hanging_up.hang_up(call);
     }
 
     /// Keeps the first thing that went wrong for the end of the program.
@@ -346,7 +325,7 @@ impl App {
 
     /// Whether the last call has ended entirely.
     pub fn idle(&mut self) -> bool {
-        matches!(self.page, Page::Start(_)) && !self.endings.busy()
+        matches!(self.page, Page::Start(_)) && !self.hanging_up.busy()
     }
 
     /// Ends what runs, writes what was asked for and waits until the threads are gone.
@@ -359,7 +338,7 @@ impl App {
             self.remember(&call);
             self.end(*call);
         }
-        self.endings.wait();
+        self.hanging_up.wait();
         self.closing.wait();
     }
 }
@@ -382,13 +361,13 @@ impl eframe::App for App {
         self.settings.zoom = ctx.zoom_factor();
         match &mut self.page {
             Page::Start(page) => {
-                page.busy = self.endings.busy();
+                page.busy = self.hanging_up.busy();
                 if page.busy {
                     ctx.request_repaint_after(Duration::from_millis(50));
                 }
                 let again = self.again.take_if(|_| !page.busy);
                 let begin = page.show(ui).or(again.map(|link| Begin { source: self.plan.source.clone(), link }));
-                let look_wanted = std::mem::take(&mut page.look_wanted);
+                let theme_wanted = std::mem::take(&mut page.theme_wanted);
                 let formats = (page.formats != self.settings.formats).then(|| page.formats.clone());
                 if let Some(Begin { source, link }) = begin {
                     self.plan.source = source;
@@ -401,8 +380,8 @@ impl eframe::App for App {
                     self.settings.formats = formats;
                     self.write_settings();
                 }
-                if look_wanted {
-                    self.next_look(&ctx);
+                if theme_wanted {
+                    self.next_theme(&ctx);
                 }
             }
             Page::Call(call) => {
@@ -411,13 +390,13 @@ impl eframe::App for App {
                     self.networks.blend(call.controls.vivid);
                     call.choose(&self.networks);
                 }
-                let look_wanted = std::mem::take(&mut call.look_wanted);
+                let theme_wanted = std::mem::take(&mut call.theme_wanted);
                 if let Some(leave) = leave {
                     self.plan = call.plan(&self.plan, &self.networks);
                     self.leave(&ctx, leave);
                 }
-                if look_wanted {
-                    self.next_look(&ctx);
+                if theme_wanted {
+                    self.next_theme(&ctx);
                 }
             }
         }

@@ -30,10 +30,11 @@ pub mod signal;
 mod stats_interceptor;
 mod unwrap;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtc::shared::ifaces::ifaces;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -263,15 +264,30 @@ pub enum CallError {
 /// on loopback; any other uses all addresses of this machine, and loopback as well, so that both ends
 /// may also be on one machine.
 pub fn media_addresses(listen: SocketAddr) -> Vec<SocketAddr> {
-    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let ip = listen.ip().to_canonical();
-    if ip.is_loopback() {
-        return vec![SocketAddr::new(ip, 0)];
-    }
-    if !ip.is_unspecified() {
-        return vec![SocketAddr::new(ip, 0), loopback];
-    }
-    vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), loopback]
+    // Where the interfaces cannot be listed, IPv4 alone is a good guess.
+    let interfaces = ifaces().unwrap_or_default();
+    let own: Vec<IpAddr> = interfaces.iter().filter_map(|i| i.addr).map(|a| a.ip()).collect();
+    media_addresses_among(listen.ip().to_canonical(), &own)
+}
+
+/// The same for a machine that has the addresses `own`.
+fn media_addresses_among(listen: IpAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
+    let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    let addresses = match listen {
+        ip if ip.is_loopback() => vec![ip],
+        IpAddr::V4(ip) => vec![ip.into(), v4],
+        IpAddr::V6(ip) if !ip.is_unspecified() => vec![ip.into(), v6],
+        IpAddr::V6(_) => {
+            // Both families. A machine without IPv6 would bind `::` itself, which nobody can reach.
+            let reachable =
+                |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if !ip.is_loopback() && !ip.is_unicast_link_local());
+            let mut all = vec![Ipv4Addr::UNSPECIFIED.into(), v4];
+            all.extend(own.iter().any(reachable).then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
+            all.extend(own.contains(&v6).then_some(v6));
+            all
+        }
+    };
+    addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect()
 }
 
 /// Two peers in this process, connected over real UDP on 127.0.0.1: what `near` offers, `far` answers.
@@ -299,12 +315,17 @@ mod tests {
 
     #[test]
     fn media_stays_where_the_signalling_is() {
-        let of = |a: &str| -> Vec<String> {
-            a.parse().map(|a| media_addresses(a).iter().map(ToString::to_string).collect()).unwrap()
+        let of = |listen: &str, own: &[&str]| -> Vec<String> {
+            let own: Vec<IpAddr> = own.iter().map(|ip| ip.parse().unwrap()).collect();
+            media_addresses_among(listen.parse().unwrap(), &own).iter().map(ToString::to_string).collect()
         };
-        assert_eq!(of("127.0.0.1:8080"), ["127.0.0.1:0"]);
-        assert_eq!(of("[::1]:8080"), ["[::1]:0"]);
-        assert_eq!(of("0.0.0.0:8080"), ["0.0.0.0:0", "127.0.0.1:0"]);
-        assert_eq!(of("192.0.2.7:8080"), ["192.0.2.7:0", "127.0.0.1:0"]);
+        assert_eq!(of("127.0.0.1", &[]), ["127.0.0.1:0"]);
+        assert_eq!(of("::1", &[]), ["[::1]:0"]);
+        assert_eq!(of("0.0.0.0", &["2001:db8::7"]), ["0.0.0.0:0", "127.0.0.1:0"]);
+        assert_eq!(of("192.0.2.7", &[]), ["192.0.2.7:0", "127.0.0.1:0"]);
+        assert_eq!(of("2001:db8::7", &[]), ["[2001:db8::7]:0", "[::1]:0"]);
+        assert_eq!(of("::", &["192.0.2.7"]), ["0.0.0.0:0", "127.0.0.1:0"]);
+        assert_eq!(of("::", &["::1", "fe80::1"]), ["0.0.0.0:0", "127.0.0.1:0", "[::1]:0"]);
+        assert_eq!(of("::", &["2001:db8::7", "::1"]), ["0.0.0.0:0", "127.0.0.1:0", "[::]:0", "[::1]:0"]);
     }
 }

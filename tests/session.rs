@@ -17,7 +17,7 @@ use clearcall::{
 /// Far longer than anything here takes; only a hanging call reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn plan() -> CallSettings {
+fn settings() -> CallSettings {
     CallSettings {
         source: SourceSpec::Scene,
         size: "240x180".parse().unwrap(),
@@ -31,8 +31,8 @@ fn plan() -> CallSettings {
     }
 }
 
-fn start(plan: CallSettings, link: Signaling) -> Session {
-    Session::start(plan, link, None, Arc::new(|| {})).unwrap()
+fn start(settings: CallSettings, link: Signaling) -> Session {
+    Session::start(settings, link, None, Arc::new(|| {})).unwrap()
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
@@ -80,7 +80,7 @@ fn watch_until(session: &Session, what: &str, done: impl Fn(&Snapshot) -> bool) 
 
 #[test]
 fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
-    let session = start(plan(), Signaling::Loopback);
+    let session = start(settings(), Signaling::Loopback);
     connected(&session);
     let pair = watch(&session, 20);
     assert_eq!(pair.size.to_string(), "480x360");
@@ -97,7 +97,7 @@ fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
 
 #[test]
 fn a_call_that_loses_packets_gets_its_picture_back() {
-    let session = start(plan(), Signaling::Loopback);
+    let session = start(settings(), Signaling::Loopback);
     connected(&session);
     watch(&session, 10);
     session.impairment().set_loss(0.3);
@@ -113,7 +113,7 @@ fn a_call_that_loses_packets_gets_its_picture_back() {
 
 #[test]
 fn model_and_bitrate_change_while_the_call_runs() {
-    let session = start(plan(), Signaling::Loopback);
+    let session = start(settings(), Signaling::Loopback);
     connected(&session);
     watch(&session, 5);
     session.set_model(Arc::new(Model::untrained(4, 1, 8).unwrap()));
@@ -132,7 +132,7 @@ fn the_program_chooses_the_model_until_one_is_named() {
     let model = |depth| Arc::new(Model::untrained(2, depth, 7).unwrap());
     let models = vec![model(0), model(2)];
     let auto = Auto { models: models.clone(), ..Auto::default() };
-    let session = start(CallSettings { size: "80x60".parse().unwrap(), ..plan() }, Signaling::Loopback);
+    let session = start(CallSettings { size: "80x60".parse().unwrap(), ..settings() }, Signaling::Loopback);
     connected(&session);
     session.set_auto(auto.clone());
     let ran = |what: &str, wanted: &Arc<Model>| {
@@ -160,15 +160,15 @@ fn the_program_chooses_the_model_until_one_is_named() {
 
 #[test]
 fn host_and_join_see_each_other_and_part() {
-    let host = start(plan(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let host = start(settings(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
     let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
-    let guest = start(plan(), Signaling::Join { url: link.clone() });
+    let guest = start(settings(), Signaling::Join { url: link.clone() });
     connected(&guest);
     connected(&host);
     watch(&guest, 10);
     watch(&host, 10);
 
-    let third = start(plan(), Signaling::Join { url: link.clone() });
+    let third = start(settings(), Signaling::Join { url: link.clone() });
     until("the refusal", || {
         third.wait_change(Duration::from_millis(50));
         matches!(third.state(), CallState::Ended { cause: Cause::Failure, .. })
@@ -178,14 +178,14 @@ fn host_and_join_see_each_other_and_part() {
         host.wait_change(Duration::from_millis(50));
         host.state() == CallState::Waiting { link: link.clone() }
     });
-    let again = start(plan(), Signaling::Join { url: link });
+    let again = start(settings(), Signaling::Join { url: link });
     connected(&again);
     watch(&again, 5);
 }
 
 #[test]
 fn two_pasted_lines_make_a_call() {
-    let first = start(plan(), Signaling::Offer);
+    let first = start(settings(), Signaling::Offer);
     let mut offer = String::new();
     until("the offer", || {
         first.wait_change(Duration::from_millis(50));
@@ -194,7 +194,7 @@ fn two_pasted_lines_make_a_call() {
         }
         !offer.is_empty()
     });
-    let second = start(plan(), Signaling::Answer { offer: offer.clone() });
+    let second = start(settings(), Signaling::Answer { offer: offer.clone() });
     let mut answer = String::new();
     until("the answer", || {
         second.wait_change(Duration::from_millis(50));
@@ -216,21 +216,82 @@ fn two_pasted_lines_make_a_call() {
 fn what_the_user_got_wrong_is_told_apart() {
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = busy.local_addr().unwrap();
-    let error = Session::start(plan(), Signaling::Host { listen }, None, Arc::new(|| {})).err().unwrap();
+    let error = Session::start(settings(), Signaling::Host { listen }, None, Arc::new(|| {})).err().unwrap();
     assert!(error.is_input() && error.to_string().contains(&listen.to_string()), "{error}");
 
-    let missing = CallSettings { source: SourceSpec::Clip("no/such/clip.mp4".into()), ..plan() };
+    let missing = CallSettings { source: SourceSpec::Clip("no/such/clip.mp4".into()), ..settings() };
     let error = Session::start(missing, Signaling::Loopback, None, Arc::new(|| {})).err().unwrap();
     assert!(error.is_input() && error.to_string().contains("clip.mp4"), "{error}");
 
-    let host = start(plan(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let host = start(settings(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
     let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
     let (start_of_link, _) = link.split_once("token=").unwrap();
-    let stranger = start(plan(), Signaling::Join { url: format!("{start_of_link}token=wrong") });
+    let stranger = start(settings(), Signaling::Join { url: format!("{start_of_link}token=wrong") });
     until("the refusal", || {
         stranger.wait_change(Duration::from_millis(50));
         matches!(stranger.state(), CallState::Ended { cause: Cause::Input, .. })
     });
     let CallState::Ended { why, .. } = stranger.state() else { unreachable!() };
     assert!(why.contains("token"), "{why}");
+}
+
+#[test]
+fn who_hides_while_waiting_is_hidden_from_everyone_who_comes() {
+    let host = start(settings(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    host.mute(true);
+    // The second caller as well as the first, and what was wished for meanwhile.
+    for size in ["240x180", "160x120"] {
+        host.set_size(size.parse().unwrap());
+        let guest = start(settings(), Signaling::Join { url: link.clone() });
+        connected(&guest);
+        for _ in 0..5 {
+            let pair = watch(&guest, 1);
+            let rgba = pair.bicubic.to_rgba().unwrap();
+            assert!(rgba.data.chunks(4).all(|p| p[..3].iter().all(|c| *c < 24)), "nothing but black");
+        }
+        assert_eq!(guest.stats().received_size.as_deref(), Some(size));
+        drop(guest);
+        until("the host to wait again", || {
+            host.wait_change(Duration::from_millis(50));
+            matches!(host.state(), CallState::Waiting { .. })
+        });
+    }
+    host.mute(false);
+    let guest = start(settings(), Signaling::Join { url: link });
+    connected(&guest);
+    until("the picture", || watch(&guest, 1).bicubic.to_rgba().unwrap().data.chunks(4).any(|p| p[1] > 60));
+}
+
+#[test]
+fn sent_and_received_sizes_are_told_apart() {
+    let sends = |size: &str| CallSettings { size: size.parse().unwrap(), ..settings() };
+    let host = start(sends("240x180"), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    let CallState::Waiting { link } = host.state() else { panic!("{:?}", host.state()) };
+    let guest = start(sends("160x120"), Signaling::Join { url: link });
+    connected(&guest);
+    watch(&host, 5);
+    watch(&guest, 5);
+    for (session, sent, received) in [(&host, "240x180", "160x120"), (&guest, "160x120", "240x180")] {
+        let stats = session.stats();
+        assert_eq!((stats.sent_size.as_deref(), stats.received_size.as_deref()), (Some(sent), Some(received)));
+        assert_eq!(stats.size, received, "the size that is judged");
+    }
+}
+
+#[test]
+fn a_loopback_call_whose_network_was_away_goes_on_by_itself() {
+    let session = start(settings(), Signaling::Loopback);
+    connected(&session);
+    let before = watch(&session, 5).stamp.id;
+    session.impairment().set_outage(true);
+    until("the loss to be noticed", || {
+        session.wait_change(Duration::from_millis(50));
+        session.state() == CallState::Reconnecting
+    });
+    session.set_bitrate(120_000);
+    session.impairment().set_outage(false);
+    connected(&session);
+    assert!(watch(&session, 5).stamp.id > before);
+    watch_until(&session, "what was wished for meanwhile", |s| s.bitrate_bps.target == 120_000);
 }

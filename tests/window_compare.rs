@@ -5,11 +5,14 @@
 mod page;
 
 use clearcall::app::{
-    blind::{Blind, ROUNDS},
-    call_page::{Action, Controls, Keep},
-    compare::{Layout, Zoom},
-    sheets::Sheet,
-    sides::SideChoice,
+    compare::{
+        blind_test::{Blind, ROUNDS},
+        geometry::Zoom,
+        panes::Layout,
+        sides::SideChoice,
+    },
+    controls::{Action, Controls, Keep},
+    overlay::Overlay,
 };
 use egui::{
     Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme, TouchPhase, pos2, vec2,
@@ -104,11 +107,11 @@ fn the_help_sheet_and_the_palette() {
     let mut harness = laid_out(Layout::Wipe).open(Theme::Dark);
     harness.key_press_modifiers(Modifiers::SHIFT, Key::Questionmark);
     harness.run();
-    assert_eq!(harness.state().controls.sheet, Sheet::Help);
+    assert_eq!(harness.state().controls.overlay, Overlay::Help);
     harness.snapshot("help");
     harness.key_press(Key::Escape);
     harness.run();
-    assert_eq!(harness.state().controls.sheet, Sheet::None);
+    assert_eq!(harness.state().controls.overlay, Overlay::None);
 
     harness.key_press_modifiers(Modifiers::CTRL, Key::K);
     harness.run();
@@ -118,7 +121,7 @@ fn the_help_sheet_and_the_palette() {
     harness.key_press(Key::Enter);
     harness.run();
     assert_eq!(harness.state().controls.compare.layout, Layout::Toggle);
-    assert_eq!(harness.state().controls.sheet, Sheet::None);
+    assert_eq!(harness.state().controls.overlay, Overlay::None);
 
     // The arrows go down the list.
     harness.key_press_modifiers(Modifiers::CTRL, Key::K);

@@ -5,7 +5,12 @@
 mod page;
 
 use clearcall::{
-    app::{blind::Blind, call_page::Action, compare::Layout, sheets::Sheet, sides::SideChoice, start_page::StartPage},
+    app::{
+        compare::{blind_test::Blind, panes::Layout, sides::SideChoice},
+        controls::Action,
+        overlay::Overlay,
+        pages::start_page::StartPage,
+    },
     devices::{Camera, Format, Pixels},
     pipeline::{CallState, Cause},
     source::SourceSpec,
@@ -135,9 +140,9 @@ fn the_blind_test_help_and_palette() {
     }
     all_can_be_reached("what the blind test found", &mut harness);
 
-    for (what, sheet) in [("help", Sheet::Help), ("palette", Sheet::Palette("record".to_owned()))] {
+    for (what, sheet) in [("help", Overlay::Help), ("palette", Overlay::Palette("record".to_owned()))] {
         let mut page = Page::connected();
-        page.controls.sheet = sheet;
+        page.controls.overlay = sheet;
         all_can_be_reached(what, &mut open(page));
     }
 }

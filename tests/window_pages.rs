@@ -8,10 +8,9 @@ use std::rc::Rc;
 
 use clearcall::{
     app::{
-        call_page::Action,
-        compare::Zoom,
-        sides::SideChoice,
-        start_page::{Begin, Card, StartPage},
+        compare::{geometry::Zoom, sides::SideChoice},
+        controls::Action,
+        pages::start_page::{Begin, Card, StartPage},
     },
     pipeline::{CallState, Cause, Signaling},
     source::SourceSpec,

@@ -1,5 +1,7 @@
 //! A call as the window holds it: the session, the newest pair, the numbers, and what the person has set.
 
+mod actions;
+
 use std::{
     collections::VecDeque,
     path::PathBuf,
@@ -12,23 +14,31 @@ use std::{
 
 use egui::{TextureId, Ui};
 
-use super::{
-    call_page::{self, Action, CallView, Controls},
-    every::Every,
-    filming::{Filming, Still, filmed},
-    graphs::{Sample, Scored, Trace},
-    judge::{Judge, Verdict},
-    keeping::Keeping,
-    networks::Networks,
-    paint::Pictures,
-    preview::Preview,
-    sheets::Sheet,
-    sides::SideChoice,
-    stage::Compare,
-    start_page::Card,
-    textures::Textures,
-};
 use crate::{
+    app::{
+        compare::{
+            Compare,
+            paint::Pictures,
+            scorer::{FrameScores, Scorer},
+            sides::SideChoice,
+            textures::Textures,
+        },
+        controls::{Action, Controls},
+        export::{
+            Exports,
+            view_recorder::{Filming, Still, filmed},
+        },
+        networks::Networks,
+        overlay::Overlay,
+        pages::{
+            call_page,
+            call_view::CallView,
+            graphs::{Sample, Scored, Trace},
+            preview::Preview,
+            start_page::Card,
+        },
+        throttle::Throttle,
+    },
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
@@ -59,7 +69,7 @@ pub(crate) enum Leave {
 }
 
 /// The session, or the thread that is starting it.
-pub(super) enum Running {
+enum SessionSlot {
     Opening(Receiver<Result<Session, SessionError>>),
     Open(Session),
     Gone,
@@ -67,33 +77,33 @@ pub(super) enum Running {
 
 /// A call and all that the window knows of it.
 pub(crate) struct Call {
-    pub(super) running: Running,
+    session: SessionSlot,
     link: Signaling,
     title: &'static str,
     was_connected: bool,
-    pub(super) display_frame: Option<Arc<DisplayFrame>>,
+    display_frame: Option<Arc<DisplayFrame>>,
     /// The sides that the pictures were made for.
     seen: Vec<SideChoice>,
     pictures: Option<Pictures>,
     own: Option<(TextureId, Size)>,
     own_frame: Option<Arc<Frame>>,
     own_at: Option<Instant>,
-    pub(super) stats: Snapshot,
-    stats_due: Every,
+    stats: Snapshot,
+    stats_due: Throttle,
     shown: VecDeque<Instant>,
-    pub(super) notices: VecDeque<(Instant, String)>,
-    pub(super) impairment: Arc<Impairment>,
+    notices: VecDeque<(Instant, String)>,
+    impairment: Arc<Impairment>,
     begun: Instant,
     trace: Trace,
     age_ms: f64,
-    pub(super) frozen: bool,
-    judge: Option<Judge>,
-    pub(super) keeping: Keeping,
-    pub(super) filming: Filming,
-    /// Another look is wanted.
-    pub(crate) look_wanted: bool,
+    frozen: bool,
+    scorer: Option<Scorer>,
+    exports: Exports,
+    filming: Filming,
+    /// Another theme is wanted.
+    pub(crate) theme_wanted: bool,
     /// What was done before the session had begun.
-    pub(super) pending: Vec<Action>,
+    pending: Vec<Action>,
     pub(crate) controls: Controls,
 }
 
@@ -134,7 +144,7 @@ impl Call {
             outcome: None,
             stats: true,
             compare: Compare::new(model),
-            sheet: Sheet::None,
+            overlay: Overlay::None,
             answer: String::new(),
             answer_error: None,
         };
@@ -145,11 +155,11 @@ impl Call {
             Signaling::Offer | Signaling::Answer { .. } => "Copy-and-paste call",
         };
         let impairment = Arc::clone(&plan.impairment);
-        let keeping = Keeping::new(folder, Arc::clone(&wake));
+        let exports = Exports::new(folder, Arc::clone(&wake));
         let filming = Filming::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
-        let judge = matches!(link, Signaling::Loopback).then(|| Judge::start(Arc::clone(&wake)));
-        let judge = judge.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
+        let scorer = matches!(link, Signaling::Loopback).then(|| Scorer::start(Arc::clone(&wake)));
+        let scorer = scorer.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
         let (tell, told) = mpsc::sync_channel(1);
         let to = link.clone();
         let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
@@ -163,7 +173,7 @@ impl Call {
             tracing::error!("{error}");
         }
         Self {
-            running: Running::Opening(told),
+            session: SessionSlot::Opening(told),
             link,
             title,
             was_connected: false,
@@ -174,7 +184,7 @@ impl Call {
             own_frame: None,
             own_at: None,
             stats: Stats::default().snapshot(),
-            stats_due: Every::new(STATS),
+            stats_due: Throttle::new(STATS),
             shown: VecDeque::new(),
             notices: VecDeque::new(),
             impairment,
@@ -182,10 +192,10 @@ impl Call {
             trace: Trace::default(),
             age_ms: 0.0,
             frozen: false,
-            judge,
-            keeping,
+            scorer,
+            exports,
             filming,
-            look_wanted: false,
+            theme_wanted: false,
             pending: Vec::new(),
             controls,
         }
@@ -193,7 +203,7 @@ impl Call {
 
     /// The session, once it has begun.
     pub(crate) fn session(&self) -> Option<&Session> {
-        if let Running::Open(session) = &self.running { Some(session) } else { None }
+        if let SessionSlot::Open(session) = &self.session { Some(session) } else { None }
     }
 
     /// The newest pair that was shown.
@@ -292,26 +302,26 @@ impl Call {
     }
 
     /// Whether bicubic stands in the network's place, since no network is fast enough.
-    pub(super) fn off(&self) -> bool {
+    fn off(&self) -> bool {
         self.controls.auto && self.display_frame.as_ref().is_some_and(|display_frame| display_frame.off)
     }
 
     /// Looks whether the session has begun.
     fn opened(&mut self) -> Option<Leave> {
-        let Running::Opening(told) = &self.running else { return None };
+        let SessionSlot::Opening(told) = &self.session else { return None };
         match told.try_recv() {
             Ok(Ok(session)) => {
-                session.want_truth(self.judge.is_some());
-                self.running = Running::Open(session);
+                session.want_truth(self.scorer.is_some());
+                self.session = SessionSlot::Open(session);
                 None
             }
             Ok(Err(error)) => {
-                self.running = Running::Gone;
+                self.session = SessionSlot::Gone;
                 Some(Leave::NotStarted(error))
             }
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
-                self.running = Running::Gone;
+                self.session = SessionSlot::Gone;
                 let error = std::io::Error::other("the thread that opens the source ended");
                 Some(Leave::NotStarted(SessionError::Threads(error)))
             }
@@ -320,7 +330,7 @@ impl Call {
 
     /// Takes the newest frame and the self-view, if they are new; true for a frame that was not shown before.
     fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
-        let Running::Open(session) = &self.running else { return false };
+        let SessionSlot::Open(session) = &self.session else { return false };
         let taken = session.take_frame();
         let running = taken.as_ref().filter(|display_frame| !display_frame.off);
         if let Some(i) =
@@ -339,10 +349,10 @@ impl Call {
         let new = taken.is_some();
         if new || self.seen != sides {
             self.display_frame = taken.or(self.display_frame.take());
-            if let (Some(judge), Some(display_frame)) = (&self.judge, &self.display_frame) {
+            if let (Some(scorer), Some(display_frame)) = (&self.scorer, &self.display_frame) {
                 // What is not seen is not scored.
                 let off = governed.filter(|_| display_frame.off);
-                judge.offer(display_frame, of(&|side| Some(*side) != off));
+                scorer.offer(display_frame, of(&|side| Some(*side) != off));
             }
             self.pictures = self.display_frame.as_ref().and_then(|display_frame| {
                 let there = |s: &SideChoice| Some((*s, display_frame.picture(&s.side(models)?)?));
@@ -351,13 +361,13 @@ impl Call {
                     let far = there.iter().filter(|(_, p)| matches!(p, Picture::Gpu(_)));
                     let far: Vec<_> = far.map(|(side, p)| (*side, (*p).clone())).collect();
                     if !far.is_empty() {
-                        self.keeping.read(display_frame.pair.stamp.id, far);
+                        self.exports.read(display_frame.pair.stamp.id, far);
                     }
                 }
                 textures.pictures(&there, display_frame.pair.size, display_frame.frozen)
             });
             if let Some(pictures) = &mut self.pictures {
-                pictures.add_bytes(self.keeping.bytes());
+                pictures.add_bytes(self.exports.bytes());
             }
             self.seen = sides;
         }
@@ -365,7 +375,7 @@ impl Call {
         if new && self.filming.running() && self.controls.blind.is_none() {
             self.film(models, now);
         }
-        let Running::Open(session) = &self.running else { return false };
+        let SessionSlot::Open(session) = &self.session else { return false };
         let fresh = fresh && self.pictures.is_some();
         if self.own_at.is_none_or(|at| now - at >= SELF_VIEW)
             && let Some(frame) = session.self_view()
@@ -389,10 +399,10 @@ impl Call {
 
     fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {
         let at = now.saturating_duration_since(self.begun).as_secs_f64();
-        if let Some(verdict) = self.judge.as_ref().and_then(Judge::verdict) {
-            self.trace.score(scored(&verdict, at, models));
+        if let Some(result) = self.scorer.as_ref().and_then(Scorer::result) {
+            self.trace.score(scored(&result, at, models));
         }
-        for text in self.keeping.collect(ui.ctx()) {
+        for text in self.exports.collect(ui.ctx()) {
             self.notices.push_back((now, text));
         }
         for text in self.filming.said() {
@@ -400,7 +410,7 @@ impl Call {
         }
         self.controls.filming = self.filming.running();
         let fps = self.fps(now);
-        let Running::Open(session) = &self.running else { return };
+        let SessionSlot::Open(session) = &self.session else { return };
         for notice in session.notices() {
             self.notices.push_back((now, notice));
         }
@@ -436,8 +446,8 @@ impl Call {
 }
 
 /// What was found about a frame, by the sides' choices.
-fn scored(verdict: &Verdict, at: f64, models: &[Arc<Model>]) -> Scored {
+fn scored(result: &FrameScores, at: f64, models: &[Arc<Model>]) -> Scored {
     let choice = |side: &Side| SideChoice::all(models.len()).find(|c| c.side(models).as_ref() == Some(side));
-    let sides = verdict.sides.iter().filter_map(|(side, scores)| Some((choice(side)?, (*scores)?)));
+    let sides = result.sides.iter().filter_map(|(side, scores)| Some((choice(side)?, (*scores)?)));
     Scored { at, sides: sides.collect() }
 }

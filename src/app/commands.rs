@@ -3,11 +3,13 @@
 
 use egui::{Key, Modifiers, Ui};
 
+use crate::app::compare::panes::Layout;
+
 /// Something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Lay the sides out so.
-    Layout(super::compare::Layout),
+    Layout(Layout),
     /// Show the other of A and B.
     Flip,
     /// A becomes B and B becomes A.
@@ -65,7 +67,7 @@ pub enum Command {
     /// Begin the blind test.
     Blind,
     /// Dark, light, or as the system has it.
-    Look,
+    Theme,
     /// Scores and graphs of the last minute.
     Graphs,
     /// Show the numbers.
@@ -138,9 +140,9 @@ const fn with(modifiers: Modifiers, entry: Entry) -> Entry {
 
 /// The table.
 pub const TABLE: &[Entry] = {
-    use super::compare::Layout::{Difference, FourUp, SideBySide, Toggle, Wipe};
     use Command as C;
     use Group as G;
+    use Layout::{Difference, FourUp, SideBySide, Toggle, Wipe};
     &[
         plain(C::Layout(SideBySide), G::Compare, Key::Num1, "1", "Side by side"),
         plain(C::Layout(Wipe), G::Compare, Key::Num2, "2", "Wipe with a divider"),
@@ -180,7 +182,7 @@ pub const TABLE: &[Entry] = {
         plain(C::Record, G::Keep, Key::R, "R", "Record what arrives as MP4, or end it"),
         with(Modifiers::SHIFT, plain(C::Film, G::Keep, Key::R, "Shift+R", "Record both sides as MP4, or end it")),
         plain(C::Blind, G::Compare, Key::T, "T", "Blind test of A against B"),
-        with(Modifiers::SHIFT, plain(C::Look, G::Call, Key::L, "Shift+L", "Dark, light, or as the system")),
+        with(Modifiers::SHIFT, plain(C::Theme, G::Call, Key::L, "Shift+L", "Dark, light, or as the system")),
         plain(C::Graphs, G::Call, Key::Q, "Q", "Scores and graphs of the last minute"),
         plain(C::Stats, G::Call, Key::S, "S", "Numbers of each stage"),
         plain(C::Hide, G::Call, Key::H, "H", "Hide my picture"),

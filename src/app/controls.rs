@@ -2,13 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    blind::{Blind, Outcome},
-    sheets::Sheet,
-    sides::SideChoice,
-    stage::{Compare, Shown},
+use crate::{
+    app::{
+        compare::{
+            Compare, Shown,
+            blind_test::{Blind, Outcome},
+            sides::SideChoice,
+        },
+        overlay::Overlay,
+    },
+    frame::Size,
+    upscale::EngineChoice,
 };
-use crate::{frame::Size, upscale::EngineChoice};
 
 /// What the person has set.
 #[derive(Debug, Clone)]
@@ -58,7 +63,7 @@ pub struct Controls {
     /// How the sides are compared.
     pub compare: Compare,
     /// What lies over the page.
-    pub sheet: Sheet,
+    pub overlay: Overlay,
     /// The answer line that is being pasted.
     pub answer: String,
     /// What was wrong with it.
@@ -129,7 +134,7 @@ pub enum Action {
     /// A blind test has come to its end.
     Outcome,
     /// Dark, light, or as the system has it: the next of them.
-    Look,
+    Theme,
     /// The answer line is complete.
     Answer,
     /// The numbers go to the clipboard.
@@ -190,7 +195,7 @@ pub enum Keep {
 }
 
 /// The side that shows a network shows the one that was chosen for the call.
-pub(super) fn adopt(controls: &mut Controls) {
+pub(crate) fn adopt(controls: &mut Controls) {
     let compare = &mut controls.compare;
     let network = SideChoice::Network(controls.model);
     let side = if matches!(compare.b, SideChoice::Network(_)) { &mut compare.b } else { &mut compare.a };

@@ -2,8 +2,18 @@
 
 use std::sync::Arc;
 
-use super::call_page::ModelChoice;
 use crate::model::Model;
+
+/// A network that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// Whether it has vivid weights to be blended with.
+    pub vivid: bool,
+    /// Its name.
+    pub name: String,
+    /// Multiplications for a low-resolution pixel.
+    pub mac_per_pixel: usize,
+}
 
 /// The shipped networks, and the one that was asked for if it is another.
 pub(crate) struct Networks {

@@ -9,8 +9,10 @@ use std::{
     },
 };
 
-use super::{App, AppError, Start, style};
-use crate::upscale::GpuContext;
+use crate::{
+    app::{App, AppError, Start, theme::style},
+    upscale::GpuContext,
+};
 
 /// Opens the window and returns when it is closed.
 pub fn run(start: Start) -> Result<(), AppError> {

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    call_page::{Controls, ModelChoice},
-    compare::{Layout, View},
-    controls::{Began, Chosen, Sending},
-    networks::Networks,
-    sides::SideChoice,
-};
 use crate::{
+    app::{
+        compare::{MAX_GAIN, geometry::PanZoom, panes::Layout, sides::SideChoice},
+        controls::{Began, Chosen, Controls, Sending},
+        networks::{ModelChoice, Networks},
+        theme::Theme,
+    },
     pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
@@ -24,53 +23,13 @@ const MAX_BITRATE: u32 = 50_000_000;
 /// A file that is longer is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Light or dark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Look {
-    /// As the system has it.
-    #[default]
-    System,
-    /// Dark.
-    Dark,
-    /// Light.
-    Light,
-}
-
-impl Look {
-    /// The next one in turn.
-    pub const fn next(self) -> Self {
-        match self {
-            Self::System => Self::Dark,
-            Self::Dark => Self::Light,
-            Self::Light => Self::System,
-        }
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::System => "System colours",
-            Self::Dark => "Dark",
-            Self::Light => "Light",
-        }
-    }
-
-    pub(crate) fn apply(self, ctx: &egui::Context) {
-        ctx.set_theme(match self {
-            Self::System => egui::ThemePreference::System,
-            Self::Dark => egui::ThemePreference::Dark,
-            Self::Light => egui::ThemePreference::Light,
-        });
-    }
-}
-
-/// Everything that is remembered. What is missing in a file has its usual value.
+/// Everything that is remembered. What is missing in a file has its default value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// Light or dark.
-    pub look: Look,
+    #[serde(alias = "look")]
+    pub theme: Theme,
     /// How large everything is, 1 as the system has it.
     pub zoom: f32,
     /// The numbers of each stage are shown.
@@ -95,9 +54,9 @@ pub struct Settings {
     pub cpu_share: u32,
     /// And less while the machine runs on its battery.
     pub spare_battery: bool,
-    /// What is sent; without it as usual.
+    /// What is sent; without it the default.
     pub sending: Option<Sending>,
-    /// Where a host waits; without it as usual.
+    /// Where a host waits; without it the default.
     pub listen: Option<String>,
     /// Where the network runs.
     pub engine: EngineChoice,
@@ -114,7 +73,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            look: Look::System,
+            theme: Theme::System,
             zoom: 1.0,
             stats: true,
             graphs: false,
@@ -140,7 +99,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Where the file is: `clearcall/settings.json` in the system's folder for such files.
-    pub fn usual_path() -> Option<PathBuf> {
+    pub fn default_path() -> Option<PathBuf> {
         let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let folder = if cfg!(windows) {
             set("APPDATA")
@@ -152,14 +111,14 @@ impl Settings {
         Some(folder?.join("clearcall").join("settings.json"))
     }
 
-    /// Reads the file. One that is missing or damaged gives the usual values.
+    /// Reads the file. One that is missing or damaged gives the default values.
     pub fn read(path: &Path) -> Self {
         let small = std::fs::metadata(path).is_ok_and(|m| m.len() <= MAX_BYTES);
         let text = if small { std::fs::read(path).ok() } else { None };
         let read = text
             .and_then(|text| serde_json::from_slice(&text).map_err(|e| tracing::warn!("{}: {e}", path.display())).ok());
         let mut settings: Self = read.unwrap_or_default();
-        settings.gain = settings.gain.clamp(1, super::stage::MAX_GAIN);
+        settings.gain = settings.gain.clamp(1, MAX_GAIN);
         settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
         settings.cpu_share = settings.cpu_share.clamp(5, 100);
         settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
@@ -238,7 +197,7 @@ impl Settings {
         let compare = &mut controls.compare;
         (compare.layout, compare.nearest) = (self.layout, self.nearest);
         (compare.signed, compare.gain, compare.luma) = (self.signed, self.gain, self.luma);
-        compare.view = View::default();
+        compare.view = PanZoom::default();
         if let Some([a, b]) = &self.sides {
             // The network that was asked for stands where a network stood.
             let side = |word: &str| match SideChoice::of_word(word, models) {
@@ -272,7 +231,7 @@ mod tests {
         let path = folder.path().join("deep/settings.json");
         assert_eq!(Settings::read(&path), Settings::default());
         let mut settings = Settings {
-            look: Look::Light,
+            theme: Theme::Light,
             layout: Layout::Wipe,
             gain: 8,
             engine: EngineChoice::CpuInt8,
@@ -286,7 +245,7 @@ mod tests {
         assert_eq!((settings.links[0].as_str(), settings.links.len()), ("http://5", RECENT));
         settings.write(&path).unwrap();
         assert_eq!(Settings::read(&path), settings);
-        std::fs::write(&path, "{\"look\": 7").unwrap();
+        std::fs::write(&path, "{\"theme\": 7").unwrap();
         assert_eq!(Settings::read(&path), Settings::default());
         std::fs::write(&path, "{\"gain\": 4000, \"unknown\": 1}").unwrap();
         assert_eq!(Settings::read(&path).gain, 16);

@@ -172,10 +172,10 @@ fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Res
         seconds: outcome.seconds,
         report: outcome.report.clone(),
         snapshot: outcome.snapshot.clone(),
-        settings: app::settings::Settings::usual_path(),
+        settings: app::settings::Settings::default_path(),
         pictures: None,
     };
-    match app::run(start) {
+    match app::open::run(start) {
         Err(AppError::NoDisplay(why)) => {
             eprintln!("No window can be opened here ({why}); the call runs headless.");
             if outcome.fall_back && outcome.snapshot.is_none() {

@@ -151,3 +151,18 @@ fn a_line_pasted_each_way_makes_a_call() {
         assert!(count(&report(&room, side), "/frames/shown") > 0, "{side}");
     }
 }
+
+/// Dies without a word, as a program that crashes or a machine that loses its power.
+#[test]
+fn a_host_that_is_killed_is_noticed_and_told() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let host = started(&[&["host", "--listen", "127.0.0.1:0", "--source", "scene"][..], &SMALL, &["cpu"]].concat());
+    let line = host.line_with("clearcall join");
+    let link = line.split('\'').nth(1).unwrap().to_owned();
+    let args = ["join", &link, "--source", "scene", "--seconds", "120"];
+    let guest = started(&[&args[..], &SMALL, &["cpu"]].concat());
+    guest.line_with("connected with");
+    host.kill();
+    guest.line_with("reconnecting");
+    guest.wait().fails(1, &["nobody listens"]);
+}

@@ -4,13 +4,16 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use clearcall::{
     app::{
-        Pictures, SideScores, Textures,
-        call_page::{self, Action, CallView, Controls, ModelChoice},
-        graphs::{Sample, Scored, Trace},
-        sheets::Sheet,
-        sides::SideChoice,
-        stage::Compare,
-        style,
+        compare::{Compare, paint::Pictures, scorer::SideScores, sides::SideChoice, textures::Textures},
+        controls::{Action, Controls},
+        networks::ModelChoice,
+        overlay::Overlay,
+        pages::{
+            call_page,
+            call_view::CallView,
+            graphs::{Sample, Scored, Trace},
+        },
+        theme::style,
     },
     frame::{Rgba, Size},
     pipeline::CallState,
@@ -98,7 +101,7 @@ pub(crate) fn controls() -> Controls {
         outcome: None,
         stats: true,
         compare: Compare::new(1),
-        sheet: Sheet::None,
+        overlay: Overlay::None,
         answer: String::new(),
         answer_error: None,
     }

@@ -41,7 +41,7 @@ pub(crate) fn plan() -> CallSettings {
 pub(crate) fn open(start: Start) -> Harness<'static, App> {
     let mut setup = egui_kittest::wgpu::default_wgpu_setup();
     if let egui_wgpu::WgpuSetup::CreateNew(new) = &mut setup {
-        new.device_descriptor = app::wgpu_setup().device_descriptor;
+        new.device_descriptor = app::open::wgpu_setup().device_descriptor;
     }
     Harness::builder().with_size([1000.0, 700.0]).wgpu_setup(setup).build_eframe(|cc| App::new(cc, start))
 }

@@ -140,7 +140,10 @@ impl Host {
     pub fn url(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {
-            address.set_ip(outward(address.ip()));
+            let outward_ip = outward(address.ip());
+            // Whoever listens on every IPv6 address listens on every IPv4 address as well.
+            let alone = address.is_ipv6() && outward_ip.is_loopback();
+            address.set_ip(if alone { outward(Ipv4Addr::UNSPECIFIED.into()) } else { outward_ip });
         }
         format!("http://{address}/whip?token={}", self.signaling.token)
     }

@@ -1,0 +1,155 @@
+//! Does what the person asked for during a call.
+
+use std::time::{Duration, Instant};
+
+use egui::Ui;
+
+use crate::{
+    app::{
+        call::{Call, Leave, SessionSlot},
+        compare::sides::SideChoice,
+        controls::{Action, Keep},
+        export::{ExportedSide, Exports},
+        networks::Networks,
+    },
+    pipeline::Session,
+};
+
+impl Call {
+    /// Has a picture made of what is seen.
+    fn keep(&self, ui: &Ui, what: Keep, networks: &Networks) -> Result<(), String> {
+        let (off, running) = (self.off(), SideChoice::Network(self.controls.model));
+        let display_frame = self.display_frame.as_ref().ok_or("There is no picture yet.")?;
+        let sides = match what {
+            Keep::Sides => self.controls.compare.sides(self.controls.model),
+            _ => self.controls.compare.two(self.controls.model).to_vec(),
+        };
+        let kept = |side: SideChoice| {
+            let picture = display_frame.picture(&side.side(networks.models())?)?.clone();
+            let word = if off && side == running { "cnn-off".to_owned() } else { side.word(networks.choices()) };
+            Some(ExportedSide { side, word, picture })
+        };
+        let mut sides: Vec<ExportedSide> = sides.into_iter().filter_map(kept).collect();
+        // Low-res is the smaller one, and a crop takes its size from the first.
+        if what != Keep::Sides && sides.first().is_some_and(|k| k.side == SideChoice::Low) && sides.len() > 1 {
+            sides.rotate_left(1);
+        }
+        self.exports.keep(ui.ctx(), what, display_frame.pair.stamp.id, sides, self.controls.shown)
+    }
+
+    /// Begins a film of what is compared, or ends it.
+    fn film_or_end(&mut self, networks: &Networks) -> Result<(), String> {
+        if self.filming.running() {
+            self.filming.stop();
+        } else {
+            let words = self.controls.compare.two(self.controls.model).map(|side| side.word(networks.choices()));
+            self.filming.start(self.exports.film(&words.join("-"))?)?;
+        }
+        self.controls.filming = self.filming.running();
+        Ok(())
+    }
+
+    /// Keeps what came of a blind test, and of which call.
+    fn write_outcome(&self) -> Result<(), String> {
+        let Some(outcome) = &self.controls.outcome else { return Ok(()) };
+        let mut json = serde_json::to_value(outcome).map_err(|e| e.to_string())?;
+        if let Some(map) = json.as_object_mut() {
+            map.insert("source".to_owned(), self.stats.source.clone().into());
+            map.insert("size".to_owned(), self.stats.size.clone().into());
+            map.insert("bitrate_bps".to_owned(), self.stats.bitrate_bps.target.into());
+        }
+        let text = serde_json::to_string_pretty(&json).map_err(|e| e.to_string())? + "\n";
+        self.exports.text("blind-test", "json", text)
+    }
+
+    /// Passes on what the person did; says how the page is to be left, if it is.
+    pub(super) fn act(&mut self, ui: &Ui, actions: Vec<Action>, networks: &Networks) -> Option<Leave> {
+        self.pending.extend(actions);
+        if self.pending.contains(&Action::HangUp) {
+            return Some(Leave::HungUp);
+        }
+        if self.pending.contains(&Action::Again) {
+            return Some(Leave::Again);
+        }
+        if !matches!(self.session, SessionSlot::Open(_)) {
+            return None;
+        }
+        for action in std::mem::take(&mut self.pending) {
+            if let Action::Keep(what) = action {
+                if let Err(why) = self.keep(ui, what, networks) {
+                    self.notices.push_back((Instant::now(), why));
+                }
+                continue;
+            }
+            if action == Action::Film {
+                if let Err(why) = self.film_or_end(networks) {
+                    self.notices.push_back((Instant::now(), why));
+                }
+                continue;
+            }
+            let SessionSlot::Open(session) = &self.session else { return None };
+            match action {
+                Action::HangUp | Action::Again | Action::Keep(_) | Action::Film => {}
+                Action::Size => session.set_size(self.controls.size),
+                Action::Fps => session.set_fps(self.controls.fps as f32),
+                Action::Freeze => {
+                    let id = self
+                        .display_frame
+                        .as_ref()
+                        .map(|display_frame| display_frame.pair.stamp.id)
+                        .filter(|_| !self.frozen);
+                    self.frozen = id.is_some();
+                    session.freeze(id);
+                }
+                Action::Step(by) => session.step(by.into()),
+                Action::Theme => self.theme_wanted = true,
+                Action::Record => {
+                    let said = record(session, &self.exports, self.controls.recording);
+                    self.controls.recording = !self.controls.recording && said.is_ok();
+                    let said = said.unwrap_or_else(Some);
+                    self.notices.extend(said.map(|text| (Instant::now(), text)));
+                }
+                Action::Outcome => {
+                    if let Err(why) = self.write_outcome() {
+                        self.notices.push_back((Instant::now(), why));
+                    }
+                }
+                Action::Bitrate => session.set_bitrate(self.controls.bitrate),
+                Action::Model => self.choose(networks),
+                Action::Engine => session.set_engine(self.controls.engine),
+                Action::Hide => session.mute(self.controls.hidden),
+                Action::Impair => {
+                    // The sockets of the call look here for every packet.
+                    let ms = |n: u32| Duration::from_millis(n.into());
+                    self.impairment.set_loss(f64::from(self.controls.loss) / 100.0);
+                    self.impairment.set_delay(ms(self.controls.delay_ms), ms(self.controls.jitter_ms));
+                    let limit = Some(1000 * self.controls.rate_kbit).filter(|bits| *bits > 0);
+                    self.impairment.set_rate(limit);
+                }
+                Action::Answer => {
+                    let answer = session.accept_answer(self.controls.answer.trim());
+                    self.controls.answer_error = answer.err().map(|e| e.to_string());
+                }
+                Action::CopyStats => {
+                    if let Ok(json) = serde_json::to_string_pretty(&self.stats) {
+                        ui.ctx().copy_text(json);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Begins a recording, or ends it and says where it is; an error says what to say.
+fn record(session: &Session, exports: &Exports, running: bool) -> Result<Option<String>, String> {
+    if !running {
+        session.record(exports.recording()?);
+        return Ok(None);
+    }
+    match session.stop_recording() {
+        Ok(Some(done)) => Ok(Some(format!("Recorded {:.1} s into {}", done.seconds, done.path.display()))),
+        Ok(None) => Ok(Some("Nothing was recorded: no whole picture came.".to_owned())),
+        Err(error) => Err(error.to_string()),
+    }
+}

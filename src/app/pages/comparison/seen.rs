@@ -1,0 +1,46 @@
+//! What the comparison shows, and what its sides are called.
+
+use crate::{
+    app::{
+        compare::{paint::Pictures, scorer::SideScores, sides::SideChoice},
+        networks::ModelChoice,
+    },
+    upscale::EngineKind,
+};
+
+/// What there is to see.
+pub(crate) struct Seen<'a> {
+    pub(crate) pictures: &'a Pictures,
+    pub(crate) models: &'a [ModelChoice],
+    pub(crate) engine: Option<EngineKind>,
+    /// The call's network.
+    pub(crate) model: usize,
+    /// Why the program chose it, where it did.
+    pub(crate) why: Option<&'a str>,
+    /// It chose none.
+    pub(crate) off: bool,
+    /// Sides have no names: a blind test is under way.
+    pub(crate) masked: bool,
+    /// The newest scores of a side, where the truth is known.
+    pub(crate) scores: &'a dyn Fn(SideChoice) -> Option<SideScores>,
+}
+
+impl Seen<'_> {
+    /// The name of a side with what it costs and, of the network that the program chose, why it is that one.
+    pub(crate) fn label(&self, side: SideChoice) -> String {
+        self.labels(side).swap_remove(0)
+    }
+
+    /// The same, and shorter and shorter; the name is always whole.
+    pub(super) fn labels(&self, side: SideChoice) -> Vec<String> {
+        let mut labels = side.labels(self.models, self.engine);
+        match self.why.filter(|_| side == SideChoice::Network(self.model)) {
+            Some(why) if self.off => {
+                return vec![format!("bicubic · CNN off: {why}"), "bicubic · CNN off".to_owned()];
+            }
+            Some(why) => labels.insert(0, format!("{} · {why}", labels[0])),
+            None => {}
+        }
+        labels
+    }
+}

@@ -1,0 +1,125 @@
+//! The row of buttons above the pictures: how they are laid out and looked at.
+
+use egui::{Button, Label, RichText, Ui, vec2};
+
+use crate::app::{
+    commands::{Command, key_of},
+    compare::{geometry::Zoom, paint::Pictures, panes::Layout},
+    controls::Controls,
+    theme::style,
+};
+
+/// Draws the row. What concerns the view is done where the pictures are placed, so it comes back as commands.
+pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) -> Vec<Command> {
+    let Controls { graphs, recording, filming, .. } = *controls;
+    let compare = &mut controls.compare;
+    let mut todo = Vec::new();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        // In the narrowest windows it takes two rows even so.
+        ui.spacing_mut().button_padding.x = if ui.available_width() < 520.0 { 7.0 } else { 9.0 };
+        for layout in Layout::ALL {
+            let hint = format!("{} ({})", layout.hint(), key_of(Command::Layout(layout)));
+            let button = Button::new(layout.name()).selected(compare.layout == layout);
+            if ui.add(button).on_hover_text(hint).clicked() {
+                compare.layout = layout;
+            }
+        }
+        gap(ui);
+        let mut view = |ui: &mut Ui, text: &str, on: bool, name: &str, command: Command, hint: &str| {
+            let hint = format!("{hint} ({})", key_of(command));
+            if ui.add(Button::new(text).selected(on)).on_hover_text(hint).accessible_name(name).clicked() {
+                todo.push(command);
+            }
+        };
+        let zoom = compare.view.zoom;
+        view(ui, "Fit", zoom == Zoom::Fit, "Fit", Command::Fit, "As large as fits");
+        let hint = "A picture's pixel is a screen's pixel; drag to look around";
+        view(ui, "1:1", zoom == Zoom::Times(1.0), "Zoom 1:1", Command::OneToOne, hint);
+        let text = match zoom {
+            Zoom::Fit => pictures.size().to_string(),
+            Zoom::Times(times) => format!("{:.0} %", 100.0 * times),
+        };
+        let quiet = RichText::new(text).color(style::palette(ui).quiet);
+        ui.add_sized(vec2(66.0, 28.0), Label::new(quiet).truncate());
+        ui.menu_button("View", |ui| {
+            for (text, on, command) in [
+                ("Pixels as squares", &mut compare.nearest, Command::Nearest),
+                ("Loupe at the pointer", &mut compare.loupe, Command::Loupe),
+                ("Pixel values", &mut compare.read_out, Command::ReadOut),
+            ] {
+                if item(ui, text, *on, command) {
+                    *on = !*on;
+                }
+            }
+            for (text, command) in [("Zoom in", Command::ZoomIn), ("Zoom out", Command::ZoomOut)] {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+            if item(ui, "Swap A and B", false, Command::Swap) {
+                compare.swap();
+            }
+        });
+        gap(ui);
+        let frozen = pictures.frozen;
+        let freeze = Button::new("Freeze").selected(frozen);
+        let hint = format!("Hold this frame while the call goes on ({})", key_of(Command::Freeze));
+        if ui.add(freeze).on_hover_text(hint).clicked() {
+            todo.push(Command::Freeze);
+        }
+        for (text, name, by) in [("<", "One frame back", -1), (">", "One frame on", 1)] {
+            let hint = format!("{name} ({})", key_of(Command::Step(by)));
+            let button = ui.add_enabled(frozen, Button::new(text)).on_hover_text(hint).accessible_name(name);
+            if button.clicked() {
+                todo.push(Command::Step(by));
+            }
+        }
+        ui.menu_button("Save", |ui| {
+            for (text, command) in [
+                ("Both sides as PNG", Command::SaveSides),
+                ("The seen part of both as PNG", Command::SaveCrop),
+                ("The view as PNG", Command::SaveView),
+                ("Copy the seen part of both", Command::CopyCrop),
+                ("Copy the view", Command::CopyView),
+            ] {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+        });
+        let graphs = Button::new("Graphs").selected(graphs);
+        let hint = format!("Scores and graphs of the last minute ({})", key_of(Command::Graphs));
+        if ui.add(graphs).on_hover_text(hint).clicked() {
+            todo.push(Command::Graphs);
+        }
+        let p = style::palette(ui);
+        let text =
+            if recording || filming { RichText::new("Recording").color(p.danger) } else { RichText::new("More") };
+        ui.menu_button(text, |ui| {
+            let record = if recording { "End the recording" } else { "Record what arrives as MP4" };
+            let film = if filming { "End the recording of the sides" } else { "Record both sides as MP4" };
+            for (text, command) in [
+                (record, Command::Record),
+                (film, Command::Film),
+                ("Blind test", Command::Blind),
+                ("Colours", Command::Theme),
+            ] {
+                if item(ui, text, false, command) {
+                    todo.push(command);
+                }
+            }
+        });
+    });
+    todo
+}
+
+/// A line of a menu with its key.
+fn item(ui: &mut Ui, text: &str, on: bool, command: Command) -> bool {
+    let key = RichText::new(key_of(command)).monospace().color(style::palette(ui).quiet);
+    ui.add(Button::new(text).right_text(key).selected(on).min_size(vec2(220.0, 24.0))).clicked()
+}
+
+fn gap(ui: &mut Ui) {
+    ui.add_space(8.0);
+}
