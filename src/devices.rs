@@ -126,12 +126,18 @@ pub enum DevicesError {
 }
 
 /// The cameras that there are; an empty list when there is none.
+///
+/// # Errors
+/// When the program was built without cameras, or the system does not list them.
 #[cfg(feature = "camera")]
 pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
     crate::source::camera::list()
 }
 
 /// The cameras that there are: none can be listed in a build without the feature `camera`.
+///
+/// # Errors
+/// When the program was built without cameras, or the system does not list them.
 #[cfg(not(feature = "camera"))]
 pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
     Err(DevicesError::NotBuilt)

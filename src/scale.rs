@@ -107,6 +107,9 @@ impl Scaler {
     }
 
     /// The picture at the new size, with its stamp and colour. Of the same size it is a copy.
+    ///
+    /// # Errors
+    /// When the resizer refuses the planes.
     pub fn scale(&mut self, frame: &Frame) -> Result<Frame, ScaleError> {
         let from = frame.size();
         if from == self.to {

@@ -129,6 +129,9 @@ impl Settings {
     }
 
     /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

@@ -20,6 +20,9 @@ impl Frame {
     ///
     /// Luma is rounded for each pixel, chroma is that of the mean of the four pixels that it lies between
     /// (BT.601-7 §2.5.1: C′b = (B′ − Y′) / 1.772, C′r = (R′ − Y′) / 1.402, in 224 steps about 128).
+    ///
+    /// # Errors
+    /// When a side is below 2 or above [`MAX_SIDE`](super::MAX_SIDE).
     pub fn from_rgb8(rgb: &[u8], width: usize, height: usize, stamp: Stamp) -> Result<Self, FrameError> {
         let stride = 3 * width;
         let (width, height) = (width & !1, height & !1);

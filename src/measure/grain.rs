@@ -64,6 +64,9 @@ pub struct Grain {
 
 impl Grain {
     /// Adds a picture's where the truth is flat.
+    ///
+    /// # Errors
+    /// When the picture does not have the size of the blocks' frame.
     pub fn add(&mut self, picture: &Plane, blocks: &FlatBlocks) -> Result<()> {
         if (picture.width(), picture.height()) != (blocks.width, blocks.height) {
             return same_size(&Plane::filled(blocks.width, blocks.height, 0), picture);

@@ -54,6 +54,9 @@ pub const REAL: &str = "real.wgsl";
 pub const TAPS: &str = "taps.wgsl";
 
 /// A shader with its includes in their places, each of them once.
+///
+/// # Errors
+/// When a file that is named does not exist, or an include is written wrongly.
 pub fn source(name: &str, precision: Real) -> Result<String, ShaderError> {
     let (mut text, mut seen) = (String::new(), Vec::new());
     expand(name, precision, &mut seen, &mut text)?;
