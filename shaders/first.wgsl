@@ -2,7 +2,7 @@
 //
 // The features reach MARGIN pixels beyond the picture; there the luma repeats its edge.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "planes.wgsl"
 #include "conv.wgsl"

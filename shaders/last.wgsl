@@ -1,6 +1,6 @@
 // The last layer as a pass of its own: features to what is added to bicubic.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "conv.wgsl"
 #include "before.wgsl"

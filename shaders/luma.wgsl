@@ -1,12 +1,12 @@
 // The network's luma in bytes. One invocation for each two low-resolution pixels side by side.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "planes.wgsl"
 #include "bicubic.wgsl"
 #include "detail.wgsl"
 #include "words.wgsl"
-#include "shown.wgsl"
+#include "hysteresis.wgsl"
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,6 +1,6 @@
 // Both pictures, once the network's last layer has run.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "planes.wgsl"
 #include "bicubic.wgsl"

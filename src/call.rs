@@ -18,10 +18,13 @@ mod monitor;
 pub mod depacketize;
 mod description;
 mod engine;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub mod netem;
 mod mailbox;
 pub mod packetize;
 mod peer;
+mod peer_state;
 pub mod rate;
 mod receive;
 pub mod recover;

@@ -2,8 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clearcall::{frame::Size, source::SourceSpec};
+use clap::{Args, Parser, Subcommand};
+use clearcall::{
+    frame::Size,
+    source::SourceSpec,
+    upscale::{EngineChoice, Method},
+};
 
 mod bench;
 
@@ -44,6 +48,7 @@ Exit codes:
   1  something failed on the way
   2  the command line is wrong
   3  an input is wrong: a file, device, model, address or token
+  4  done, but pictures of an input are missing or damaged
 
 Examples:
   clearcall
@@ -137,7 +142,7 @@ pub(crate) struct ReceiveArgs {
     ///
     /// Without this the window takes what was chosen in it last.
     #[arg(long, value_enum)]
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Option<EngineChoice>,
     /// No window
     #[arg(long)]
     pub(crate) headless: bool,
@@ -238,7 +243,7 @@ pub(crate) struct UpscaleArgs {
     pub(crate) vivid: Amount,
     /// Where the CNN runs; auto takes the GPU if there is a real one
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: Engine,
+    pub(crate) engine: EngineChoice,
     /// Score the result against this video, which has twice the size of IN
     #[arg(long, value_name = "HR")]
     pub(crate) reference: Option<PathBuf>,
@@ -265,36 +270,6 @@ pub(crate) struct ListArgs {
     /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Which engine upscales.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Engine {
-    /// A real GPU if there is one, else the CPU: in a call in bytes, for files in f32
-    #[default]
-    Auto,
-    /// The GPU, even a software one
-    Gpu,
-    /// The same, computing in bytes, four products at once
-    GpuInt8,
-    /// The CPU
-    Cpu,
-    /// The CPU, computing in bytes: larger models are about twice as fast, and lose some hundredths of a dB
-    CpuInt8,
-}
-
-/// How the size is doubled.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Method {
-    /// Linear interpolation
-    Bilinear,
-    /// Keys' cubic, a = −0.5
-    Bicubic,
-    /// Lanczos with three lobes
-    Lanczos,
-    /// The network's luma on bicubic
-    #[default]
-    Cnn,
 }
 
 macro_rules! number {
@@ -418,8 +393,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "W", default_value_t = 0.1, requires = "vivid")]
     pub(crate) flat: f32,
     /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
-    #[arg(long, value_enum, default_value_t = TrainOn::Cpu)]
-    pub(crate) device: TrainOn,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) device: clearcall::train::TrainDevice,
     /// Train the convolutions as they are, without the extra numbers that fold away
     #[arg(long)]
     pub(crate) plain_blocks: bool,
@@ -438,14 +413,6 @@ pub(crate) struct TrainArgs {
     /// Go on from the checkpoint, if there is one
     #[arg(long, requires = "checkpoint")]
     pub(crate) resume: bool,
-}
-
-/// Where a training's steps are computed.
-#[cfg(feature = "train")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TrainOn {
-    Cpu,
-    Gpu,
 }
 
 #[cfg(test)]

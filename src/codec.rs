@@ -7,7 +7,7 @@ pub mod nal;
 
 mod decode;
 mod encode;
-mod steady;
+mod gaps;
 
 pub use decode::{DecodeError, Decoded, Decoder};
 pub use encode::{EncodeError, Encoder, EncoderConfig};

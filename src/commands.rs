@@ -17,12 +17,16 @@ pub(crate) mod measure;
 pub(crate) mod train;
 pub(crate) mod upscale;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clearcall::{
     frame::Frame,
     measure::{Scores, Summary},
     model::Model,
+    source::clip::{ClipReader, Loss},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -31,6 +35,22 @@ use rayon::prelude::*;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct InputFault(pub(crate) String);
+
+/// Marks work that was done on a video of which pictures are missing or damaged: exit code 4.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {loss}. The rest is done; if there is a whole copy of it, take that", path.display())]
+pub(crate) struct Incomplete {
+    path: PathBuf,
+    loss: Loss,
+}
+
+/// Says what a video that was read to its end lacked. To be asked when all that there is has been written and said.
+pub(crate) fn whole(video: &ClipReader) -> anyhow::Result<()> {
+    match video.loss() {
+        Loss { lost: 0, damaged: 0 } => Ok(()),
+        loss => Err(Incomplete { path: video.path().to_owned(), loss }.into()),
+    }
+}
 
 /// Turns an error into an [`InputFault`], message unchanged.
 pub(crate) trait Input<T> {

@@ -2,6 +2,8 @@
 
 mod rgb;
 
+pub(crate) use rgb::{ByteOrder, planes as planes_of_rgb};
+
 use std::{fmt, str::FromStr, time::Instant};
 
 /// The longest side of a picture that the program handles, in pixels.
@@ -102,6 +104,13 @@ impl Size {
         } else {
             Self { width: even(w * bh, h, bw), height: even(bh, 1, bh) }
         }
+    }
+
+    /// The size at which a picture is sent that is to fit into `bound`: as [`fit_even`](Self::fit_even), but one that
+    /// is smaller is not blown up.
+    pub fn shrink_even(self, bound: Size) -> Self {
+        let fits = self.width <= bound.width && self.height <= bound.height;
+        self.fit_even(if fits { self } else { bound })
     }
 }
 
@@ -285,6 +294,11 @@ impl Plane {
         &self.data
     }
 
+    /// Takes the bytes out again, padding included.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// The samples of row `y`. Panics when there is no such row.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.stride..][..self.width]
@@ -337,9 +351,12 @@ pub struct Frame {
     pub colour: Colour,
     /// Which frame it is, and from when.
     pub stamp: Stamp,
-    /// The luma quantiser (0 to 51) of the pictures around it, where it came out of a decoder that knows: their
-    /// running mean, told in steps, so that what follows it does not flicker.
+    /// The luma quantiser (0 to 51) that it was coded with, where it came out of a decoder: the mean over its slices
+    /// of the value that each header says. Adaptive quantisation moves single macroblocks a little away from it.
     pub qp: Option<f32>,
+    /// With which quantiser's weights a network shows it: what [`SteadyQp`](crate::model::SteadyQp) made of the
+    /// stream's [`Frame::qp`] so far. [`None`]: as a picture that was never coded.
+    pub weights_qp: Option<f32>,
 }
 
 /// Planes that do not belong together.
@@ -376,14 +393,22 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp, qp: None })
+        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None })
     }
 
     /// A picture of one colour, given by its three codes.
     pub fn filled(size: Size, yuv: [u8; 3], colour: Colour, stamp: Stamp) -> Self {
         let c = size.chroma();
         let plane = |s: Size, v| Plane::filled(s.width as usize, s.height as usize, v);
-        Self { y: plane(size, yuv[0]), u: plane(c, yuv[1]), v: plane(c, yuv[2]), colour, stamp, qp: None }
+        Self {
+            y: plane(size, yuv[0]),
+            u: plane(c, yuv[1]),
+            v: plane(c, yuv[2]),
+            colour,
+            stamp,
+            qp: None,
+            weights_qp: None,
+        }
     }
 
     /// The luma size.
@@ -463,6 +488,9 @@ mod tests {
         assert_eq!(fit(1280, 720), "480x270");
         assert_eq!(fit(720, 1280), "202x360");
         assert_eq!(fit(1, 8000), "2x360");
+        let shrink = |w, h| Size::new(w, h).unwrap().shrink_even(Size::new(480, 360).unwrap()).to_string();
+        assert_eq!([shrink(1280, 720), shrink(720, 360)], ["480x270", "480x240"], "one side is enough to be too large");
+        assert_eq!([shrink(480, 360), shrink(320, 240), shrink(321, 241)], ["480x360", "320x240", "320x240"]);
     }
 
     #[test]

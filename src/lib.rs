@@ -9,6 +9,8 @@
 //! [`frame`] is what travels, [`model`] the network as data, [`pipeline`] the threads and the slots
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod frame;
 pub mod source;
 pub mod devices;

@@ -8,9 +8,10 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser as _;
 use clearcall::upscale;
 use cli::{Cli, Command};
-use commands::InputFault;
+use commands::{Incomplete, InputFault};
 
 fn main() -> ExitCode {
+    leave_out_device_select();
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
     if let Some(threads) = cli.threads {
@@ -37,7 +38,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<InputFault>() { 3 } else { 1 })
+            ExitCode::from(match () {
+                () if error.is::<InputFault>() => 3,
+                () if error.is::<Incomplete>() => 4,
+                () => 1,
+            })
         }
     }
 }
@@ -53,4 +58,17 @@ fn log_to_stderr(verbose: u8) {
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .init();
+}
+
+/// Mesa's Vulkan layer that puts the GPU of the Wayland server first writes errors to stderr where XDG_RUNTIME_DIR
+/// names no folder, and so no such server can be found. There it is left out, unless somebody gives it orders;
+/// adapters are put in order here all the same. wgpu has no way to open Vulkan without asking for Wayland.
+fn leave_out_device_select() {
+    let absolute = |name| std::env::var_os(name).is_some_and(|path| std::path::Path::new(&path).is_absolute());
+    let reachable = absolute("XDG_RUNTIME_DIR") || absolute("WAYLAND_DISPLAY");
+    let ordered = ["DRI_PRIME", "MESA_VK_DEVICE_SELECT"].iter().any(|name| std::env::var_os(name).is_some());
+    if cfg!(unix) && !reachable && !ordered {
+        // SAFETY: nothing else runs yet that could read or write the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
 }

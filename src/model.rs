@@ -14,8 +14,8 @@
 //!
 //! Training, both engines and the reference do exactly this.
 //!
-//! A model may hold a second set of numbers, by which the first changes with the quantiser (QP) that the decoder
-//! reports for a frame: weights = neutral + [`Condition::at`] · change. So a coarsely coded picture is smoothed and a
+//! A model may hold a second set of numbers, by which the first changes with the quantiser (QP) that the stream of a
+//! frame was coded with, see [`SteadyQp`]: weights = neutral + [`Condition::at`] · change. So a coarsely coded picture is smoothed and a
 //! finely coded one sharpened by a network that costs the same for each pixel.
 //!
 //! And it may say how large the values of its hidden channels become: an engine that computes in bytes needs that.
@@ -49,8 +49,10 @@ use rand::{Rng as _, SeedableRng as _};
 mod condition;
 mod file;
 mod shipped;
+mod steady_qp;
 
 pub use condition::{Condition, NEUTRAL_QP, QP_SPAN, UNCODED};
+pub use steady_qp::SteadyQp;
 
 /// The most channels that a layer may have.
 pub const MAX_CHANNELS: usize = 64;
@@ -124,7 +126,7 @@ pub struct ModelInfo {
     pub channels: usize,
     /// Hidden layers from C to C (N).
     pub depth: usize,
-    /// Its weights follow the decoder's quantiser.
+    /// Its weights follow the stream's quantiser.
     pub follows_qp: bool,
     /// Which pictures, which codec at which bitrates.
     pub trained_on: String,

@@ -14,15 +14,18 @@
 
 mod connection;
 mod display_frame;
+mod error;
 mod governed;
 mod history;
 mod notices;
 mod receiver;
 mod recorder;
+mod request;
 mod sender;
 mod session;
 mod session_task;
 mod settings;
+mod shared;
 mod side_renderer;
 mod slot;
 mod state;
@@ -31,10 +34,11 @@ mod state_machine;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use display_frame::{DisplayFrame, Side};
+pub use error::SessionError;
 pub use governed::Auto;
 #[cfg(feature = "app")]
 pub(crate) use recorder::Recorder;
-pub use session::{Session, SessionError};
+pub use session::Session;
 pub use settings::{CallSettings, Signaling};
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};

@@ -136,6 +136,10 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
     if let Some(engine) = s.engine {
         let _ = writeln!(out, "upscaler {} ({}) on the {engine} ({})", s.model, s.model_reason, s.engine_reason);
     }
+    if s.frames.bicubic_only > 0 {
+        let _ =
+            writeln!(out, "         off in {} of the frames shown: both pictures were bicubic", s.frames.bicubic_only);
+    }
     if let Some(gpu) = s.gpu_ms {
         let passes: Vec<_> = s.gpu_passes.iter().map(|p| format!("{} {:.2}", p.name, p.ms.p50)).collect();
         let _ = writeln!(out, "GPU      p50 {:.2} ms, p95 {:.2} ms: {}", gpu.p50, gpu.p95, passes.join(", "));

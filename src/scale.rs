@@ -1,13 +1,13 @@
 //! From the source's size to the size that is sent.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},
 };
 
-use crate::frame::{Frame, FrameError, Plane, Size};
+use crate::frame::{Frame, Plane, Size};
 
 /// The filter that a picture is scaled with.
 ///
@@ -29,14 +29,6 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    const NAMES: [(&'static str, Self); 5] = [
-        ("box", Self::Box),
-        ("bilinear", Self::Bilinear),
-        ("catmull-rom", Self::CatmullRom),
-        ("mitchell", Self::Mitchell),
-        ("lanczos3", Self::Lanczos3),
-    ];
-
     const fn filter(self) -> FilterType {
         match self {
             Self::Box => FilterType::Box,
@@ -48,37 +40,16 @@ impl Kernel {
     }
 }
 
-impl fmt::Display for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::NAMES.iter().find(|(_, k)| k == self).map_or("", |(name, _)| name))
-    }
-}
-
-impl FromStr for Kernel {
-    type Err = ScaleError;
-
-    fn from_str(s: &str) -> Result<Self, ScaleError> {
-        let found = Self::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(s));
-        found.map(|&(_, kernel)| kernel).ok_or_else(|| ScaleError::UnknownKernel(s.to_owned()))
-    }
-}
-
 /// A picture that was not scaled.
 #[derive(Debug, thiserror::Error)]
-pub enum ScaleError {
-    /// No such filter.
-    #[error("'{0}' is not a scaling kernel: use box, bilinear, catmull-rom, mitchell or lanczos3")]
-    UnknownKernel(String),
-    /// The filter refused it.
-    #[error("a picture of {from} was not scaled to {to}: {why}")]
-    Failed {
-        /// The picture's size.
-        from: Size,
-        /// The size that was wanted.
-        to: Size,
-        /// In the scaler's words.
-        why: String,
-    },
+#[error("a picture of {from} was not scaled to {to}: {why}")]
+pub struct ScaleError {
+    /// The picture's size.
+    pub from: Size,
+    /// The size that was wanted.
+    pub to: Size,
+    /// In the scaler's words.
+    pub why: String,
 }
 
 /// Scales pictures to one size and keeps its scratch memory.
@@ -109,36 +80,37 @@ impl Scaler {
     /// The picture at the new size, with its stamp and colour. Of the same size it is a copy.
     ///
     /// # Errors
-    /// When the resizer refuses the planes.
+    ///
+    /// When a plane of the picture is empty, or the filter refuses it.
     pub fn scale(&mut self, frame: &Frame) -> Result<Frame, ScaleError> {
-        let from = frame.size();
-        if from == self.to {
+        let (from, to) = (frame.size(), self.to);
+        if from == to {
             return Ok(frame.clone());
         }
-        let to = self.to;
-        let failed = |why: String| ScaleError::Failed { from, to, why };
-        let [y, u, v] = frame.planes();
-        let mut plane = |plane: &Plane, size: Size| self.plane(plane, size).map_err(|e| failed(e.to_string()));
-        let (y, u, v) = (plane(y, to)?, plane(u, to.chroma())?, plane(v, to.chroma())?);
-        Frame::new(y, u, v, frame.colour, frame.stamp).map_err(|e: FrameError| failed(e.to_string()))
+        self.scaled(frame).map_err(|why| ScaleError { from, to, why: why.to_string() })
     }
 
-    fn plane(&mut self, plane: &Plane, size: Size) -> Result<Plane, ResizeError> {
-        let (w, h) = (plane.width(), plane.height());
+    fn scaled(&mut self, frame: &Frame) -> Result<Frame, Box<dyn std::error::Error>> {
+        let ([y, u, v], to) = (frame.planes(), self.to);
+        let (y, u, v) = (self.plane(y, to)?, self.plane(u, to.chroma())?, self.plane(v, to.chroma())?);
+        Ok(Frame::new(y, u, v, frame.colour, frame.stamp)?)
+    }
+
+    fn plane(&mut self, plane: &Plane, size: Size) -> Result<Plane, Box<dyn std::error::Error>> {
+        // Of nothing the resizer makes nothing and says so to nobody.
+        let from = Size::try_from_wide(plane.width(), plane.height())?;
         let packed;
-        let data = if plane.stride() == w {
+        let data = if plane.stride() == plane.width() {
             plane.data()
         } else {
             packed = plane.to_packed();
             &packed
         };
+        let source = ImageRef::new(from.width(), from.height(), data, PixelType::U8)?;
         let mut out = Image::new(size.width(), size.height(), PixelType::U8);
-        // A side of at most 8192 fits into 32 bits, and the plane has the bytes of its size.
-        if let Ok(source) = ImageRef::new(w as u32, h as u32, &data[..w * h], PixelType::U8) {
-            self.resizer.resize(&source, &mut out, &self.options)?;
-        }
+        self.resizer.resize(&source, &mut out, &self.options)?;
         let (w, h) = (size.width() as usize, size.height() as usize);
-        Ok(Plane::from_vec(out.into_vec(), w, h, w).unwrap_or_else(|_| Plane::filled(w, h, 0)))
+        Ok(Plane::from_vec(out.into_vec(), w, h, w)?)
     }
 }
 
@@ -169,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn names_go_both_ways() {
-        for kernel in KERNELS {
-            assert_eq!(kernel.to_string().parse::<Kernel>().unwrap(), kernel);
-        }
-        assert!("nearest".parse::<Kernel>().is_err());
+    fn what_cannot_be_scaled_is_an_error_and_not_a_black_picture() {
+        let mut frame = Frame::filled(size(64, 48), [90, 90, 90], Colour::default(), Stamp::now(0));
+        *frame.planes_mut()[2] = Plane::filled(0, 24, 90);
+        let error = Scaler::new(size(32, 24), Kernel::default()).scale(&frame).unwrap_err().to_string();
+        assert!(error.contains("64x48") && error.contains("32x24") && error.contains("0x24"), "{error}");
     }
 
     #[test]
@@ -185,7 +157,7 @@ mod tests {
                 let out = Scaler::new(to, kernel).scale(&frame).unwrap();
                 assert_eq!((out.size(), out.colour, out.stamp), (to, colour, frame.stamp));
                 for (plane, value) in out.planes().into_iter().zip([200, 90, 17]) {
-                    assert!(plane.to_packed().iter().all(|&v| v == value), "{kernel} to {to}");
+                    assert!(plane.to_packed().iter().all(|&v| v == value), "{kernel:?} to {to}");
                 }
             }
         }
@@ -208,7 +180,7 @@ mod tests {
                             // The box is made of whole pixels and may be off by half of one.
                             assert!(
                                 off <= if kernel == Kernel::Box { 2 } else { 1 },
-                                "{kernel} {to} at {x},{y}: {off}"
+                                "{kernel:?} {to} at {x},{y}: {off}"
                             );
                         }
                     }
@@ -225,7 +197,7 @@ mod tests {
         }
         for kernel in KERNELS {
             let out = Scaler::new(size(40, 30), kernel).scale(&frame).unwrap();
-            assert!(out.y().rows().all(|r| r[3..37].iter().all(|&v| v.abs_diff(128) <= 4)), "{kernel}");
+            assert!(out.y().rows().all(|r| r[3..37].iter().all(|&v| v.abs_diff(128) <= 4)), "{kernel:?}");
         }
     }
 

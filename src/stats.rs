@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     frame::Size,
-    upscale::{EngineKind, GpuTime, Method},
+    upscale::{EngineKind, GpuTime},
 };
 
 /// How many of the last durations of a stage the percentiles are taken over: a minute at 30 fps.
@@ -29,7 +29,7 @@ pub enum Stage {
     Scale,
     /// H.264, sending side.
     Encode,
-    /// Into the peer's queue.
+    /// From the peer's queue to the connection, packet by packet at the pacer's rate.
     Send,
     /// Packets to access units.
     Assemble,
@@ -37,7 +37,7 @@ pub enum Stage {
     Decode,
     /// Bicubic and CNN.
     Upscale,
-    /// On the screen, or taken by the headless program.
+    /// From both pictures being ready to the screen, or to the headless program that takes them.
     Show,
 }
 
@@ -177,6 +177,7 @@ struct Inner {
     /// By the passes' names, in the order in which they run.
     gpu_passes: Vec<(Arc<str>, Recent)>,
     damaged: u64,
+    bicubic_only: u64,
     network: Network,
     /// What connections that are over had counted.
     network_before: Network,
@@ -226,8 +227,34 @@ pub struct Frames {
     pub sent: u64,
     /// Seen on the screen (headless: taken by the program).
     pub shown: u64,
-    /// Shown though a part of it had been lost and was concealed.
+    /// ShownUpscaler though a part of it had been lost and was concealed.
     pub damaged: u64,
+    /// ShownUpscaler while no network was fast enough: both pictures were bicubic.
+    pub bicubic_only: u64,
+}
+
+/// What stood beside bicubic in the frames that were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShownUpscaler {
+    /// The network's picture.
+    Cnn,
+    /// Bicubic once more, since no network was fast enough.
+    Bicubic,
+    /// The network's in some and bicubic in [`Frames::bicubic_only`].
+    Mixed,
+}
+
+impl Frames {
+    /// What stood beside bicubic; nothing before the first frame.
+    fn upscaler(&self) -> Option<ShownUpscaler> {
+        match (self.shown, self.bicubic_only) {
+            (0, _) => None,
+            (_, 0) => Some(ShownUpscaler::Cnn),
+            (shown, only) if only >= shown => Some(ShownUpscaler::Bicubic),
+            _ => Some(ShownUpscaler::Mixed),
+        }
+    }
 }
 
 /// Bits per second.
@@ -256,8 +283,8 @@ pub struct Snapshot {
     pub model: String,
     /// Why that one.
     pub model_reason: String,
-    /// What was shown beside bicubic.
-    pub upscaler: Method,
+    /// What stood beside bicubic; none before the first frame.
+    pub upscaler: Option<ShownUpscaler>,
     /// The source's name.
     pub source: String,
     /// The size of the frames that were received, which is the size that is judged; of those that were sent where
@@ -336,10 +363,11 @@ impl Stats {
         }
     }
 
-    /// A frame is on the screen, this long after it was captured.
-    pub fn shown(&self, age: Duration) {
+    /// A frame is on the screen, this long after it was captured; without a network both its pictures are bicubic.
+    pub fn shown(&self, age: Duration, network: bool) {
         let mut inner = self.lock();
         inner.age.push(age.as_secs_f64() * 1e3);
+        inner.bicubic_only += u64::from(!network);
     }
 
     /// A peer's newest numbers; `side` says which of its two halves count.
@@ -409,6 +437,7 @@ impl Stats {
             sent: stage(Stage::Send).map_or(0, |s| s.output),
             shown: stage(Stage::Show).map_or(0, |s| s.output),
             damaged: inner.damaged,
+            bicubic_only: inner.bicubic_only,
         };
         // The last unit is for a frame interval that has not passed yet: n units span n − 1 intervals.
         let span = match (inner.first_sent, inner.last_sent, frames.sent) {
@@ -426,7 +455,7 @@ impl Stats {
             engine_reason: inner.reason.clone(),
             model: inner.model.clone(),
             model_reason: inner.model_reason.clone(),
-            upscaler: Method::Cnn,
+            upscaler: frames.upscaler(),
             source: inner.source.clone(),
             size: inner.received_size.or(inner.sent_size).map(|size| size.to_string()).unwrap_or_default(),
             sent_size: inner.sent_size.map(|size| size.to_string()),

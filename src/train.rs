@@ -24,10 +24,10 @@ mod clip;
 mod conv;
 mod course;
 mod critic;
+mod equalise_subpixel_dc;
 mod fit;
 mod grow;
 mod health;
-mod level;
 mod loss;
 mod net;
 mod op;
@@ -37,7 +37,7 @@ mod ranges;
 mod synthesis;
 mod terms;
 
-use block::Kind;
+use block::BlockKind;
 pub use health::Health;
 pub use loss::Loss;
 use net::Net;
@@ -45,12 +45,12 @@ use pairs::Pairs;
 pub use terms::Terms;
 
 /// Where the steps of a training are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TrainDevice {
-    /// On the CPU, patch by patch, with this program's own convolution.
+    /// The CPU, patch by patch, with this program's own convolution
+    #[default]
     Cpu,
-    /// On a GPU, with burn's wgpu backend; only where the program was built with the feature `train-gpu`. Vivid
-    /// training is not done there.
+    /// A GPU, with burn's wgpu backend; only where the program was built with the feature train-gpu, and not with --vivid
     Gpu,
 }
 
@@ -352,7 +352,7 @@ fn in_words(terms: Terms) -> String {
 /// written.
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
-    let kind = Kind { wide: config.wide, by_qp: config.by_qp };
+    let kind = BlockKind { wide: config.wide, by_qp: config.by_qp };
     let from = config.from.as_ref().map(Model::read).transpose()?;
     let untrained = match (&from, &config.from) {
         (Some(model), Some(path)) => {
@@ -373,7 +373,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         return Err(TrainError::Config(why));
     }
     let (run, net) = course::run(config, &pairs, untrained, progress)?;
-    let folded = net.fold(&run.average).level();
+    let folded = net.fold(&run.average).equalise_subpixel_dc();
     let scores = course::judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
         progress(Progress::Validated { step: run.step, scores });

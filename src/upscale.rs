@@ -11,7 +11,9 @@
 //!   U, V ────▶ bicubic ─────────────────────▶ both
 //! ```
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+use clap::ValueEnum;
 
 use crate::{
     frame::{Frame, FrameError, Rgba, Size, SizeError, Stamp},
@@ -21,12 +23,12 @@ use crate::{
 pub mod bicubic;
 mod colour;
 pub mod cpu;
-mod filter;
+pub(crate) mod filter;
 pub mod fsr1;
 pub mod gpu;
 pub mod governor;
+pub mod hysteresis;
 pub mod lanczos;
-pub mod play;
 pub mod reference;
 
 pub use cpu::{CpuEngine, Isa};
@@ -51,20 +53,20 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// Which engine the user wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+/// Which engine the user wants. What its values say is the command line's help, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineChoice {
-    /// A real GPU if there is one, else the CPU.
+    /// A real GPU if there is one, else the CPU: in a call in bytes, for files in f32
     #[default]
     Auto,
-    /// The GPU, even if it is a program on the CPU.
+    /// The GPU, even a software one
     Gpu,
-    /// The same, in [`Precision::Int8`] where the model can be.
+    /// The same, computing in bytes, four products at once
     GpuInt8,
-    /// The CPU.
+    /// The CPU
     Cpu,
-    /// The CPU, in [`Precision::Int8`] where the model can be.
+    /// The CPU, computing in bytes: larger models are about twice as fast, and lose some hundredths of a dB
     CpuInt8,
 }
 
@@ -102,38 +104,26 @@ impl fmt::Display for Precision {
     }
 }
 
-/// How a picture is made twice as large.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+/// How a picture is made twice as large. What its values say is the command line's help, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Bilinear interpolation.
+    /// Linear interpolation
     Bilinear,
-    /// The baseline, see [`bicubic`].
+    /// Keys' cubic, a = −0.5
     Bicubic,
-    /// Lanczos with three lobes.
+    /// Lanczos with three lobes
     Lanczos,
-    /// Bicubic and what the network adds to it.
+    /// The network's luma on bicubic
     #[default]
     Cnn,
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bilinear => "bilinear",
-            Self::Bicubic => "bicubic",
-            Self::Lanczos => "lanczos",
-            Self::Cnn => "cnn",
-        })
+        // Of all values only one that was hidden from the command line would have no word.
+        self.to_possible_value().map_or(Ok(()), |word| f.write_str(word.get_name()))
     }
-}
-
-/// A word that names no engine or no method.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is none of {known}")]
-pub struct UnknownWord {
-    word: String,
-    known: &'static str,
 }
 
 impl EngineChoice {
@@ -148,35 +138,6 @@ impl EngineChoice {
     /// Whether a GPU is asked for, even one that is a program.
     pub fn is_gpu(self) -> bool {
         matches!(self, Self::Gpu | Self::GpuInt8)
-    }
-}
-
-impl FromStr for EngineChoice {
-    type Err = UnknownWord;
-
-    fn from_str(s: &str) -> Result<Self, UnknownWord> {
-        match s {
-            "auto" => Ok(Self::Auto),
-            "gpu" => Ok(Self::Gpu),
-            "gpu-int8" => Ok(Self::GpuInt8),
-            "cpu" => Ok(Self::Cpu),
-            "cpu-int8" => Ok(Self::CpuInt8),
-            _ => Err(UnknownWord { word: s.to_owned(), known: "auto, gpu, gpu-int8, cpu, cpu-int8" }),
-        }
-    }
-}
-
-impl FromStr for Method {
-    type Err = UnknownWord;
-
-    fn from_str(s: &str) -> Result<Self, UnknownWord> {
-        match s {
-            "bilinear" => Ok(Self::Bilinear),
-            "bicubic" => Ok(Self::Bicubic),
-            "lanczos" => Ok(Self::Lanczos),
-            "cnn" => Ok(Self::Cnn),
-            _ => Err(UnknownWord { word: s.to_owned(), known: "bilinear, bicubic, lanczos, cnn" }),
-        }
     }
 }
 
@@ -287,6 +248,13 @@ pub trait Upscaler: Send {
 
     /// What the GPU needed for a frame lately, one of the last few; none without a GPU, or where it has no clock.
     fn gpu_time(&mut self) -> Option<GpuTime> {
+        None
+    }
+
+    /// What each of the CPU's threads computed for the last frame of [`Upscaler::compare`] or [`Upscaler::bicubic`], on
+    /// the mean: what it would take by the clock on a machine that does nothing else. None on a GPU, and where the
+    /// system does not say.
+    fn cpu_time(&self) -> Option<Duration> {
         None
     }
 
@@ -401,14 +369,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_read_back_as_they_are_written() {
-        for m in [Method::Bilinear, Method::Bicubic, Method::Lanczos, Method::Cnn] {
-            assert_eq!(m.to_string().parse(), Ok(m));
+    fn the_settings_file_the_report_and_the_command_line_use_the_same_words() {
+        let same = |value: serde_json::Value, word: Option<clap::builder::PossibleValue>| {
+            assert_eq!(value.as_str(), word.as_ref().map(|w| w.get_name()));
+        };
+        for method in Method::value_variants() {
+            same(serde_json::to_value(method).unwrap(), method.to_possible_value());
         }
-        for e in EngineChoice::ALL {
-            let word = serde_json::to_value(e).unwrap();
-            assert_eq!(word.as_str().unwrap().parse(), Ok(e));
+        for engine in EngineChoice::ALL {
+            same(serde_json::to_value(engine).unwrap(), engine.to_possible_value());
         }
-        assert!("tpu".parse::<EngineChoice>().unwrap_err().to_string().contains("auto, gpu, gpu-int8, cpu, cpu-int8"));
+        assert_eq!(Method::Cnn.to_string(), "cnn");
+        assert_eq!(EngineChoice::value_variants(), EngineChoice::ALL, "all are offered");
     }
 }

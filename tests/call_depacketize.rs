@@ -317,7 +317,7 @@ proptest! {
         let (got, _) = run(&mut Depacketizer::new(limits()), &kept, Instant::now());
         for g in &got {
             let unit = &units[g.timestamp as usize / 3000];
-            let of = |data: &[u8]| clearcall::call::packetize::annex_b(data).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let of = |data: &[u8]| clearcall::codec::nal::nal_units(data).map(<[u8]>::to_vec).collect::<Vec<_>>();
             let source = of(unit);
             prop_assert!(of(&g.data).iter().all(|n| source.contains(n)));
             if g.data != *unit {

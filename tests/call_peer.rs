@@ -107,6 +107,29 @@ async fn a_request_for_a_keyframe_reaches_the_sender() {
     println!("{} requests", stats.plis_in);
 }
 
+/// 100 kB at the pacer's 4 Mbit/s are a fifth of a second, whatever takes longer still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sending_lasts_until_the_last_packet_has_left() {
+    let (a_events, mut a) = mpsc::channel(64);
+    let (b_events, mut b) = mpsc::channel(64);
+    let config = |media| PeerConfig::new(media, 300_000);
+    let (near, _far) =
+        call::loopback(config(Media::SendOnly), config(Media::RecvOnly), &Handle::current(), a_events, b_events)
+            .await
+            .unwrap();
+    wait_for(&mut a, "wish for a first keyframe", |e| call_support::is_keyframe_wanted(&e)).await;
+    let (tell, mut told) = mpsc::channel(8);
+    for (id, size) in [(0, 100_000), (1, 100)] {
+        let tell = tell.clone();
+        let sent = move |took| tell.try_send((id, took)).unwrap();
+        near.sender().send_then(unit(id, id == 0, size), sent).unwrap();
+        wait_unit(&mut b).await;
+    }
+    let (first, second) = (told.recv().await.unwrap(), told.recv().await.unwrap());
+    assert!(first.0 == 0 && first.1 > Duration::from_millis(150), "{first:?}");
+    assert!(second.0 == 1 && second.1 > Duration::ZERO, "{second:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_a_description_is_refused_with_a_reason() {
     let (events, _a) = mpsc::channel(64);

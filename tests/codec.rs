@@ -98,7 +98,7 @@ fn pictures_come_back() {
         for (a, b) in frame.planes().into_iter().zip(got.frame.planes()) {
             assert!(psnr(a, b) > 36.0, "frame {i}: {}", psnr(a, b));
         }
-        assert!((1.0..45.0).contains(&got.qp.unwrap()), "{:?}", got.qp);
+        assert!((1.0..45.0).contains(&got.frame.qp.unwrap()), "{:?}", got.frame.qp);
     }
     assert!(decoder.flush().unwrap().is_none());
 }
@@ -309,6 +309,51 @@ fn a_lost_unit_damages_until_the_next_keyframe() {
     assert!(healed.iter().all(|i| !(20..40).contains(i)) && damaged.iter().all(|i| (20..43).contains(i)));
     assert!(damaged.len() >= 15, "pictures are shown all the same: {damaged:?}");
     assert!(healed.len() >= 35, "{healed:?}");
+}
+
+/// Two pictures with one time: the decoder gives one when it sees where the second begins and the other at the end.
+#[test]
+fn no_picture_of_a_unit_with_two_is_dropped() {
+    let mut film = Film::new(size(160, 120), 3);
+    let mut encoder = Encoder::new(config(film.size, 1_000_000)).unwrap();
+    let mut decoder = Decoder::new().unwrap();
+    let frames: Vec<_> = (0..4).map(|_| film.draw()).collect();
+    let units: Vec<_> = frames.iter().map(|frame| must(encoder.encode(frame).unwrap())).collect();
+    let two = [&units[1].data[..], &units[2].data[..]].concat();
+    let mut got = Vec::new();
+    for data in [&units[0].data, &two, &units[3].data] {
+        got.extend(decoder.decode(data, Stamp::now(got.len() as u64)).unwrap());
+    }
+    assert_eq!(decoder.owed(), 1);
+    got.extend(decoder.flush().unwrap());
+    assert_eq!((got.len(), decoder.owed()), (4, 0));
+    for (frame, got) in frames.iter().zip(&got) {
+        assert!(psnr(frame.y(), got.frame.y()) > 33.0 && !got.damaged, "{}", psnr(frame.y(), got.frame.y()));
+    }
+    assert!(decoder.flush().unwrap().is_none());
+}
+
+/// Weights follow the running mean, but the frame says what it was coded with.
+#[test]
+fn a_frame_has_the_quantiser_of_its_own_slices() {
+    let mut film = Film::new(size(160, 120), 3);
+    let mut encoder = Encoder::new(config(film.size, 300_000)).unwrap();
+    let mut decoder = Decoder::new().unwrap();
+    let (mut parameters, mut seen) = (clearcall::codec::nal::Parameters::default(), Vec::new());
+    for _ in 0..30 {
+        let Some(unit) = encoder.encode(&film.draw()).unwrap() else { continue };
+        let mut qps = Vec::new();
+        for nal in nal_units(&unit.data) {
+            parameters.update(nal).unwrap();
+            qps.extend(parameters.slice(nal).map(|header| header.qp as f32));
+        }
+        let frame = decoder.decode(&unit.data, unit.stamp).unwrap().unwrap().frame;
+        assert_eq!(frame.qp, Some(qps.iter().sum::<f32>() / qps.len() as f32));
+        assert_eq!(frame.weights_qp, None, "the codec knows no network");
+        seen.extend(frame.qp);
+    }
+    seen.dedup();
+    assert!(seen.len() > 2, "the rate control moves it: {seen:?}");
 }
 
 #[test]

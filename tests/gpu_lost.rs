@@ -107,10 +107,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn watch(session: &Session, mut done: impl FnMut(&[String]) -> bool) -> Vec<String> {
     let (started, mut said) = (Instant::now(), Vec::new());
     loop {
-        let pair = session.wait_pair(Duration::from_millis(50));
+        let frame = session.wait_frame(Duration::from_millis(50));
         said.extend(session.notices());
-        if let Taken::Value(pair) = pair {
-            session.shown(&pair);
+        if let Taken::Value(frame) = frame {
+            session.shown(&frame);
             if done(&said) {
                 return said;
             }

@@ -10,7 +10,7 @@ use clearcall::{
     model::Model,
     pipeline::{Auto, CallSettings, CallState, Cause, Session, Signaling, Taken},
     source::SourceSpec,
-    stats::Snapshot,
+    stats::{ShownUpscaler, Snapshot},
     upscale::{EngineChoice, EngineKind, Pair},
 };
 
@@ -55,8 +55,9 @@ fn connected(session: &Session) {
 fn watch(session: &Session, count: usize) -> Arc<Pair> {
     let (mut last, mut seen): (Option<Arc<Pair>>, usize) = (None, 0);
     until("pictures", || {
-        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
-            session.shown(&pair);
+        if let Taken::Value(frame) = session.wait_frame(Duration::from_millis(50)) {
+            session.shown(&frame);
+            let pair = Arc::clone(&frame.pair);
             if let Some(before) = &last {
                 assert!(pair.stamp.id > before.stamp.id, "frames are shown in order");
             }
@@ -71,8 +72,8 @@ fn watch(session: &Session, count: usize) -> Arc<Pair> {
 /// Watches until the numbers say so.
 fn watch_until(session: &Session, what: &str, done: impl Fn(&Snapshot) -> bool) {
     until(what, || {
-        if let Taken::Value(pair) = session.wait_pair(Duration::from_millis(50)) {
-            session.shown(&pair);
+        if let Taken::Value(frame) = session.wait_frame(Duration::from_millis(50)) {
+            session.shown(&frame);
         }
         done(&session.stats())
     });
@@ -92,6 +93,9 @@ fn a_loopback_call_shows_both_pictures_of_the_same_frame() {
     assert!(stats.frames.sent >= stats.frames.shown && stats.frames.shown >= 20, "{stats:?}");
     assert_eq!((stats.engine, stats.size.as_str()), (Some(EngineKind::Cpu), "240x180"));
     assert!(stats.age_ms.p50 > 0.0 && stats.qp > 0.0, "{stats:?}");
+    assert_eq!((stats.upscaler, stats.frames.bicubic_only), (Some(ShownUpscaler::Cnn), 0));
+    // A keyframe of several packets is paced, and between the upscaler and whoever watches lies a hand-over at least.
+    assert!(stats.stages["send"].ms.p95 > 0.0 && stats.stages["show"].ms.p50 > 0.0, "{:?}", stats.stages);
     assert!(session.self_view().is_some());
 }
 
@@ -147,8 +151,11 @@ fn the_program_chooses_the_model_until_one_is_named() {
     session.set_auto(Auto { cpu_share: Some(1e-9), ..auto });
     until("bicubic alone", || {
         session.wait_change(Duration::from_millis(2));
-        session.take_frame().is_some_and(|shot| shot.off)
+        let shot = session.take_frame().filter(|shot| shot.off);
+        shot.inspect(|shot| session.shown(shot)).is_some()
     });
+    let shown = session.stats();
+    assert_eq!((shown.frames.bicubic_only, shown.upscaler), (1, Some(ShownUpscaler::Bicubic)), "{shown:?}");
     assert_eq!(
         (session.stats().model.as_str(), session.stats().model_reason.as_str()),
         ("off", "the CPU share is limited")

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use clearcall::upscale::gpu::{REAL, Real, SHADERS, TAPS, source};
+use clearcall::upscale::gpu::{DATA_TYPE, GpuDataType, SHADERS, TAPS, source};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn files(folder: &str) -> BTreeSet<String> {
@@ -15,15 +15,17 @@ fn files(folder: &str) -> BTreeSet<String> {
 fn every_shader_is_valid() {
     let passes = files("shaders");
     assert!(passes.len() >= 5, "the shaders are not where this test looks");
-    for (name, precision) in passes.iter().flat_map(|n| [(n, Real::F32), (n, Real::F16), (n, Real::Int8)]) {
+    for (name, precision) in
+        passes.iter().flat_map(|n| [(n, GpuDataType::F32), (n, GpuDataType::F16), (n, GpuDataType::Int8)])
+    {
         let text = source(name, precision).unwrap();
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(&text, name.as_str())));
         assert_eq!(module.entry_points.len(), 1, "{name} is one pass");
         // No capability beyond what WebGPU promises everywhere, but for the numbers of 16 bits where they are.
         let capabilities = match precision {
-            Real::F32 | Real::Int8 => Capabilities::empty(),
-            Real::F16 => Capabilities::SHADER_FLOAT16,
+            GpuDataType::F32 | GpuDataType::Int8 => Capabilities::empty(),
+            GpuDataType::F16 => Capabilities::SHADER_FLOAT16,
         };
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
@@ -41,7 +43,7 @@ fn every_file_is_built_in_and_every_include_is_used() {
     for part in parts {
         // One of them is there under another name.
         let name = match part.as_str() {
-            "f32.wgsl" | "f16.wgsl" | "int8.wgsl" => REAL,
+            "f32.wgsl" | "f16.wgsl" | "int8.wgsl" => DATA_TYPE,
             "floats.wgsl" | "bytes.wgsl" => TAPS,
             other => other,
         };

@@ -180,7 +180,7 @@ fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered(
     let begin = || Start { chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
     let Some(last) = Model::shipped().last() else { return };
     let mut harness = open(begin());
-    until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "CNN off: "));
+    until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "network off: "));
     until("why it runs", || {
         harness.step();
         let said = texts(&harness, "; runs on CPU");

@@ -165,13 +165,16 @@ fn the_automatic_choice_says_what_runs_and_why_and_ends_by_hand() {
 
     harness.state_mut().off = true;
     harness.run();
-    harness.get_by_label("Picture: bicubic · CNN off: the machine is busy");
-    harness.get_by_label("Model").click();
-    harness.run();
-    harness.get_by_label("nano · 936 MAC/px").click();
+    // Bicubic on both sides is told in the place of the network's name, and there is a way back to a network.
+    harness.get_by_label("Picture: network off: the machine is busy, bicubic shown");
+    harness.get_by_label("Use nano all the same").click();
     harness.run();
     let controls = &harness.state().controls;
     assert_eq!((controls.auto, controls.model, controls.compare.b), (false, 0, SideChoice::Network(0)));
+    assert_eq!(actions.borrow().len(), 3);
+    harness.state_mut().off = false;
+    harness.run();
+    assert!(harness.query_by_label("Use nano all the same").is_none());
 
     // After the last one comes the automatic choice again.
     for _ in 0..2 {

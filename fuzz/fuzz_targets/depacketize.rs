@@ -1,11 +1,9 @@
 //! Any packets in any order at any time: no panic, and memory within its bounds.
 #![no_main]
 
-mod call;
-
 use std::time::{Duration, Instant};
 
-use call::depacketize::{Depacketizer, Limits, Output, RtpPayload};
+use clearcall::call::depacketize::{Depacketizer, Limits, Output, RtpPayload};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: Limits = Limits { window: 64, bytes: 2000, hold: Duration::from_millis(100) };

@@ -1,12 +1,10 @@
 //! What is packetized comes back, in whatever order the packets arrive.
 #![no_main]
 
-mod call;
-
 use std::time::Instant;
 
-use call::depacketize::{Depacketizer, Limits, Output, RtpPayload};
-use call::packetize::packetize_nals;
+use clearcall::call::depacketize::{Depacketizer, Limits, Output, RtpPayload};
+use clearcall::call::packetize::packetize_nals;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

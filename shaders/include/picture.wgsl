@@ -4,7 +4,7 @@ struct Picture {
     // Low-resolution luma, columns and rows.
     size: vec2<u32>,
     // How far the luma that is shown may stay behind what is computed.
-    play: f32,
+    deadband: f32,
     unused: u32,
     // Factors of Y, Cb, Cr and a constant, for values in 0..1.
     red: vec4<f32>,

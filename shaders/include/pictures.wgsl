@@ -1,7 +1,7 @@
 // Both pictures in RGB: the pixel shuffle, bicubic of all three planes and the colours, for four
 // low-resolution pixels below each other, which share what is read.
 
-#include "shown.wgsl"
+#include "hysteresis.wgsl"
 
 @group(0) @binding(6) var out_bicubic: texture_storage_2d<rgba8unorm, write>;
 @group(0) @binding(7) var out_cnn: texture_storage_2d<rgba8unorm, write>;

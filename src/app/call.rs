@@ -293,7 +293,7 @@ impl Call {
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
         if fresh && let (Some(session), Some(display_frame)) = (self.session(), &self.display_frame) {
-            session.shown(&display_frame.pair);
+            session.shown(display_frame);
             self.shown.push_back(now);
             self.age_ms = now.saturating_duration_since(display_frame.pair.stamp.captured).as_secs_f64() * 1e3;
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
-use super::peer::{Life, PeerShared};
+use super::peer_state::{Life, PeerShared};
 use super::recover::Throttle;
 use super::send::{self, Sending, UnitSender};
 use super::stats_interceptor::Counters;

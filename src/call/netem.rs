@@ -71,12 +71,6 @@ impl Impairment {
         self
     }
 
-    /// The same with a rate limit in bit/s.
-    pub fn with_rate(self, rate: Option<u32>) -> Self {
-        self.set_rate(rate);
-        self
-    }
-
     /// Loses this share of packets, 0 to 1.
     pub fn set_loss(&self, share: f64) {
         self.loss_ppm.store((share.clamp(0.0, 1.0) * 1e6) as u32, Relaxed);
@@ -363,7 +357,8 @@ mod tests {
 
     #[test]
     fn a_limited_line_spaces_packets_and_drops_what_waits_too_long() {
-        let slow = Impairment::new(1).with_rate(Some(80_000)); // 1000 bytes take 100 ms
+        let slow = Impairment::new(1);
+        slow.set_rate(Some(80_000)); // 1000 bytes take 100 ms
         let now = Instant::now();
         let mut line = now;
         let at: Vec<_> = (0..8).map(|_| slow.decide(&RTP, now, &mut line).map(|t| (t - now).as_millis())).collect();

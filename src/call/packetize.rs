@@ -4,44 +4,15 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::assembly::{FU_A, FU_END, FU_START, STAP_A};
+use crate::codec::nal::nal_units;
 
 /// The longest payload that is sent: with RTP header, extensions, RTX and the SRTP tag it makes a UDP
 /// datagram of less than 1200 bytes, which every path carries.
 pub const MAX_PAYLOAD: usize = 1150;
 
-/// The NAL units of an Annex B byte stream: start codes and zero bytes around them left out.
-pub fn annex_b(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = after_start_code(data);
-    std::iter::from_fn(move || {
-        loop {
-            let here = rest?;
-            let end = here.windows(3).position(|w| w == [0, 0, 1]);
-            let nal = match end {
-                Some(e) => {
-                    rest = Some(&here[e + 3..]);
-                    &here[..e]
-                }
-                None => {
-                    rest = None;
-                    here
-                }
-            };
-            // trailing_zero_8bits and the fourth byte of a long start code; a NAL unit never ends in zero.
-            let len = nal.iter().rposition(|&b| b != 0).map_or(0, |p| p + 1);
-            if len > 0 {
-                return Some(&nal[..len]);
-            }
-        }
-    })
-}
-
-fn after_start_code(data: &[u8]) -> Option<&[u8]> {
-    data.windows(3).position(|w| w == [0, 0, 1]).map(|p| &data[p + 3..])
-}
-
 /// The payloads of one access unit, in sending order; the last one gets the marker bit.
 pub fn packetize(unit: &[u8], max: usize) -> Vec<Bytes> {
-    packetize_nals(annex_b(unit), max)
+    packetize_nals(nal_units(unit), max)
 }
 
 /// The same from NAL units; `max` is at least 16.
@@ -107,15 +78,6 @@ fn fragment(nal: &[u8], max: usize, out: &mut Vec<Bytes>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn start_codes_and_zeros_are_not_part_of_a_nal_unit() {
-        let stream = [9, 0, 0, 1, 0x67, 1, 0, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0, 0, 1, 0x65, 3, 0];
-        let nals: Vec<_> = annex_b(&stream).collect();
-        assert_eq!(nals, [&[0x67, 1][..], &[0x68, 2], &[0x65, 3]]);
-        assert_eq!(annex_b(&[0, 0]).count(), 0);
-        assert_eq!(annex_b(&[0, 0, 1]).count(), 0);
-    }
 
     #[test]
     fn parameter_sets_travel_together_and_long_slices_in_even_parts() {

@@ -9,7 +9,6 @@ use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
@@ -21,13 +20,12 @@ use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit}
 use webrtc::runtime::{Runtime, TokioRuntime};
 
 use super::description::{candidates_in_place, check, has_video};
-use super::mailbox::EventMailbox;
 use super::monitor::PeerMonitor;
 use super::netem::ImpairedRuntime;
+use super::peer_state::{Life, PeerShared};
 use super::rate::Bounds;
-use super::receive::{self, ReceiveState, Receiving};
-use super::send::{self, SendState, UnitSender};
-use super::stats_interceptor::Counters;
+use super::receive::{self, Receiving};
+use super::send::{self, UnitSender};
 use super::{CallError, EndReason, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
@@ -55,54 +53,6 @@ pub struct Peer {
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Peer").field("media", &self.media).field("life", &*self.shared.life.borrow()).finish()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Life {
-    New,
-    Connected,
-    /// Connected, but nothing has been heard for some seconds.
-    Silent,
-    Over(EndReason),
-}
-
-pub(super) struct PeerShared {
-    pub(super) counters: Arc<Counters>,
-    pub(super) sending: Arc<SendState>,
-    pub(super) receiving: Arc<ReceiveState>,
-    pub(super) mailbox: Arc<EventMailbox>,
-    pub(super) events: mpsc::Sender<PeerEvent>,
-    pub(super) life: watch::Sender<Life>,
-    pub(super) gathered: watch::Sender<bool>,
-    pub(super) receives: bool,
-    /// Who we are in RTCP.
-    pub(super) ssrc: u32,
-    /// The video that comes in.
-    pub(super) incoming: Mutex<Option<Arc<dyn TrackRemote>>>,
-    pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-impl PeerShared {
-    /// A task to be ended with the peer.
-    pub(super) fn keep(&self, task: JoinHandle<()>) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-    }
-
-    /// The call is over; the first reason counts.
-    pub(super) fn end(&self, reason: EndReason) {
-        self.live_on(Life::Over(reason));
-    }
-
-    /// Goes on to another stage of life, unless it is over.
-    fn live_on(&self, next: Life) {
-        self.life.send_if_modified(|life| {
-            let changes = !matches!(life, Life::Over(_)) && *life != next;
-            if changes {
-                *life = next;
-            }
-            changes
-        });
     }
 }
 

@@ -49,10 +49,17 @@ pub(super) struct SendState {
     pub(super) refused: AtomicU64,
 }
 
+/// A unit that waits to be sent.
+pub(super) struct Queued {
+    unit: AccessUnit,
+    since: Instant,
+    sent: Box<dyn FnOnce(Duration) + Send>,
+}
+
 /// Takes units to be sent, from any thread, without waiting.
 #[derive(Debug, Clone)]
 pub struct UnitSender {
-    queue: Option<mpsc::Sender<AccessUnit>>,
+    queue: Option<mpsc::Sender<Queued>>,
     state: Arc<SendState>,
     counters: Arc<Counters>,
     log: Arc<CaptureLog>,
@@ -64,13 +71,21 @@ impl UnitSender {
     /// # Errors
     /// When the queue is full, the call is not connected yet, or this end does not send; the unit is dropped.
     pub fn send(&self, unit: AccessUnit) -> Result<(), SendError> {
+        self.send_then(unit, |_| {})
+    }
+
+    /// The same; `sent` is told, on the peer's thread, how long the unit waited for its turn and for the pacer until its
+    /// last packet was handed to the connection. It is not called for a unit that never is.
+    pub fn send_then(&self, unit: AccessUnit, sent: impl FnOnce(Duration) + Send + 'static) -> Result<(), SendError> {
         let result = match &self.queue {
             None => Err(SendError::Closed),
             Some(_) if !self.state.open.load(Relaxed) => Err(SendError::NotConnected),
-            Some(queue) => queue.try_send(unit).map_err(|e| match e {
-                mpsc::error::TrySendError::Full(_) => SendError::Full,
-                mpsc::error::TrySendError::Closed(_) => SendError::Closed,
-            }),
+            Some(queue) => {
+                queue.try_send(Queued { unit, since: Instant::now(), sent: Box::new(sent) }).map_err(|e| match e {
+                    mpsc::error::TrySendError::Full(_) => SendError::Full,
+                    mpsc::error::TrySendError::Closed(_) => SendError::Closed,
+                })
+            }
         };
         if let Err(error) = result {
             self.state.refused.fetch_add(1, Relaxed);
@@ -91,11 +106,12 @@ impl UnitSender {
 
 #[cfg(test)]
 impl UnitSender {
-    /// One whose units go nowhere but into the queue that comes with it.
-    pub(crate) fn queued() -> (Self, mpsc::Receiver<AccessUnit>) {
+    /// One whose units go nowhere but to who takes them: the next one, if there is one.
+    pub(crate) fn queued() -> (Self, Box<dyn FnMut() -> Option<AccessUnit>>) {
         let state = Arc::new(SendState { open: true.into(), ..SendState::default() });
-        let (queue, units) = mpsc::channel(QUEUE);
-        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, units)
+        let (queue, mut units) = mpsc::channel(QUEUE);
+        let next = move || units.try_recv().ok().map(|queued: Queued| queued.unit);
+        (Self { queue: Some(queue), state, counters: Arc::default(), log: Arc::default() }, Box::new(next))
     }
 }
 
@@ -154,7 +170,7 @@ impl Timestamps {
 pub(super) struct Sending {
     pub(super) track: Arc<TrackLocalStaticRTP>,
     pub(super) ssrc: u32,
-    pub(super) units: mpsc::Receiver<AccessUnit>,
+    pub(super) units: mpsc::Receiver<Queued>,
 }
 
 /// A sender for `track`, or one that refuses everything.
@@ -182,7 +198,7 @@ pub(super) async fn run(sending: Sending, payload_type: u8, sender: UnitSender) 
     let mut sequence: u16 = rand::random();
     let mut pace = Instant::now();
     let mut primed = false;
-    while let Some(unit) = units.recv().await {
+    while let Some(Queued { unit, since, sent }) = units.recv().await {
         if !primed && !unit.keyframe {
             // The far side can do nothing with it.
             state.refused.fetch_add(1, Relaxed);
@@ -205,6 +221,7 @@ pub(super) async fn run(sending: Sending, payload_type: u8, sender: UnitSender) 
             }
         }
         state.units.fetch_add(1, Relaxed);
+        sent(since.elapsed());
     }
 }
 

@@ -7,6 +7,8 @@
 //! Where no HTTP gets through, [`to_line`] and [`from_line`] make one line of text out of a description, to
 //! be copied and pasted.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod host;
 mod join;
 mod text;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use clearcall::{frame::Size, measure::Metric, report::Crop};
+use clearcall::{frame::Size, measure::Metric, report::Crop, upscale::EngineChoice};
 
-use super::{BitsPerSecond, Engine};
+use super::BitsPerSecond;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
@@ -25,7 +25,7 @@ pub(crate) enum BenchCommand {
 pub(crate) struct SpeedArgs {
     /// Which engine; auto measures the CPU, and a real GPU if there is one
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: Engine,
+    pub(crate) engine: EngineChoice,
     /// Sizes of the pictures that are doubled
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "480x360,640x360,1280x720")]
     pub(crate) size: Vec<Size>,
@@ -83,7 +83,7 @@ pub(crate) struct QualityArgs {
     pub(crate) skip: bool,
     /// Where the CNN runs; auto takes the GPU if there is a real one
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) engine: Engine,
+    pub(crate) engine: EngineChoice,
     /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,

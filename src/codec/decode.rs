@@ -7,8 +7,8 @@ use openh264::decoder::{self as oh, DecoderConfig, Flush};
 use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
+use super::gaps::FrameNumbers;
 use super::nal::{NalKind, Parameters, SpsError, nal_units};
-use super::steady::SteadyQp;
 use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
 
 /// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
@@ -20,13 +20,10 @@ const MAX_WAITING: usize = 32;
 /// One picture.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    /// The picture, with the stamp of the unit that it came from.
+    /// The picture, with the stamp and the quantiser of the unit that it came from.
     pub frame: Frame,
     /// Something was missing and has been filled in: ask for a keyframe, show it all the same.
     pub damaged: bool,
-    /// The luma quantiser (0 to 51): the mean over the picture's slices of the value that each starts
-    /// with. Adaptive quantisation moves single macroblocks a little away from it.
-    pub qp: Option<f32>,
     /// It refers to no other picture.
     pub keyframe: bool,
 }
@@ -65,12 +62,25 @@ pub struct Decoder {
     inner: oh::Decoder,
     parameters: Parameters,
     waiting: VecDeque<Waiting>,
+    /// Came out together with one that was given before them.
+    ready: VecDeque<Decoded>,
     fed: u64,
-    steady: SteadyQp,
+    /// Fed or missing before what was fed, and not given.
+    owed: u64,
+    numbers: FrameNumbers,
 }
 
-/// What is known of a unit whose picture has not come out yet.
+/// What a picture's slices say.
+#[derive(Default)]
+struct Noted {
+    keyframe: bool,
+    qps: Vec<f32>,
+    colour: Option<Colour>,
+}
+
+/// What is known of a picture that has not come out yet.
 struct Waiting {
+    /// Of the unit that it came with.
     number: u64,
     stamp: Stamp,
     keyframe: bool,
@@ -105,20 +115,24 @@ impl Decoder {
             inner,
             parameters: Parameters::default(),
             waiting: VecDeque::new(),
+            ready: VecDeque::new(),
             fed: 0,
-            steady: SteadyQp::default(),
+            owed: 0,
+            numbers: FrameNumbers::default(),
         })
     }
 
     /// Decodes one access unit. [`None`]: no picture is due yet.
     ///
     /// Size and format are read from the stream's own parameter sets and checked before the decoder sees
-    /// them. Colour is read there too; a stream that does not say is BT.601 in limited range.
+    /// them. Colour is read there too; a stream that does not say is BT.601 in limited range. Of a unit that holds two
+    /// pictures the second comes with the next call.
     ///
     /// # Errors
     /// When the unit is too long, its pictures are too large or of another format, or the decoder makes nothing of it.
     pub fn decode(&mut self, data: &[u8], stamp: Stamp) -> Result<Option<Decoded>, DecodeError> {
         if data.len() > MAX_UNIT_BYTES {
+            self.owed += 1;
             return Err(DecodeError::TooLong(data.len()));
         }
         if data.is_empty() {
@@ -129,13 +143,13 @@ impl Decoder {
         let (first, state) = self.feed(Some(data));
         let (second, more_state) = self.feed(None);
         let state = state | more_state;
-        if state != 0
-            && has_slices
-            && let Some(last) = self.waiting.back_mut()
-        {
-            last.damaged = true;
+        if state != 0 && has_slices {
+            let fed = self.fed;
+            self.waiting.iter_mut().filter(|w| w.number == fed).for_each(|w| w.damaged = true);
         }
-        match self.finish(second)?.or(self.finish(first)?) {
+        let [first, second] = [first, second].map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
+        first.and(second)?;
+        match self.give() {
             Some(decoded) => Ok(Some(decoded)),
             None if state == 0 => Ok(None),
             None => Err(DecodeError::Broken { bytes: data.len(), state }),
@@ -147,6 +161,9 @@ impl Decoder {
     /// # Errors
     /// When the picture has planes that do not fit together.
     pub fn flush(&mut self) -> Result<Option<Decoded>, DecodeError> {
+        if let Some(decoded) = self.give() {
+            return Ok(Some(decoded));
+        }
         let mut dst = [std::ptr::null_mut::<u8>(); 3];
         let mut info = SBufferInfo::default();
         // SAFETY: `dst` has the three places and `info` the struct that the call writes to.
@@ -154,13 +171,30 @@ impl Decoder {
             self.inner.raw_api().flush_frame(dst.as_mut_ptr(), &raw mut info);
             RawPicture::copy(&dst, &info)
         };
-        self.finish(raw)
+        let decoded = self.finish(raw)?;
+        self.ready.extend(decoded);
+        Ok(self.give())
     }
 
-    /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe.
+    /// How many pictures were fed, or are missing in the numbers of those that were, and have not been given: held back,
+    /// or lost. When everything has been flushed they are the lost ones.
+    pub const fn owed(&self) -> u64 {
+        self.owed
+    }
+
+    /// The oldest picture that is ready.
+    fn give(&mut self) -> Option<Decoded> {
+        let decoded = self.ready.pop_front()?;
+        self.owed = self.owed.saturating_sub(1);
+        Some(decoded)
+    }
+
+    /// Reads what the decoder does not tell: colour, quantiser, whether it is a keyframe. Says whether the unit has
+    /// slices.
     fn note_unit(&mut self, data: &[u8], stamp: Stamp) -> Result<bool, DecodeError> {
-        let (mut keyframe, mut qps, mut colour) = (false, Vec::new(), None);
-        let mut has_slices = false;
+        self.fed += 1;
+        // Nearly always one: who sends two pictures with one time still sent two.
+        let mut pictures: Vec<Noted> = Vec::new();
         for nal in nal_units(data) {
             match self.parameters.update(nal) {
                 Ok(()) => {}
@@ -169,23 +203,39 @@ impl Decoder {
                 Err(e) => return Err(DecodeError::Unsupported(e)),
             }
             let Some(kind) = NalKind::of(nal).filter(|k| k.is_slice()) else { continue };
-            has_slices = true;
-            keyframe |= kind == NalKind::Idr;
-            if let Some(header) = self.parameters.slice(nal) {
-                qps.push(header.qp as f32);
-                colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
+            let header = self.parameters.slice(nal);
+            let begins = header.is_some_and(|header| header.first_macroblock == 0);
+            if pictures.is_empty() || begins {
+                pictures.push(Noted::default());
+                let sps = header.and_then(|header| self.parameters.sps(header.sps));
+                let bits = sps.filter(|sps| !sps.gaps_allowed).map(|sps| sps.frame_num_bits);
+                let missing = self.numbers.next(header.as_ref(), bits, kind == NalKind::Idr);
+                self.owed = self.owed.saturating_add(missing.into());
+            }
+            let Some(picture) = pictures.last_mut() else { continue };
+            picture.keyframe |= kind == NalKind::Idr;
+            if let Some(header) = header {
+                picture.qps.push(header.qp as f32);
+                picture.colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
             }
         }
-        self.fed += 1;
-        if has_slices {
+        for Noted { keyframe, qps, colour } in pictures.iter().take(MAX_WAITING) {
+            self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
             let colour = colour.unwrap_or_default();
             if self.waiting.len() == MAX_WAITING {
                 self.waiting.pop_front();
             }
-            self.waiting.push_back(Waiting { number: self.fed, stamp, keyframe, qp, colour, damaged: false });
+            self.waiting.push_back(Waiting {
+                number: self.fed,
+                stamp,
+                keyframe: *keyframe,
+                qp,
+                colour,
+                damaged: false,
+            });
         }
-        Ok(has_slices)
+        Ok(!pictures.is_empty())
     }
 
     fn feed(&mut self, data: Option<&[u8]>) -> (Option<RawPicture>, i32) {
@@ -208,8 +258,8 @@ impl Decoder {
         let planes = raw.planes?;
         let [y, u, v] = planes;
         let mut frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
-        frame.qp = self.steady.follow(noted.qp);
-        Ok(Some(Decoded { frame, damaged: noted.damaged, qp: noted.qp, keyframe: noted.keyframe }))
+        frame.qp = noted.qp;
+        Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
 }
 

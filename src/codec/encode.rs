@@ -1,11 +1,12 @@
 //! Pictures to access units.
 
-mod pace;
+mod frame_rate;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::Instant;
 
+use frame_rate::FrameRateEstimator;
 use openh264::OpenH264API;
 use openh264::encoder::{
     self as oh, BitRate, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, VuiConfig,
@@ -15,7 +16,6 @@ use openh264_sys2::{
     ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE,
     ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
 };
-use pace::Pace;
 
 use super::{AccessUnit, MAX_UNIT_BYTES};
 use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
@@ -67,12 +67,12 @@ pub enum EncodeError {
 /// control goes by the frames' own times of capture.
 pub struct Encoder {
     config: EncoderConfig,
-    running: Option<Running>,
+    sequence: Option<Sequence>,
     keyframe_wanted: bool,
 }
 
-/// An encoder that has its parameters, which come from its first frame.
-struct Running {
+/// An encoder at work on one coded video sequence, whose parameters come from its first frame.
+struct Sequence {
     encoder: oh::Encoder,
     size: Size,
     colour: Colour,
@@ -81,7 +81,7 @@ struct Running {
     time: u64,
     /// Bits per second, as the encoder was told last.
     bitrate: u32,
-    pace: Pace,
+    frame_rate: FrameRateEstimator,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -107,7 +107,7 @@ impl Encoder {
             return Err(EncodeError::Setting("a keyframe every 0 frames cannot be: give at least 1".to_owned()));
         }
         check_size(config.size)?;
-        Ok(Self { config, running: None, keyframe_wanted: false })
+        Ok(Self { config, sequence: None, keyframe_wanted: false })
     }
 
     /// Encodes one frame; [`None`]: it was skipped to hold the bitrate, and nothing must be sent for it.
@@ -121,14 +121,14 @@ impl Encoder {
         let picture = Picture::new(frame);
         let size = picture.size(frame)?;
         check_size(size)?;
-        let mut running = match self.running.take() {
+        let mut sequence = match self.sequence.take() {
             Some(r) if r.size == size && r.colour == frame.colour => r,
-            _ => Running::start(&self.config, size, frame)?,
+            _ => Sequence::start(&self.config, size, frame)?,
         };
-        let unit = running
+        let unit = sequence
             .tell_bitrate(self.config.bitrate)
-            .and_then(|()| running.encode(frame, &picture, self.keyframe_wanted));
-        self.running = Some(running);
+            .and_then(|()| sequence.encode(frame, &picture, self.keyframe_wanted));
+        self.sequence = Some(sequence);
         let unit = unit.map_err(|why| EncodeError::Failed { frame: frame.stamp.id, size, why })?;
         if unit.as_ref().is_some_and(|u| u.keyframe) {
             self.keyframe_wanted = false;
@@ -174,7 +174,7 @@ fn check_size(size: Size) -> Result<(), EncodeError> {
     if long <= 3840 && (15..=2160).contains(&short) { Ok(()) } else { Err(EncodeError::Size(size)) }
 }
 
-impl Running {
+impl Sequence {
     fn start(config: &EncoderConfig, size: Size, frame: &Frame) -> Result<Self, EncodeError> {
         let vui = match frame.colour.matrix {
             Matrix::Bt601 => VuiConfig::bt601(),
@@ -193,19 +193,19 @@ impl Running {
             .vui(vui.full_range(frame.colour.range == Range::Full));
         let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
             .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
-        let mut running = Self {
+        let mut sequence = Self {
             encoder,
             size,
             colour: frame.colour,
             first: frame.stamp.captured,
             time: 0,
             bitrate: config.bitrate,
-            pace: Pace::new(config.fps),
+            frame_rate: FrameRateEstimator::new(config.fps),
         };
         // It would warn on stderr, of settings that are meant, before it reads how much it may say.
         let failed = |why| EncodeError::Failed { frame: frame.stamp.id, size, why };
-        running.tell(ENCODER_OPTION_TRACE_LEVEL, &mut 0_i32).map_err(failed)?;
-        Ok(running)
+        sequence.tell(ENCODER_OPTION_TRACE_LEVEL, &mut 0_i32).map_err(failed)?;
+        Ok(sequence)
     }
 
     fn encode(&mut self, frame: &Frame, picture: &Picture<'_>, keyframe: bool) -> Result<Option<AccessUnit>, String> {
@@ -215,7 +215,7 @@ impl Running {
         }
         let elapsed = frame.stamp.captured.saturating_duration_since(self.first).as_millis();
         self.time = u64::try_from(elapsed).unwrap_or(u64::MAX).clamp(self.time + 1, i64::MAX as u64);
-        if let Some(mut fps) = self.pace.frame(self.time) {
+        if let Some(mut fps) = self.frame_rate.frame(self.time) {
             self.tell(ENCODER_OPTION_FRAME_RATE, &mut fps)?;
         }
         let coded =

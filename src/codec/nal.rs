@@ -195,6 +195,9 @@ mod tests {
             [NalKind::Sps, NalKind::Pps, NalKind::Slice]
         );
         assert!(!is_keyframe(&stream));
+        let zeros = [9, 0, 0, 1, 0x67, 1, 0, 0, 0, 0, 1, 0x65, 3, 0];
+        assert_eq!(nal_units(&zeros).collect::<Vec<_>>(), [&[0x67, 1], &[0x65, 3]], "zeros are no part of a unit");
+        assert_eq!(nal_units(&[0, 0]).chain(nal_units(&[0, 0, 1])).count(), 0);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use clearcall::{
     devices,
     frame::Size,
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, Cause, Session, SessionError, Signaling, Taken},
+    pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
     report,
     source::SourceSpec,
-    upscale::{GpuContext, Pair},
+    upscale::GpuContext,
 };
 
 use super::{Input as _, InputFault};
@@ -149,7 +149,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         muted: false,
         model,
         auto,
-        engine: super::upscale::engine(receive.engine.unwrap_or_default()),
+        engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
     })
 }
@@ -219,12 +219,12 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
     let length = outcome.seconds.map_or(HEADLESS, Duration::from_secs_f64);
     let started = Instant::now();
     let bar = super::bar(None, "calling");
-    let mut last: Option<Arc<Pair>> = None;
-    let mut take = |wait: Duration| match session.wait_pair(wait) {
-        Taken::Value(pair) => {
-            session.shown(&pair);
+    let mut last: Option<Arc<DisplayFrame>> = None;
+    let mut take = |wait: Duration| match session.wait_frame(wait) {
+        Taken::Value(frame) => {
+            session.shown(&frame);
             bar.inc(1);
-            last = Some(pair);
+            last = Some(frame);
             true
         }
         Taken::Timeout => false,
@@ -265,9 +265,10 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         report::write_json(path, &numbers)?;
     }
     match (&outcome.snapshot, &last) {
-        (Some(path), Some(pair)) => {
-            report::write_pair(path, pair)?;
-            out!("bicubic (left) and CNN (right) of the last frame are in {}", path.display());
+        (Some(path), Some(frame)) => {
+            report::write_pair(path, &frame.pair)?;
+            let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
+            out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}

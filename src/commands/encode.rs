@@ -11,7 +11,7 @@ use clearcall::{
     codec::{Encoder, EncoderConfig},
     frame::{Size, Stamp},
     scale::{Kernel, Scaler},
-    source::clip::ClipReader,
+    source::clip::{ClipReader, Loss},
 };
 use serde::Serialize;
 
@@ -33,6 +33,9 @@ struct Frames {
     read: u64,
     encoded: u64,
     skipped: u64,
+    /// Of the input.
+    #[serde(flatten)]
+    loss: Loss,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,9 +66,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             continue;
         }
         let size = picture.frame.size();
-        let bound = args.size;
-        let fits = size.width() <= bound.width() && size.height() <= bound.height();
-        let target = size.fit_even(if fits { size } else { bound });
+        let target = size.shrink_even(args.size);
         if work.as_ref().is_none_or(|w| w.0 != target) {
             let config = EncoderConfig {
                 size: target,
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     };
     let seconds = (encoded + skipped) as f64 / f64::from(fps);
     let summary = Summary {
-        frames: Frames { read, encoded, skipped },
+        frames: Frames { read, encoded, skipped, loss: clip.loss() },
         bitrate_bps: Bitrate { target: args.bitrate.0, measured: (bytes * 8) as f64 / seconds },
         bytes,
         size: size.to_string(),
@@ -112,5 +113,5 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
             f64::from(args.bitrate.0) / 1e3,
         );
     }
-    Ok(())
+    super::whole(&clip)
 }

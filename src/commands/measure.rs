@@ -36,5 +36,6 @@ pub(crate) fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     } else {
         out!("{summary}");
     }
-    Ok(())
+    super::whole(&video)?;
+    super::whole(&reference)
 }

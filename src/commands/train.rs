@@ -1,9 +1,9 @@
 //! `clearcall train`: a model from a folder of pictures.
 
-use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainDevice, TrainError};
+use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainError};
 
 use super::{Input as _, InputFault};
-use crate::cli::{TrainArgs, TrainOn};
+use crate::cli::TrainArgs;
 
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if !super::has_extension(&args.output, "safetensors") {
@@ -31,10 +31,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             flat: args.flat,
         }),
         emphasis: args.emphasis,
-        device: match args.device {
-            TrainOn::Cpu => TrainDevice::Cpu,
-            TrainOn::Gpu => TrainDevice::Gpu,
-        },
+        device: args.device,
         wide: !args.plain_blocks,
         by_qp: !args.ignore_qp,
         cache: args.cache.clone(),

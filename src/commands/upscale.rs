@@ -6,16 +6,17 @@ use anyhow::Context as _;
 use clearcall::{
     frame::{Frame, Size},
     measure::Summary,
+    model::SteadyQp,
     report,
     scale::{Kernel, Scaler},
-    source::clip::{ClipReader, Y4mWriter},
+    source::clip::{ClipReader, Loss, Y4mWriter},
     stats::{self, PassSnapshot, Percentiles, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Method, UpscaleError},
 };
 use serde::Serialize;
 
 use super::{Input as _, InputFault, Scoring};
-use crate::cli::{self, UpscaleArgs};
+use crate::cli::UpscaleArgs;
 
 /// What `upscale --json` prints.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     frames: Option<usize>,
     mean_qp: Option<f64>,
-    damaged: u64,
+    #[serde(flatten)]
+    loss: Loss,
 }
 
 pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
@@ -44,24 +46,26 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     }
     let mut clip = ClipReader::open(&args.input).input()?;
     let mut reference = args.reference.as_deref().map(ClipReader::open).transpose().input()?;
-    let method = method(args.upscaler);
+    let method = args.upscaler;
     let model = super::model(&args.model, args.vivid.0)?;
-    let choice = engine(args.engine);
+    let choice = args.engine;
     let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
     let (mut upscaler, mut why) = upscale::choose(choice, gpu, model.clone())?;
     let mut sink: Option<Sink> = None;
     let stats = Stats::default();
     let mut scoring = Scoring::default();
-    let (mut frames, mut damaged, mut qps) = (0_usize, 0_u64, Vec::new());
+    let (mut frames, mut qps, mut steady) = (0_usize, Vec::new(), SteadyQp::default());
     let (mut size, mut scaled): (Option<Size>, Option<Size>) = (None, None);
     let mut scaler: Option<Scaler> = None;
     let bar = super::bar(clip.frames_hint(), "upscaling");
     while let Some(picture) = clip.next().input()? {
-        let mut high = upscaler.upscale(&picture.frame, method);
+        let mut low = picture.frame;
+        low.weights_qp = steady.follow(low.qp);
+        let mut high = upscaler.upscale(&low, method);
         if let Err(UpscaleError::Lost(_)) = &high {
             (upscaler, why) = upscale::choose(EngineChoice::Cpu, None, model.clone())?;
             why = why.replace("as asked", "the GPU was lost");
-            high = upscaler.upscale(&picture.frame, method);
+            high = upscaler.upscale(&low, method);
         }
         let high = high.with_context(|| format!("frame {frames}"))?;
         if let Some(notice) = upscaler.notice() {
@@ -101,8 +105,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
             };
             scoring.push(truth, high)?;
         }
-        damaged += u64::from(picture.damaged);
-        qps.extend(picture.qp.map(f64::from));
+        qps.extend(low.qp.map(f64::from));
         frames += 1;
         bar.inc(1);
     }
@@ -132,7 +135,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
         frames: scores.is_none().then_some(frames),
         scores,
         mean_qp: (!qps.is_empty()).then(|| qps.iter().sum::<f64>() / qps.len() as f64),
-        damaged,
+        loss: clip.loss(),
     };
     if args.json {
         out!("{}", serde_json::to_string_pretty(&report)?);
@@ -142,33 +145,14 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
             out!("{scores}");
         }
     }
-    Ok(())
-}
-
-/// The engine of the command line as the library's.
-pub(crate) fn engine(engine: cli::Engine) -> EngineChoice {
-    match engine {
-        cli::Engine::Auto => EngineChoice::Auto,
-        cli::Engine::Gpu => EngineChoice::Gpu,
-        cli::Engine::GpuInt8 => EngineChoice::GpuInt8,
-        cli::Engine::Cpu => EngineChoice::Cpu,
-        cli::Engine::CpuInt8 => EngineChoice::CpuInt8,
-    }
+    super::whole(&clip)?;
+    reference.as_ref().map_or(Ok(()), super::whole)
 }
 
 /// Whether two sizes differ, but by no more than a sender's rounding to even sides makes of them: one in a hundred.
 fn nearly(a: Size, b: Size) -> bool {
     let near = |a: u32, b: u32| a.abs_diff(b) * 100 <= a;
     a != b && near(a.width(), b.width()) && near(a.height(), b.height())
-}
-
-fn method(method: cli::Method) -> Method {
-    match method {
-        cli::Method::Bilinear => Method::Bilinear,
-        cli::Method::Bicubic => Method::Bicubic,
-        cli::Method::Lanczos => Method::Lanczos,
-        cli::Method::Cnn => Method::Cnn,
-    }
 }
 
 /// Where the pictures go.
@@ -188,6 +172,10 @@ impl Sink {
                 path.display()
             ))
             .into());
+        }
+        if !path.is_dir() && !path.to_string_lossy().ends_with(std::path::is_separator) {
+            let name = path.display();
+            eprintln!("note: PNG pictures go into a new folder, {name}/; for a video give -o {name}.y4m");
         }
         std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display())).input()?;
         Ok(Self::Folder { path: path.to_owned(), next: 0 })

@@ -23,6 +23,21 @@ const MEANS: std::ops::RangeInclusive<f64> = 20.0..=235.0;
 /// A block's side in pixels.
 const BLOCK: usize = 16;
 
+/// A plane of luma and its blur, which is made once for all that is asked of it.
+#[derive(Debug)]
+pub struct Blurred<'a> {
+    plane: &'a Plane,
+    /// B of the module, row after row.
+    smooth: Vec<f32>,
+}
+
+impl<'a> Blurred<'a> {
+    /// Blurs a plane.
+    pub fn of(plane: &'a Plane) -> Self {
+        Self { plane, smooth: blurred(plane) }
+    }
+}
+
 /// The flat blocks of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlatBlocks {
@@ -34,9 +49,9 @@ pub struct FlatBlocks {
 
 impl FlatBlocks {
     /// Those of the truth's luma.
-    pub fn of(truth: &Plane) -> Self {
-        let (width, height) = (truth.width(), truth.height());
-        let smooth = blurred(truth);
+    pub fn of(truth: &Blurred<'_>) -> Self {
+        let Blurred { plane, smooth } = truth;
+        let (width, height) = (plane.width(), plane.height());
         let flat = |&(x, y): &(usize, usize)| {
             let (mut sum, mut squares) = (0.0, 0.0);
             for row in y..y + BLOCK {
@@ -64,14 +79,11 @@ pub struct Grain {
 
 impl Grain {
     /// Adds a picture's where the truth is flat.
-    ///
-    /// # Errors
-    /// When the picture does not have the size of the blocks' frame.
-    pub fn add(&mut self, picture: &Plane, blocks: &FlatBlocks) -> Result<()> {
+    pub fn add(&mut self, picture: &Blurred<'_>, blocks: &FlatBlocks) -> Result<()> {
+        let Blurred { plane: picture, smooth } = picture;
         if (picture.width(), picture.height()) != (blocks.width, blocks.height) {
             return same_size(&Plane::filled(blocks.width, blocks.height, 0), picture);
         }
-        let smooth = blurred(picture);
         for &(x, y) in &blocks.at {
             let mut sums = [0.0; 4];
             for row in y..y + BLOCK {
@@ -123,7 +135,7 @@ mod tests {
 
     fn of(picture: &Plane, truth: &Plane) -> (Option<f64>, Option<f64>) {
         let mut grain = Grain::default();
-        grain.add(picture, &FlatBlocks::of(truth)).unwrap();
+        grain.add(&Blurred::of(picture), &FlatBlocks::of(&Blurred::of(truth))).unwrap();
         (grain.grain(), grain.grid())
     }
 
@@ -164,15 +176,15 @@ mod tests {
             24..32 => 160,
             _ => 10,
         });
-        let blocks = FlatBlocks::of(&truth);
+        let blocks = FlatBlocks::of(&Blurred::of(&truth));
         assert_eq!(blocks.at, [(0, 0)]);
         let mut grain = Grain::default();
         let spoilt = picture(48, 16, |x, y| if x < 16 { 100 } else { (x * 37 + y * 91) as u8 });
-        grain.add(&spoilt, &blocks).unwrap();
+        grain.add(&Blurred::of(&spoilt), &blocks).unwrap();
         assert!(grain.grid().is_some_and(|g| g < 20.0), "only what the blur brings over the border");
         assert_eq!(of(&truth, &Plane::filled(48, 16, 240)), (None, None));
         assert_eq!(of(&Plane::filled(15, 40, 100), &Plane::filled(15, 40, 100)), (None, None), "no whole block");
-        assert!(grain.add(&Plane::filled(47, 16, 9), &blocks).is_err());
+        assert!(grain.add(&Blurred::of(&Plane::filled(47, 16, 9)), &blocks).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One frame as it is shown: all the pictures of it that are looked at, and what it was made from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
     frame::Frame,
@@ -45,6 +45,8 @@ pub struct DisplayFrame {
     pub model: Arc<Model>,
     /// No network is fast enough, so bicubic stands in the place of the network's picture too.
     pub off: bool,
+    /// When its pictures were done.
+    pub ready: Instant,
     /// As it was decoded.
     pub low: Arc<Frame>,
     /// As the source gave it, where that is known: at the source's size.
@@ -55,9 +57,10 @@ pub struct DisplayFrame {
 }
 
 impl DisplayFrame {
-    /// A frame with bicubic and the network `model` only.
+    /// A frame with bicubic and the network `model` only, which are done now.
     pub fn new(pair: Pair, model: Arc<Model>, low: Arc<Frame>, truth: Option<Arc<Frame>>) -> Self {
-        Self { pair: Arc::new(pair), model, low, truth, off: false, frozen: false, extra: Vec::new() }
+        let (pair, ready) = (Arc::new(pair), Instant::now());
+        Self { pair, model, off: false, ready, low, truth, frozen: false, extra: Vec::new() }
     }
 
     /// The frame seen in this way. What was not asked for with [`Session::look`](super::Session::look) is not

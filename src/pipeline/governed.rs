@@ -9,12 +9,12 @@ use crate::{
     model::Model,
     upscale::{
         Precision, cpu,
-        governor::{Budget, Governor, Rung},
+        governor::{Budget, FrameTime, Governor, Level},
     },
 };
 
 /// How often the battery is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const BATTERY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The program chooses the network, within these limits.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -70,8 +70,8 @@ impl Governed {
     /// The network to use; none is for bicubic alone.
     pub(super) fn model(&self) -> Option<&Arc<Model>> {
         match self.governor.at() {
-            Rung::Off => None,
-            Rung::Model(i) => self.models.get(i),
+            Level::Off => None,
+            Level::Model(i) => self.models.get(i),
         }
     }
 
@@ -81,9 +81,9 @@ impl Governed {
     }
 
     /// A frame took so long; true when something changes.
-    pub(super) fn frame(&mut self, took: Duration) -> bool {
+    pub(super) fn frame(&mut self, took: FrameTime) -> bool {
         let now = self.begun.elapsed();
-        if self.looked.elapsed() > LOOK {
+        if self.looked.elapsed() > BATTERY_INTERVAL {
             self.looked = Instant::now();
             self.governor.set_budget(budget(&self.auto, self.fps), now);
         }
@@ -132,7 +132,7 @@ mod tests {
         // As if the call had begun a while ago.
         let Some(begun) = governed.begun.checked_sub(Duration::from_secs(1)) else { return };
         governed.begun = begun;
-        let changed = (0..20).filter(|_| governed.frame(Duration::from_millis(500))).count();
+        let changed = (0..20).filter(|_| governed.frame(Duration::from_millis(500).into())).count();
         assert_eq!((changed, governed.why()), (1, ("off", "no model is fast enough".to_owned())));
         assert!(governed.model().is_none());
     }

@@ -18,7 +18,7 @@ use super::{
     governed::{Auto, Governed},
     notices::Notices,
     recorder::Recorder,
-    session_task::Request,
+    request::Request,
     side_renderer::SideRenderer,
     slot::{Slot, Taken},
     state_machine::Generation,
@@ -27,9 +27,9 @@ use crate::{
     call::ReceivedUnit,
     codec::Decoder,
     frame::{Frame, Stamp},
-    model::Model,
+    model::{Model, SteadyQp},
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler},
+    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
 };
 
 const TICK: Duration = Duration::from_millis(100);
@@ -169,8 +169,8 @@ struct Decoding {
 
 impl Decoding {
     fn run(self) {
-        // A decoder for each connection: what it has seen says nothing of another one's units.
-        let mut decoding: Option<(Generation, Decoder)> = None;
+        // A decoder for each connection: what it has seen says nothing of another one's units, nor does the quantiser.
+        let mut decoding: Option<(Generation, Decoder, SteadyQp)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let next = self.queue.recv_timeout(TICK);
             let mut broken = self.gap.swap(false, Ordering::Relaxed);
@@ -179,12 +179,12 @@ impl Decoding {
             }
             match next {
                 Ok((generation, unit, stamp)) => {
-                    let decoder = match &mut decoding {
-                        Some((of, decoder)) if *of == generation => decoder,
+                    let (_, decoder, steady) = match &mut decoding {
+                        Some(same) if same.0 == generation => same,
                         other => match Decoder::new() {
                             Ok(decoder) => {
                                 self.recorder.new_stream();
-                                &mut other.insert((generation, decoder)).1
+                                other.insert((generation, decoder, SteadyQp::default()))
                             }
                             Err(error) => {
                                 self.stats.dropped(Stage::Decode, "no decoder");
@@ -194,12 +194,12 @@ impl Decoding {
                         },
                     };
                     broken |= self.record(&unit);
-                    broken |= !self.decode(decoder, &unit, stamp);
+                    broken |= !self.decode(decoder, steady, &unit, stamp);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if broken && let Some((generation, _)) = &decoding {
+            if broken && let Some((generation, ..)) = &decoding {
                 // The peer asks, and asks again until a keyframe has come. Where the session is behind, the next
                 // broken picture asks.
                 let _ = self.session.try_send(Request::Keyframe(*generation));
@@ -217,11 +217,11 @@ impl Decoding {
     }
 
     /// False when the picture is broken and stays so until a keyframe.
-    fn decode(&self, decoder: &mut Decoder, unit: &ReceivedUnit, stamp: Stamp) -> bool {
+    fn decode(&self, decoder: &mut Decoder, steady: &mut SteadyQp, unit: &ReceivedUnit, stamp: Stamp) -> bool {
         let started = Instant::now();
         self.stats.output(Stage::Assemble, started.saturating_duration_since(unit.arrived));
         self.stats.input(Stage::Decode);
-        let decoded = match decoder.decode(&unit.data, stamp) {
+        let mut decoded = match decoder.decode(&unit.data, stamp) {
             Ok(Some(decoded)) => decoded,
             Ok(None) => {
                 self.stats.dropped(Stage::Decode, "nothing to show");
@@ -234,8 +234,10 @@ impl Decoding {
             }
         };
         let whole = unit.complete && !decoded.damaged;
-        self.stats.decoded(decoded.qp, !whole);
-        self.stats.received_size(decoded.frame.size());
+        let frame = &mut decoded.frame;
+        frame.weights_qp = steady.follow(frame.qp);
+        self.stats.decoded(frame.qp, !whole);
+        self.stats.received_size(frame.size());
         self.stats.output(Stage::Decode, started.elapsed());
         self.stats.input(Stage::Upscale);
         if self.out.put(decoded.frame).is_some() {
@@ -333,7 +335,12 @@ impl Upscaling {
         if let Some(time) = &gpu_time {
             self.stats.gpu_time(time);
         }
-        let took = gpu_time.map_or_else(|| started.elapsed(), |time| time.total);
+        let clock = started.elapsed();
+        let took = match (gpu_time, engine.cpu_time()) {
+            (Some(time), _) => time.total.into(),
+            (None, Some(own)) => FrameTime { own, clock },
+            (None, None) => clock.into(),
+        };
         if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
             && governed.frame(took)
         {

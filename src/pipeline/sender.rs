@@ -18,7 +18,7 @@ use super::{
     history::GroundTruthBuffer,
     lock,
     notices::Notices,
-    session_task::Request,
+    request::Request,
     slot::{Slot, Taken},
     state_machine::Generation,
 };
@@ -290,10 +290,7 @@ impl Coder {
 
     fn scale(&mut self, frame: &Frame, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        // A source that is smaller than asked for is not blown up.
-        let bound = self.context.settings.borrow().size;
-        let fits = frame.size().width() <= bound.width() && frame.size().height() <= bound.height();
-        let target = frame.size().fit_even(if fits { frame.size() } else { bound });
+        let target = frame.size().shrink_even(self.context.settings.borrow().size);
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
@@ -352,21 +349,19 @@ impl Coder {
         }
         stats.output(Stage::Encode, started.elapsed());
         stats.input(Stage::Send);
-        let (bytes, captured, started) = (unit.data.len(), unit.stamp.captured, Instant::now());
-        match outlet.units.send(unit) {
-            Ok(()) => {
-                stats.sent(bytes, captured);
-                stats.output(Stage::Send, started.elapsed());
-            }
-            Err(error) => {
-                let why = match error {
-                    SendError::Full => "the network is behind",
-                    _ => "the call has ended",
-                };
-                stats.dropped(Stage::Send, why);
-                // What follows refers to the unit that is missing now.
-                encoding.encoder.request_keyframe();
-            }
+        let (bytes, captured, counted) = (unit.data.len(), unit.stamp.captured, stats.clone());
+        let sent = move |took| {
+            counted.sent(bytes, captured);
+            counted.output(Stage::Send, took);
+        };
+        if let Err(error) = outlet.units.send_then(unit, sent) {
+            let why = match error {
+                SendError::Full => "the network is behind",
+                _ => "the call has ended",
+            };
+            stats.dropped(Stage::Send, why);
+            // What follows refers to the unit that is missing now.
+            encoding.encoder.request_keyframe();
         }
         Ok(())
     }
@@ -442,7 +437,7 @@ mod tests {
 
     /// What is received over one connection.
     struct Far {
-        units: mpsc::Receiver<AccessUnit>,
+        next: Box<dyn FnMut() -> Option<AccessUnit>>,
         decoder: Decoder,
         seen: usize,
     }
@@ -477,12 +472,12 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Attach => {
-                        let (sender, units) = UnitSender::queued();
+                        let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
                         let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0 };
                         outlet.send_replace(Some(new));
-                        far = Some(Far { units, decoder: Decoder::new().unwrap(), seen: 0 });
+                        far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }
                     Step::Detach => {
                         outlet.send_replace(None);
@@ -502,7 +497,7 @@ mod tests {
                         let Some(far) = &mut far else { continue };
                         let allowed = outlet.borrow().as_ref().map_or(u32::MAX, |o| o.allowed);
                         prop_assert_eq!(stats.snapshot().bitrate_bps.target, now.bitrate.min(allowed));
-                        while let Ok(unit) = far.units.try_recv() {
+                        while let Some(unit) = (far.next)() {
                             prop_assert!(far.seen > 0 || unit.keyframe, "a connection begins with a keyframe");
                             far.seen += 1;
                             let decoded = far.decoder.decode(&unit.data, unit.stamp).unwrap().unwrap().frame;

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,108 +13,33 @@ use tokio::{
 };
 
 use super::{
-    Auto, CallSettings, CallState, Cause, DisplayFrame, Side, Signaling, Slot, Taken, Wake, lock,
-    notices::Notices,
+    Auto, CallSettings, CallState, DisplayFrame, SessionError, Side, Signaling, Slot, Taken, Wake, lock,
     receiver::{ReceiveContext, ReceiveHalf},
+    request::{Endpoint, REQUESTS, Request},
     sender::{SendContext, SendHalf},
-    session_task::{Endpoint, REQUESTS, Request, SessionTask},
+    session_task::SessionTask,
+    shared::SessionShared,
     side_renderer::{SideRenderer, ViewRequest},
 };
 use crate::{
     call::{
-        CallError, Impairment,
-        signal::{self, Host, SdpType, SignalError, TextError},
+        Impairment,
+        signal::{self, Host, SdpType},
     },
     frame::{Frame, Size},
     model::Model,
     record::{RecordError, Recorded},
-    source::{self, SourceError},
-    stats::{Snapshot, Stage, Stats},
-    upscale::{EngineChoice, GpuContext, Pair},
+    source,
+    stats::{Snapshot, Stage},
+    upscale::{EngineChoice, GpuContext},
 };
 
 /// How long a call may take to say goodbye.
 const CLOSING: Duration = Duration::from_secs(3);
 
-/// A call that could not be started or told something.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The source would not open.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The network or the other side.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The endpoint, or the link to one.
-    #[error(transparent)]
-    Signal(#[from] SignalError),
-    /// A line that was pasted.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// No thread or runtime could be made.
-    #[error("cannot start the call's threads: {0}")]
-    Threads(#[from] std::io::Error),
-    /// An answer came when no offer was waiting for one.
-    #[error("no offer is waiting for an answer; start a copy-and-paste call first")]
-    NoOffer,
-}
-
-impl SessionError {
-    /// Whether what the user gave is at fault, not the machine.
-    pub fn is_input(&self) -> bool {
-        match self {
-            Self::Source(_) | Self::Text(_) | Self::NoOffer => true,
-            Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264),
-            Self::Signal(error) => matches!(
-                error,
-                SignalError::Listen { .. }
-                    | SignalError::Link { .. }
-                    | SignalError::NobodyThere { .. }
-                    | SignalError::Unreachable { .. }
-                    | SignalError::UnknownHost { .. }
-                    | SignalError::WrongToken { .. }
-                    | SignalError::NotClearcall { .. }
-            ),
-            Self::Threads(_) => false,
-        }
-    }
-
-    pub(super) fn cause(&self) -> Cause {
-        if self.is_input() { Cause::Input } else { Cause::Failure }
-    }
-
-    /// Whether a call that was lost need not try to come back.
-    pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::Signal(error) if error.is_final())
-    }
-}
-
-/// What the parts of a session share, besides what is wanted.
-pub(super) struct Shared {
-    pub(super) stats: Stats,
-    pub(super) notices: Notices,
-    state: Mutex<CallState>,
-    changed: Condvar,
-    wake: Wake,
-}
-
-impl Shared {
-    pub(super) fn set_state(&self, state: CallState) {
-        let mut now = lock(&self.state);
-        if *now == state {
-            return;
-        }
-        tracing::info!("{state:?}");
-        *now = state;
-        drop(now);
-        self.changed.notify_all();
-        (self.wake)();
-    }
-}
-
 /// A call. Dropping it hangs up, ends every thread and waits for them.
 pub struct Session {
-    shared: Arc<Shared>,
+    shared: Arc<SessionShared>,
     settings: watch::Sender<CallSettings>,
     requests: mpsc::Sender<Request>,
     frames: Slot<Arc<DisplayFrame>>,
@@ -155,13 +80,7 @@ impl Session {
             }
             _ => None,
         };
-        let shared = Arc::new(Shared {
-            stats: Stats::default(),
-            notices: Notices::default(),
-            state: Mutex::new(CallState::Starting),
-            changed: Condvar::new(),
-            wake: Arc::clone(&wake),
-        });
+        let shared = Arc::new(SessionShared::new(Arc::clone(&wake)));
         let (stats, notices) = (shared.stats.clone(), shared.notices.clone());
         let loopback = matches!(signaling, Signaling::Loopback);
         let (settings, wanted) = watch::channel(settings);
@@ -214,14 +133,12 @@ impl Session {
 
     /// Where it stands.
     pub fn state(&self) -> CallState {
-        lock(&self.shared.state).clone()
+        self.shared.state()
     }
 
     /// Waits until the state changes, or for `timeout`.
     pub fn wait_change(&self, timeout: Duration) {
-        let state = lock(&self.shared.state);
-        let before = state.clone();
-        let _ = self.shared.changed.wait_timeout_while(state, timeout, |s| *s == before);
+        self.shared.wait_change(timeout);
     }
 
     /// What it has had to say since the last call of this.
@@ -234,13 +151,9 @@ impl Session {
         self.frames.try_take()
     }
 
-    /// Waits for the next two pictures.
-    pub fn wait_pair(&self, timeout: Duration) -> Taken<Arc<Pair>> {
-        match self.frames.take(timeout) {
-            Taken::Value(frame) => Taken::Value(Arc::clone(&frame.pair)),
-            Taken::Timeout => Taken::Timeout,
-            Taken::Closed => Taken::Closed,
-        }
+    /// Waits for the next frame.
+    pub fn wait_frame(&self, timeout: Duration) -> Taken<Arc<DisplayFrame>> {
+        self.frames.take(timeout)
     }
 
     /// Says which sides of each frame are looked at, besides bicubic and the call's network.
@@ -263,11 +176,11 @@ impl Session {
         self.view_request.step(by);
     }
 
-    /// Counts a pair as shown now; call it once for each that reached the screen.
-    pub fn shown(&self, pair: &Pair) {
-        let age = Instant::now().saturating_duration_since(pair.stamp.captured);
-        self.shared.stats.shown(age);
-        self.shared.stats.output(Stage::Show, Duration::ZERO);
+    /// Counts a frame as shown now; call it once for each that reached the screen.
+    pub fn shown(&self, frame: &DisplayFrame) {
+        let since = |then| Instant::now().saturating_duration_since(then);
+        self.shared.stats.shown(since(frame.pair.stamp.captured), !frame.off);
+        self.shared.stats.output(Stage::Show, since(frame.ready));
     }
 
     /// The newest picture that was encoded, at the size that is sent.

@@ -11,6 +11,8 @@
 
 mod choose;
 mod convert;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod jpeg;
 mod native;
 mod worker;
@@ -24,7 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use worker::{Shared, Wait, Worker};
+use worker::{Handoff, Wait, Worker};
 
 pub(crate) use native::list;
 
@@ -76,12 +78,12 @@ pub enum CameraError {
 /// Makes devices of numbers. The program's is nokhwa's; tests bring their own.
 trait Backend: Send + Sync {
     /// Opens camera `number` in the format that is wanted. May block.
-    fn open(&self, number: u32, wanted: &Wanted) -> Result<Box<dyn Device>, CameraError>;
+    fn open(&self, number: u32, wanted: &FormatRequest) -> Result<Box<dyn Device>, CameraError>;
 }
 
 /// How a camera is to send.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
+struct FormatRequest {
     /// In this format, if it has it.
     format: Option<Format>,
     /// Else in the one nearest to this.
@@ -131,7 +133,7 @@ struct Patience {
 }
 
 impl Patience {
-    const USUAL: Self = Self {
+    const DEFAULT: Self = Self {
         open: Duration::from_secs(10),
         first: Duration::from_secs(5),
         next: Duration::from_millis(1500),
@@ -143,19 +145,19 @@ impl Patience {
 }
 
 /// So many threads may hang in a camera's driver before no further one is started.
-const STUCK_AT_MOST: usize = 2;
+const MAX_STUCK: usize = 2;
 
 /// A camera as a source of pictures.
 pub struct Camera {
     backend: Arc<dyn Backend>,
     number: u32,
-    wanted: Wanted,
+    wanted: FormatRequest,
     patience: Patience,
     about: About,
     size: Size,
     worker: Option<Worker>,
     /// Threads that hang in the driver.
-    stuck: Vec<Arc<Shared>>,
+    stuck: Vec<Arc<Handoff>>,
     /// When the last picture came, or the camera was opened.
     alive: Instant,
     /// No picture came since the camera was opened.
@@ -172,13 +174,13 @@ impl Camera {
     /// # Errors
     /// When there is no such camera, it cannot be used, sends nothing that is read here, or does not answer in time.
     pub fn open(number: u32, format: Option<Format>, wish: Wish) -> Result<Self, CameraError> {
-        Self::open_with(Arc::new(native::Native), number, Wanted { format, wish }, Patience::USUAL)
+        Self::open_with(Arc::new(native::Native), number, FormatRequest { format, wish }, Patience::DEFAULT)
     }
 
     fn open_with(
         backend: Arc<dyn Backend>,
         number: u32,
-        wanted: Wanted,
+        wanted: FormatRequest,
         patience: Patience,
     ) -> Result<Self, CameraError> {
         let worker = Worker::start(Arc::clone(&backend), number, wanted, patience.grace)?;
@@ -219,7 +221,7 @@ impl Camera {
     /// Starts another thread when it is time to, and not too many hang already.
     fn revive(&mut self) {
         self.stuck.retain(|shared| !shared.finished());
-        if self.worker.is_none() && self.stuck.len() < STUCK_AT_MOST && Instant::now() >= self.retry_at {
+        if self.worker.is_none() && self.stuck.len() < MAX_STUCK && Instant::now() >= self.retry_at {
             self.retry_at = Instant::now() + self.patience.retry;
             self.alive = Instant::now();
             self.fresh = true;

@@ -2,10 +2,13 @@
 
 mod annexb;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod mp4;
 pub(crate) mod still;
 mod y4m;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -27,10 +30,28 @@ pub struct ClipFrame {
     /// The picture. Its number counts from 0; its time of capture is the time at which the file was
     /// opened plus the picture's own time in the clip, so that distances in time are the clip's.
     pub frame: Frame,
-    /// The quantiser that it was coded with, for H.264.
-    pub qp: Option<f32>,
     /// The decoder had to fill something in.
     pub damaged: bool,
+}
+
+/// What a video lacks, see [`ClipReader::loss`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Loss {
+    /// Coded pictures of which nothing could be made.
+    pub lost: u64,
+    /// Pictures that were given though the decoder had to fill something in.
+    pub damaged: u64,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |n: u64| if n == 1 { "1 picture is".to_owned() } else { format!("{n} pictures are") };
+        match self {
+            Self { lost, damaged: 0 } => write!(f, "{} missing", of(*lost)),
+            Self { lost: 0, damaged } => write!(f, "{} damaged", of(*damaged)),
+            Self { lost, damaged } => write!(f, "{} missing and {} damaged", of(*lost), of(*damaged)),
+        }
+    }
 }
 
 /// Reads a video file from its first frame to its last.
@@ -39,17 +60,18 @@ pub struct ClipFrame {
 #[derive(Debug)]
 pub struct ClipReader {
     path: PathBuf,
-    kind: Kind,
+    content: Content,
     size: Size,
     fps: f32,
     frames: Option<u64>,
     opened: Instant,
     next_id: u64,
+    damaged: u64,
     ended: bool,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Content {
     Y4m(y4m::Y4mReader<BufReader<File>>),
     Still(Box<Frame>),
     H264 { units: Units, decoder: Box<Decoder>, flushing: bool },
@@ -85,28 +107,28 @@ impl ClipReader {
         file.by_ref().take(16).read_to_end(&mut head).map_err(|e| ClipError::read(&path, e))?;
         file.rewind().map_err(|e| ClipError::read(&path, e))?;
         let reader = BufReader::with_capacity(1 << 16, file);
-        let (kind, size, fps, frames);
+        let (content, size, fps, frames);
         if head.starts_with(y4m::MAGIC) {
             let y4m = y4m::Y4mReader::open(reader, &path)?;
             (size, fps, frames) = (y4m.size(), y4m.fps(), Some(y4m.frames_in(meta.len())));
-            kind = Kind::Y4m(y4m);
+            content = Content::Y4m(y4m);
         } else if mp4::looks_like(&head) {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
-            kind = Kind::h264(Units::Mp4(mp4), &path)?;
+            content = Content::h264(Units::Mp4(mp4), &path)?;
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));
-            kind = Kind::Still(Box::new(frame));
+            content = Content::Still(Box::new(frame));
         } else if annexb::looks_like(&head) {
             let stream = annexb::AnnexBReader::open(reader, &path)?;
             (size, fps, frames) = (stream.size(), stream.fps(), None);
-            kind = Kind::h264(Units::AnnexB(stream), &path)?;
+            content = Content::h264(Units::AnnexB(stream), &path)?;
         } else {
             let what = if head.is_empty() { "it is empty" } else { "it begins like none of them" };
             return Err(ClipError::unknown(&path, what));
         }
-        Ok(Self { path, kind, size, fps, frames, opened: Instant::now(), next_id: 0, ended: false })
+        Ok(Self { path, content, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false })
     }
 
     /// The file.
@@ -142,7 +164,10 @@ impl ClipReader {
         }
         let next = self.read();
         match &next {
-            Ok(Some(_)) => self.next_id += 1,
+            Ok(Some(frame)) => {
+                self.next_id += 1;
+                self.damaged += u64::from(frame.damaged);
+            }
             Ok(None) | Err(_) => self.ended = true,
         }
         if let Ok(None) = next
@@ -153,15 +178,25 @@ impl ClipReader {
         next
     }
 
-    /// Goes back to the first picture; numbers and times start again.
+    /// What has been missing since the first picture. Pictures count as lost when the end has been reached: before,
+    /// the decoder may only be holding them back.
+    pub fn loss(&self) -> Loss {
+        let lost = match &self.content {
+            Content::H264 { decoder, .. } if self.ended => decoder.owed(),
+            _ => 0,
+        };
+        Loss { lost, damaged: self.damaged }
+    }
+
+    /// Goes back to the first picture; numbers, times and losses start again.
     ///
     /// # Errors
     /// When the file cannot be read again, or no decoder starts.
     pub fn rewind(&mut self) -> Result<(), ClipError> {
-        match &mut self.kind {
-            Kind::Y4m(y4m) => y4m.rewind(&self.path)?,
-            Kind::Still(_) => {}
-            Kind::H264 { units, decoder, flushing } => {
+        match &mut self.content {
+            Content::Y4m(y4m) => y4m.rewind(&self.path)?,
+            Content::Still(_) => {}
+            Content::H264 { units, decoder, flushing } => {
                 match units {
                     Units::Mp4(mp4) => mp4.rewind(),
                     Units::AnnexB(stream) => stream.rewind(&self.path)?,
@@ -170,24 +205,24 @@ impl ClipReader {
                 *flushing = false;
             }
         }
-        (self.next_id, self.ended) = (0, false);
+        (self.next_id, self.damaged, self.ended) = (0, 0, false);
         Ok(())
     }
 
     fn read(&mut self) -> Result<Option<ClipFrame>, ClipError> {
         let (id, opened) = (self.next_id, self.opened);
-        match &mut self.kind {
-            Kind::Y4m(y4m) => {
+        match &mut self.content {
+            Content::Y4m(y4m) => {
                 let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
                 let frame = y4m.next(stamp, &self.path)?;
-                Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
+                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
-            Kind::Still(frame) => {
+            Content::Still(frame) => {
                 let stamp = Stamp { id, captured: opened };
                 let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
-                Ok(frame.map(|frame| ClipFrame { frame, qp: None, damaged: false }))
+                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
-            Kind::H264 { units, decoder, flushing } => {
+            Content::H264 { units, decoder, flushing } => {
                 let decoded = loop {
                     let unit = if *flushing { None } else { units.next(&self.path)? };
                     let Some(unit) = unit else {
@@ -209,7 +244,7 @@ impl ClipReader {
                         // A byte stream has no times, and its units may stand in another order than pictures.
                         stamp.captured = later(opened, frame_time(id, self.fps));
                     }
-                    ClipFrame { frame: d.frame.with_stamp(stamp), qp: d.qp, damaged: d.damaged }
+                    ClipFrame { frame: d.frame.with_stamp(stamp), damaged: d.damaged }
                 }))
             }
         }
@@ -226,7 +261,7 @@ fn later(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or(start)
 }
 
-impl Kind {
+impl Content {
     fn h264(units: Units, path: &Path) -> Result<Self, ClipError> {
         let decoder = Decoder::new().map_err(|e| ClipError::decode(path, e))?;
         Ok(Self::H264 { units, decoder: Box::new(decoder), flushing: false })

@@ -12,7 +12,7 @@ mod text;
 
 use super::{Event, Source, SourceError};
 use crate::frame::{Colour, Frame, Plane, Size, Stamp};
-use layer::{Bulge, Camera, Fold, Hang, Layer, Map, View, Which};
+use layer::{Bulge, Camera, Fold, Hang, Layer, Map, Viewport, Which};
 use stage::{Curtain, Stage};
 
 /// A scene that cannot be drawn.
@@ -33,7 +33,7 @@ pub enum SceneError {
 pub struct Scene {
     size: Size,
     fps: f32,
-    view: View,
+    view: Viewport,
     stage: Stage,
     next: u64,
 }
@@ -50,7 +50,7 @@ impl Scene {
         if !(1.0..=240.0).contains(&fps) {
             return Err(SceneError::FrameRate(fps.to_string()));
         }
-        let view = View::new(size);
+        let view = Viewport::new(size);
         let stage = Stage::new(&view)?;
         Ok(Self { size, fps, view, stage, next: 0 })
     }

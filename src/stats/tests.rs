@@ -44,6 +44,28 @@ fn passes_are_those_of_the_network_that_runs() {
 }
 
 #[test]
+fn the_upscaler_is_what_was_really_shown() {
+    let stats = Stats::default();
+    let show = |network| {
+        stats.shown(Duration::from_millis(80), network);
+        stats.output(Stage::Show, Duration::from_millis(3));
+    };
+    let said = || {
+        let json = serde_json::to_value(stats.snapshot()).unwrap();
+        (json["upscaler"].clone(), json["frames"]["bicubic_only"].clone())
+    };
+    assert_eq!(said(), (serde_json::Value::Null, 0.into()));
+    show(false);
+    assert_eq!(said(), ("bicubic".into(), 1.into()));
+    show(true);
+    assert_eq!(said(), ("mixed".into(), 1.into()));
+    let only = Stats::default();
+    only.shown(Duration::from_millis(80), true);
+    only.output(Stage::Show, Duration::from_millis(3));
+    assert_eq!(serde_json::to_value(only.snapshot()).unwrap()["upscaler"], "cnn");
+}
+
+#[test]
 fn the_report_has_the_documented_names() {
     let stats = Stats::default();
     stats.input(Stage::Decode);
@@ -53,6 +75,7 @@ fn the_report_has_the_documented_names() {
     for path in [
         "/frames/sent",
         "/frames/shown",
+        "/frames/bicubic_only",
         "/bitrate_bps/target",
         "/bitrate_bps/measured",
         "/age_ms/p50",

@@ -17,7 +17,7 @@ use crate::{
 
 /// What is asked for, and how much of each.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Wanted {
+pub(super) struct Objective {
     pub(super) loss: Loss,
     pub(super) weights: Terms,
 }
@@ -41,10 +41,10 @@ pub(super) fn learn(
     critic: &Critic,
     batch: &[Patch],
     side: usize,
-    wanted: Wanted,
+    objective: Objective,
 ) -> Result<Learnt, TrainError> {
     let folded = net.fold(&net.numbers);
-    let one = |patch: &Patch| one(&folded.at(patch.qp), critic, patch, side, wanted);
+    let one = |patch: &Patch| one(&folded.at(patch.qp), critic, patch, side, objective);
     let each: Vec<One> = batch.par_iter().map(one).collect::<Result<_, _>>()?;
     let share = 1.0 / batch.len().max(1) as f32;
     let mut of_critic: Vec<Conv3x3> = critic.layers.iter().map(Conv3x3::zeroed).collect();
@@ -67,8 +67,14 @@ struct One {
     by_critic: Vec<Conv3x3>,
 }
 
-fn one(layers: &[Conv3x3], critic: &Critic, patch: &Patch, side: usize, wanted: Wanted) -> Result<One, TrainError> {
-    let Wanted { loss, weights } = wanted;
+fn one(
+    layers: &[Conv3x3],
+    critic: &Critic,
+    patch: &Patch,
+    side: usize,
+    objective: Objective,
+) -> Result<One, TrainError> {
+    let Objective { loss, weights } = objective;
     let device = critic::device();
     let padded = side + 2 * layers.len();
     let parameters: Vec<_> = layers.iter().map(|l| tensors(l, &device)).collect();
@@ -192,7 +198,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{block::Kind, pairs::Move};
+    use crate::train::{block::BlockKind, pairs::Move};
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 
@@ -211,7 +217,7 @@ mod tests {
     #[test]
     fn each_term_pulls_along_its_gradient_and_the_critic_along_its_own() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let net = Net::untrained(4, 1, Kind { wide: false, by_qp: true }, 2).unwrap();
+        let net = Net::untrained(4, 1, BlockKind { wide: false, by_qp: true }, 2).unwrap();
         let batch = [patch(&mut rng, net.radius()), patch(&mut rng, net.radius())];
         let numbers = critic::untrained(8);
         let loss = Loss { epsilon: 0.02, gradient: 0.0 };
@@ -224,12 +230,12 @@ mod tests {
             Terms { flat: 1.0, ..Terms::ZERO },
         ];
         for weights in alone {
-            let wanted = Wanted { loss, weights };
-            let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, wanted).unwrap();
+            let objective = Objective { loss, weights };
+            let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
             let at = |by: f32| {
                 let mut net = net.clone();
                 net.numbers.iter_mut().zip(&learnt.by_net).for_each(|(n, g)| *n += by * g);
-                learn(&net, &Critic::new(&numbers), &batch, SIDE, wanted).unwrap().terms.sum(weights)
+                learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap().terms.sum(weights)
             };
             // Along the gradient the loss rises by its square.
             let steep: f32 = learnt.by_net.iter().map(|g| g * g).sum();
@@ -237,13 +243,13 @@ mod tests {
             let measured = (at(step) - at(-step)) / (2.0 * step);
             assert!(steep > 0.0 && (measured - steep).abs() < 0.1 * steep, "{weights:?}: {measured} {steep}");
         }
-        let wanted = Wanted { loss, weights: alone[0] };
-        let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, wanted).unwrap();
+        let objective = Objective { loss, weights: alone[0] };
+        let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
         let steep: f32 = learnt.by_critic.iter().map(|g| g * g).sum();
         let step = 1e-2 / steep.sqrt();
         let at = |by: f32| {
             let moved: Vec<f32> = numbers.iter().zip(&learnt.by_critic).map(|(n, g)| n + by * g).collect();
-            learn(&net, &Critic::new(&moved), &batch, SIDE, wanted).unwrap().critic
+            learn(&net, &Critic::new(&moved), &batch, SIDE, objective).unwrap().critic
         };
         let measured = (at(step) - at(-step)) / (2.0 * step);
         assert!((measured - steep).abs() < 0.1 * steep, "{measured} {steep}");
@@ -252,11 +258,12 @@ mod tests {
     #[test]
     fn supervised_alone_is_what_faithful_training_does() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let net = Net::untrained(4, 2, Kind { wide: true, by_qp: true }, 2).unwrap();
+        let net = Net::untrained(4, 2, BlockKind { wide: true, by_qp: true }, 2).unwrap();
         let batch = [patch(&mut rng, net.radius())];
         let loss = Loss { epsilon: 0.02, gradient: 0.3 };
         let weights = Terms { supervised: 1.0, ..Terms::ZERO };
-        let vivid = learn(&net, &Critic::new(&critic::untrained(1)), &batch, SIDE, Wanted { loss, weights }).unwrap();
+        let vivid =
+            learn(&net, &Critic::new(&critic::untrained(1)), &batch, SIDE, Objective { loss, weights }).unwrap();
         let (value, gradient) = net.learn(&batch, SIDE, loss).unwrap();
         assert!((vivid.terms.supervised - value).abs() < 1e-6);
         assert!(vivid.by_net.iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-5));

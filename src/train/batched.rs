@@ -79,10 +79,10 @@ pub(super) fn learn(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::block::Kind;
+    use crate::train::block::BlockKind;
 
     /// Both ways give the same, on the CPU, where there always is a device.
-    fn agrees(kind: Kind, device: &Device) {
+    fn agrees(kind: BlockKind, device: &Device) {
         let net = Net::untrained(5, 2, kind, 3).unwrap();
         let (side, padded) = (9, 9 + 2 * net.radius());
         let number = |i: usize, scale: f32| scale * ((i * 7919 % 101) as f32 / 50.0 - 1.0);
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_batch_at_once_teaches_what_its_patches_do_one_by_one() {
         for by_qp in [false, true] {
-            agrees(Kind { wide: true, by_qp }, &Device::flex().autodiff());
+            agrees(BlockKind { wide: true, by_qp }, &Device::flex().autodiff());
         }
     }
 
@@ -116,6 +116,6 @@ mod tests {
     #[cfg(feature = "train-gpu")]
     #[test]
     fn a_gpu_teaches_the_same() {
-        agrees(Kind { wide: true, by_qp: true }, &gpu().unwrap());
+        agrees(BlockKind { wide: true, by_qp: true }, &gpu().unwrap());
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Block {
 
 /// Which numbers blocks are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct BlockKind {
     /// The product beside the plain kernel.
     pub(super) wide: bool,
     /// The kernel that follows the quantiser.
@@ -47,7 +47,7 @@ impl Block {
     pub(super) fn from_conv(
         conv: &Conv3x3,
         by_qp: Option<&Conv3x3>,
-        kind: Kind,
+        kind: BlockKind,
         numbers: &mut Vec<f32>,
         seed: u64,
     ) -> Self {
@@ -150,14 +150,14 @@ mod tests {
         train::conv::{self, Shape},
     };
 
-    const WHOLE: Kind = Kind { wide: true, by_qp: true };
+    const WHOLE: BlockKind = BlockKind { wide: true, by_qp: true };
 
     #[test]
     fn a_block_starts_as_the_convolution_that_it_was_made_of() {
         let model = Model::untrained(5, 1, 3).unwrap();
         let mut numbers = Vec::new();
         for conv in model.layers() {
-            for kind in [WHOLE, Kind { wide: false, by_qp: false }] {
+            for kind in [WHOLE, BlockKind { wide: false, by_qp: false }] {
                 let folded = Block::from_conv(conv, None, kind, &mut numbers, 4).fold(&numbers);
                 assert!(folded.weights.iter().zip(&conv.weights).all(|(a, b)| (a - b).abs() < 1e-5));
                 assert_eq!(folded.bias, conv.bias);

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     pairs::{Pair, Seen},
-    photo::{self, Ellipse, View},
+    photo::{self, Ellipse, Pose},
 };
 use crate::{
     codec::{Decoder, Encoder, EncoderConfig},
@@ -96,7 +96,7 @@ pub(super) fn film(
         }
         if t >= due {
             due = t + SPACING;
-            let seen = Seen { qp: decoded.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
+            let seen = Seen { qp: decoded.frame.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
             pairs.push(Pair::new(decoded.frame.y(), frame.y(), seen)?);
         }
     }
@@ -131,7 +131,7 @@ struct Take {
 /// How a camera, or what it looks at, moves.
 #[derive(Debug, Clone, PartialEq)]
 struct Path {
-    start: View,
+    start: Pose,
     /// Pixels a frame.
     speed: [f32; 2],
     /// Factor on the scale a frame.
@@ -159,7 +159,7 @@ impl Path {
         };
         let centre = [place(0), place(1)];
         Self {
-            start: View { centre, scale: rng.random_range(0.94..1.04), turn: some(rng, 0.4, 0.1) },
+            start: Pose { centre, scale: rng.random_range(0.94..1.04), turn: some(rng, 0.4, 0.1) },
             speed: [speed * heading.cos(), speed * heading.sin()],
             zoom: 1.0 + some(rng, 0.4, 0.004),
             spin: some(rng, 0.3, 0.003),
@@ -176,12 +176,12 @@ impl Path {
         Self { speed: [0.0; 2], zoom: 1.0, spin: 0.0, shake: [0.0, 1.0, 0.0], ..self }
     }
 
-    fn at(&self, t: usize) -> View {
+    fn at(&self, t: usize) -> Pose {
         let t = t as f32;
         let [amplitude, period, phase] = self.shake;
         let (sin, cos) = (phase + TAU * t / period).sin_cos();
         let shift = [amplitude * sin, amplitude * cos];
-        View {
+        Pose {
             centre: std::array::from_fn(|i| self.start.centre[i] + self.speed[i] * t + shift[i]),
             scale: self.start.scale * self.zoom.powf(t),
             turn: self.start.turn + self.spin * t,

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{
     Progress, Scores, TrainConfig, TrainDevice, TrainError,
-    adversarial::{self, Wanted},
+    adversarial::{self, Objective},
     batched,
     critic::{self, Critic},
     fit::{self, Progressed},
@@ -88,8 +88,9 @@ pub(super) fn run(
                 (None, None) => net.learn(&batch, config.patch, config.loss)?,
                 (None, Some(gpu)) => batched::learn(&net, &batch, config.patch, config.loss, gpu)?,
                 (Some((weights, critic)), _) => {
-                    let wanted = Wanted { loss: config.loss, weights: *weights };
-                    let learnt = adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, wanted)?;
+                    let objective = Objective { loss: config.loss, weights: *weights };
+                    let learnt =
+                        adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, objective)?;
                     if learnt.by_critic.iter().any(|g| !g.is_finite()) {
                         return Err(TrainError::Diverged(run.step));
                     }

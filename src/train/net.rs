@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::{
-    block::{Block, Kind},
+    block::{Block, BlockKind},
     conv::{self, Shape},
     loss::Loss,
     op,
@@ -39,12 +39,12 @@ impl Folded {
 
 impl Net {
     /// The network that training starts from; close to bicubic.
-    pub(super) fn untrained(channels: usize, layers: usize, kind: Kind, seed: u64) -> Result<Self, ModelError> {
+    pub(super) fn untrained(channels: usize, layers: usize, kind: BlockKind, seed: u64) -> Result<Self, ModelError> {
         Ok(Self::from_model(&Model::untrained(channels, layers, seed)?, kind, seed))
     }
 
     /// A network that starts as a model.
-    pub(super) fn from_model(model: &Model, kind: Kind, seed: u64) -> Self {
+    pub(super) fn from_model(model: &Model, kind: BlockKind, seed: u64) -> Self {
         let mut net = Self { blocks: Vec::new(), numbers: Vec::new() };
         for (i, conv) in model.layers().iter().enumerate() {
             let seed = seed.wrapping_mul(31).wrapping_add(i as u64);
@@ -212,7 +212,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    const WHOLE: Kind = Kind { wide: true, by_qp: true };
+    const WHOLE: BlockKind = BlockKind { wide: true, by_qp: true };
 
     fn batch(rng: &mut ChaCha8Rng, count: usize, side: usize, radius: usize) -> Vec<Patch> {
         let padded = side + 2 * radius;

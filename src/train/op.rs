@@ -55,7 +55,7 @@ fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
 
 /// What the backward pass has to remember.
 #[derive(Debug, Clone)]
-struct State {
+struct Saved {
     x: FlexTensor,
     weight: FlexTensor,
     /// The output, where it says which sums were cut to zero.
@@ -66,11 +66,11 @@ struct State {
 struct Conv3x3Backward;
 
 impl Backward<Flex, 3> for Conv3x3Backward {
-    type State = State;
+    type State = Saved;
 
-    fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Saved, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let State { x, weight, cut } = ops.state;
+        let Saved { x, weight, cut } = ops.state;
         let shape = shape(&x, &weight);
         let dy: Vec<f32> = match &cut {
             Some(y) => dy
@@ -111,7 +111,7 @@ impl<C: CheckpointStrategy> Conv3x3 for Autodiff<Flex, C> {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
         let y = Flex::conv3x3(x.clone(), weight.clone(), bias, relu);
         match Conv3x3Backward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(State { x, weight, cut: relu.then(|| y.clone()) }, y),
+            OpsKind::Tracked(prep) => prep.finish(Saved { x, weight, cut: relu.then(|| y.clone()) }, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

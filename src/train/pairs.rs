@@ -9,7 +9,11 @@ use std::{
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{frame::Plane, train::TrainError, upscale::bicubic::QUARTER};
+use crate::{
+    frame::Plane,
+    train::TrainError,
+    upscale::{bicubic::DOUBLE, filter::weighted},
+};
 
 /// The first bytes of a cache file; the number counts up with the format.
 const MAGIC: &[u8; 16] = b"clearcall pairs2";
@@ -170,28 +174,23 @@ impl Square {
 /// `plane` has `margin` (at least 2) pixels around the `width`×`height` that are wanted.
 pub(super) fn bicubic(plane: &[f32], width: usize, height: usize, margin: usize) -> Vec<f32> {
     let stride = width + 2 * margin;
-    let mirrored = [QUARTER[3], QUARTER[2], QUARTER[1], QUARTER[0]];
+    // The first of the four pixels that an output pixel is made of, counted from two before its own.
+    let first = DOUBLE.first.map(|first| 2_usize.saturating_add_signed(first));
     // Along the rows first: the even and the odd columns, for all rows of the padded plane.
     let rows = height + 4;
     let mut across = [vec![0.0_f32; width * rows], vec![0.0_f32; width * rows]];
     for y in 0..rows {
         let row = &plane[(y + margin - 2) * stride + margin - 2..][..width + 4];
-        let [even, odd] = across.each_mut().map(|plane| &mut plane[y * width..][..width]);
-        for (x, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
-            let taps = |from: usize, w: &[f32; 4]| (0..4).map(|k| w[k] * row[x + from + k]).sum::<f32>();
-            *even = taps(0, &mirrored);
-            *odd = taps(1, &QUARTER);
+        for ((taps, first), out) in DOUBLE.taps.into_iter().zip(first).zip(&mut across) {
+            weighted(taps, std::array::from_fn(|t| &row[first + t..]), &mut out[y * width..][..width]);
         }
     }
-    let mut out = Vec::with_capacity(4 * width * height);
-    for (from, weights) in [(0, &mirrored), (1, &QUARTER)] {
+    let mut out = vec![0.0; 4 * width * height];
+    let mut to = out.chunks_exact_mut(width);
+    for (taps, first) in DOUBLE.taps.into_iter().zip(first) {
         for plane in &across {
-            for y in 0..height {
-                let row = |k: usize| &plane[(y + from + k) * width..][..width];
-                let (a, b, c, d) = (row(0), row(1), row(2), row(3));
-                out.extend(
-                    (0..width).map(|x| weights[0] * a[x] + weights[1] * b[x] + weights[2] * c[x] + weights[3] * d[x]),
-                );
+            for (y, to) in to.by_ref().take(height).enumerate() {
+                weighted(taps, std::array::from_fn(|t| &plane[(y + first + t) * width..]), to);
             }
         }
     }
@@ -403,6 +402,7 @@ fn read_list(file: &mut impl Read, list: &mut Vec<Pair>, left: &mut u64) -> std:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upscale::bicubic::QUARTER;
     use rand::SeedableRng;
 
     const SEEN: Seen = Seen { qp: 30.0, age: 4, interest: 1.0 };

@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, stamp: Stamp) -> Result<Frame, TrainError> {
 
 /// Where a pixel of the window lies in the picture: a turn, a zoom and a shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct View {
+pub(super) struct Pose {
     /// Pixel in the picture's luma plane that the window's middle looks at.
     pub(super) centre: [f32; 2],
     /// Picture pixels for each window pixel.
@@ -83,7 +83,7 @@ pub(super) fn interest(frame: &Frame) -> f32 {
 }
 
 /// Draws what `view` sees of `picture` into `window`, everywhere or in an ellipse only.
-pub(super) fn look(picture: &Frame, window: &mut Frame, view: View, within: Option<Ellipse>) {
+pub(super) fn look(picture: &Frame, window: &mut Frame, view: Pose, within: Option<Ellipse>) {
     let middle = [(window.y().width() as f32 - 1.0) / 2.0, (window.y().height() as f32 - 1.0) / 2.0];
     let from = picture.planes();
     for (c, (from, to)) in from.into_iter().zip(window.planes_mut()).enumerate() {
@@ -173,11 +173,11 @@ mod tests {
     fn a_straight_look_copies_and_a_shifted_one_interpolates() {
         let picture = ramp(40, 30);
         let mut window = ramp(20, 10);
-        let straight = View { centre: [9.5 + 4.0, 4.5 + 6.0], scale: 1.0, turn: 0.0 };
+        let straight = Pose { centre: [9.5 + 4.0, 4.5 + 6.0], scale: 1.0, turn: 0.0 };
         look(&picture, &mut window, straight, None);
         assert_eq!(window.y().row(0)[0], picture.y().row(6)[4]);
         assert_eq!(window.y().row(9)[19], picture.y().row(15)[23]);
-        look(&picture, &mut window, View { centre: [14.0, 10.5], ..straight }, None);
+        look(&picture, &mut window, Pose { centre: [14.0, 10.5], ..straight }, None);
         assert_eq!(window.y().row(3)[7], picture.y().row(9)[11] + 1, "half a pixel of a ramp of two");
     }
 
@@ -185,7 +185,7 @@ mod tests {
     fn an_ellipse_leaves_the_rest_alone() {
         let picture = ramp(64, 64);
         let mut window = Frame::filled(picture.size(), [255, 128, 128], Colour::default(), Stamp::now(0));
-        let view = View { centre: [31.5, 31.5], scale: 1.0, turn: 0.3 };
+        let view = Pose { centre: [31.5, 31.5], scale: 1.0, turn: 0.3 };
         look(&picture, &mut window, view, Some(Ellipse { centre: [32.0, 32.0], radius: [10.0, 20.0] }));
         assert_eq!(window.y().row(32)[2], 255);
         assert_eq!(window.y().row(2)[32], 255);
@@ -196,7 +196,7 @@ mod tests {
     fn looking_past_the_edge_mirrors() {
         let picture = ramp(16, 16);
         let mut window = ramp(64, 64);
-        look(&picture, &mut window, View { centre: [-500.0, 900.0], scale: 3.0, turn: 1.0 }, None);
+        look(&picture, &mut window, Pose { centre: [-500.0, 900.0], scale: 3.0, turn: 1.0 }, None);
         assert!(window.y().rows().flatten().all(|v| *v <= 46));
     }
 }

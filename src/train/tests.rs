@@ -212,7 +212,7 @@ fn the_exported_model_computes_what_the_trainer_computed() {
 #[test]
 fn burn_sees_the_same_network() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
-    let net = Net::untrained(6, 2, Kind { wide: true, by_qp: true }, 3).unwrap();
+    let net = Net::untrained(6, 2, BlockKind { wide: true, by_qp: true }, 3).unwrap();
     let side = 9;
     let padded = side + 2 * net.radius();
     let input: Vec<f32> = (0..padded * padded).map(|_| rng.random()).collect();

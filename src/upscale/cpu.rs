@@ -7,12 +7,12 @@
 //! | module | what |
 //! |---|---|
 //! | `simd` | vectors, one trait for all instruction sets |
-//! | `net`, `quantised`, `conv`, `rows` | the network: packed weights, the same in bytes, the kernel, the rows that are kept |
+//! | `net`, `layer`, `quantised`, `conv`, `rows` | the network: packed weights, the same in bytes, the kernel, the rows that are kept |
 //! | `pixels` | bicubic, chroma, colour |
-//! | `kept` | what was shown last |
+//! | `previous_luma` | what was shown last |
 //! | `band` | a row's way through all of it |
-//! | `still` | which rows are as in the picture before, and need no way |
-//! | `pool`, `queue` | threads, and which rows each takes |
+//! | `static_skip` | which rows are as in the picture before, and need no way |
+//! | `pool`, `queue`, `thread_time` | threads, which rows each takes, and what they compute |
 
 use std::{
     sync::{
@@ -20,9 +20,10 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos, play};
+use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, hysteresis, lanczos};
 use crate::{
     frame::{Frame, FrameError, Plane, Rgba, Size},
     model::{Model, SCALE},
@@ -30,29 +31,32 @@ use crate::{
 
 mod band;
 mod conv;
-mod kept;
+mod layer;
 mod memory;
 mod net;
 mod peak;
 mod pixels;
 mod plane;
 mod pool;
+mod previous_luma;
 mod quantised;
 mod queue;
 mod rows;
 mod simd;
-mod still;
+mod static_skip;
+mod thread_time;
 
-use band::{Band, Wanted};
-use kept::Kept;
+use band::{Band, BandJob};
 use memory::Pieces;
 use net::Net;
 pub(super) use net::quantised;
 use pool::Pool;
+use previous_luma::PreviousLuma;
 pub(super) use quantised::Quantised;
 use queue::Queue;
 pub use simd::{Isa, SIMD_VARIABLE};
-use still::{Plan, Still};
+use static_skip::{SkipPlan, StaticSkip};
+use thread_time::{since, thread_time};
 
 /// More threads than this gain nothing on pictures of a call.
 pub const MAX_THREADS: usize = 16;
@@ -81,11 +85,13 @@ pub struct CpuEngine {
     precision: Precision,
     net: Net,
     queue: Queue,
-    still: Still,
-    kept: Kept,
+    static_skip: StaticSkip,
+    previous_luma: PreviousLuma,
     /// One for each thread.
     bands: Vec<Mutex<Band>>,
     pictures: Vec<Arc<Rgba>>,
+    /// Of the last frame, see [`Upscaler::cpu_time`].
+    cpu_time: Option<Duration>,
 }
 
 impl CpuEngine {
@@ -111,10 +117,11 @@ impl CpuEngine {
             precision: Precision::F32,
             net: Net::new(model, Precision::F32),
             queue: Queue::default(),
-            still: Still::default(),
-            kept: Kept::default(),
+            static_skip: StaticSkip::default(),
+            previous_luma: PreviousLuma::default(),
             bands: (0..threads).map(|_| Mutex::default()).collect(),
             pictures: Vec::new(),
+            cpu_time: None,
         })
     }
 
@@ -133,8 +140,8 @@ impl CpuEngine {
     }
 
     /// How far what is shown may stay behind what is computed.
-    fn play(&self) -> f32 {
-        play::of(self.precision(), self.net.layers.len())
+    fn deadband(&self) -> f32 {
+        hysteresis::deadband(self.precision(), self.net.layers.len())
     }
 
     /// The instructions that it uses.
@@ -150,7 +157,7 @@ impl CpuEngine {
     /// Only the network, at the quantiser of the frame before: its four channels, one after another, each as
     /// large as `luma`. What is missing in `out` is not written.
     pub fn network(&mut self, luma: &Plane, out: &mut [f32]) {
-        self.compute(luma, Wanted::Channels { luma, out: Pieces::new(out) });
+        self.compute(luma, BandJob::Channels { luma, out: Pieces::new(out) });
     }
 
     /// The machine's peak: multiply-adds a second in all threads at once, twice that being its FLOPS, or in bytes
@@ -160,36 +167,45 @@ impl CpuEngine {
     }
 
     /// All of a picture.
-    fn compute(&mut self, luma: &Plane, wanted: Wanted<'_>) {
-        self.still.whole(&self.net, luma);
-        self.go(wanted);
+    fn compute(&mut self, luma: &Plane, job: BandJob<'_>) {
+        self.static_skip.whole(&self.net, luma);
+        self.go(job);
     }
 
-    /// What `still` says.
-    fn go(&mut self, wanted: Wanted<'_>) {
+    /// What `static_skip` says.
+    fn go(&mut self, job: BandJob<'_>) {
         let (threads, isa) = (self.pool.threads(), self.isa);
-        let Plan { cut, compute, copy } = self.still.plan();
+        let SkipPlan { cut, compute, copy } = self.static_skip.plan();
         self.queue.fill(compute.len() as u32, threads, self.net.radius() as u32 + 2);
-        let (net, queue, bands, made) = (&self.net, &self.queue, &self.bands, self.still.made());
+        let (net, queue, bands, made) = (&self.net, &self.queue, &self.bands, self.static_skip.made());
         self.pool.run(&|thread| {
             let Some(band) = bands.get(thread) else { return };
             let mut band = band.lock().unwrap_or_else(PoisonError::into_inner);
             band.begin();
             for place in &copy[copy.len() * thread / threads..copy.len() * (thread + 1) / threads] {
                 // SAFETY: each thread has places of its own, and none of them is in the queue.
-                unsafe { wanted.copy(made, cut, *place as usize) };
+                unsafe { job.copy(made, cut, *place as usize) };
             }
             while let Some(i) = queue.take(thread) {
                 // SAFETY: the queue gives out each place once.
-                unsafe { band.place(isa, net, cut, &wanted, compute[i as usize] as usize) };
+                unsafe { band.place(isa, net, cut, &job, compute[i as usize] as usize) };
             }
         });
     }
 
+    /// Does `work` and notes what its threads compute for it.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (begun, others) = (thread_time(), self.pool.computed_by_others());
+        let done = work(self);
+        let others = self.pool.computed_by_others().zip(others).map(|(now, before)| now.saturating_sub(before));
+        self.cpu_time = since(begun).zip(others).map(|(own, others)| (own + others) / self.pool.threads() as u32);
+        done
+    }
+
     /// The next picture has nothing to do with those before.
     fn forget(&mut self) {
-        self.still.forget();
-        self.kept.forget();
+        self.static_skip.forget();
+        self.previous_luma.forget();
     }
 
     /// A picture that nobody looks at any more, or a new one.
@@ -218,16 +234,47 @@ impl CpuEngine {
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
 
+    fn both(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let (mut left, mut right) = (self.picture(size), self.picture(size));
+        if self.net.follow(lr.weights_qp) {
+            self.static_skip.forget();
+        }
+        self.static_skip.begin(&self.net, lr, 2);
+        // Both were free or new, so that this copies nothing.
+        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
+        let mut previous_luma = std::mem::take(&mut self.previous_luma);
+        let hysteresis = previous_luma.begin(lr.y().width(), lr.y().height(), self.deadband());
+        self.go(BandJob::Pair { lr, to_rgb: lr.colour.to_rgb(), hysteresis, left: l, right: r });
+        self.previous_luma = previous_luma;
+        self.keep(&left);
+        self.keep(&right);
+        self.static_skip.keep(lr, &[&left, &right]);
+        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+    }
+
+    fn bicubic_alone(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
+        let size = lr.size().times(SCALE)?;
+        let mut picture = self.picture(size);
+        self.static_skip.begin(&self.net, lr, 1);
+        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
+        self.go(BandJob::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
+        self.keep(&picture);
+        self.static_skip.keep(lr, &[&picture]);
+        let bicubic = Picture::Cpu(picture);
+        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
+    }
+
     fn network_luma(&mut self, luma: &Plane, qp: Option<f32>) -> Result<Plane, UpscaleError> {
         let (width, height) = (2 * luma.width(), 2 * luma.height());
         let mut data = vec![0; width * height];
         self.net.follow(qp);
-        let mut kept = std::mem::take(&mut self.kept);
-        let follow = kept.begin(luma.width(), luma.height(), self.play());
-        self.compute(luma, Wanted::Luma { luma, follow, out: Pieces::new(&mut data) });
-        self.kept = kept;
+        let mut previous_luma = std::mem::take(&mut self.previous_luma);
+        let hysteresis = previous_luma.begin(luma.width(), luma.height(), self.deadband());
+        self.compute(luma, BandJob::Luma { luma, hysteresis, out: Pieces::new(&mut data) });
+        self.previous_luma = previous_luma;
         // What is kept does not belong to the picture before any more.
-        self.still.forget();
+        self.static_skip.forget();
         Ok(Plane::from_vec(data, width, height, width).map_err(FrameError::from)?)
     }
 }
@@ -249,35 +296,16 @@ impl Upscaler for CpuEngine {
         CpuEngine::precision(self)
     }
 
+    fn cpu_time(&self) -> Option<Duration> {
+        self.cpu_time
+    }
+
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let (mut left, mut right) = (self.picture(size), self.picture(size));
-        if self.net.follow(lr.qp) {
-            self.still.forget();
-        }
-        self.still.begin(&self.net, lr, 2);
-        // Both were free or new, so that this copies nothing.
-        let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
-        let mut kept = std::mem::take(&mut self.kept);
-        let follow = kept.begin(lr.y().width(), lr.y().height(), self.play());
-        self.go(Wanted::Pair { lr, to_rgb: lr.colour.to_rgb(), follow, left: l, right: r });
-        self.kept = kept;
-        self.keep(&left);
-        self.keep(&right);
-        self.still.keep(lr, &[&left, &right]);
-        Ok(Pair { stamp: lr.stamp, size, bicubic: Picture::Cpu(left), cnn: Picture::Cpu(right) })
+        self.timed(|engine| engine.both(lr))
     }
 
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError> {
-        let size = lr.size().times(SCALE)?;
-        let mut picture = self.picture(size);
-        self.still.begin(&self.net, lr, 1);
-        let out = Pieces::new(&mut Arc::make_mut(&mut picture).data);
-        self.go(Wanted::Bicubic { lr, to_rgb: lr.colour.to_rgb(), out });
-        self.keep(&picture);
-        self.still.keep(lr, &[&picture]);
-        let bicubic = Picture::Cpu(picture);
-        Ok(Pair { stamp: lr.stamp, size, cnn: bicubic.clone(), bicubic })
+        self.timed(|engine| engine.bicubic_alone(lr))
     }
 
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError> {
@@ -285,7 +313,7 @@ impl Upscaler for CpuEngine {
         let (width, height) = (size.width() as usize, size.height() as usize);
         let (cw, ch) = (size.chroma().width() as usize, size.chroma().height() as usize);
         let y = match how {
-            Method::Cnn => self.network_luma(lr.y(), lr.qp)?,
+            Method::Cnn => self.network_luma(lr.y(), lr.weights_qp)?,
             _ => self.double(lr.y(), how, width, height)?,
         };
         let (u, v) = (self.double(lr.u(), how, cw, ch)?, self.double(lr.v(), how, cw, ch)?);

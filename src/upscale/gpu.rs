@@ -2,9 +2,9 @@
 //!
 //! | pass | reads | writes |
 //! |---|---|---|
-//! | `first`, or `head` with the second layer | luma | features |
-//! | `layer`, or `pair` of two | features | features |
-//! | `finish`: the last layer | features, luma, chroma | both pictures, RGB |
+//! | `first`, or `fused_first_two` with the second layer | luma | features |
+//! | `layer`, or `fused_two` | features | features |
+//! | `compose`: the last layer | features, luma, chroma | both pictures, RGB |
 //! | `last`: the last layer alone | features | what is added to bicubic |
 //! | `present` after that | what is added to bicubic, luma, chroma | both pictures, RGB |
 //! | `luma` and `double` instead | that and luma; a plane | planes in bytes, for files |
@@ -16,7 +16,6 @@
 
 mod context;
 mod engine;
-mod memory;
 mod network;
 mod plan;
 mod readback;
@@ -24,12 +23,13 @@ mod shader;
 mod surface;
 mod timer;
 mod tune;
+mod tuning_cache;
 mod upload;
 mod weights;
 
 pub use context::{AdapterSummary, GpuContext, adapters};
 pub use engine::GpuEngine;
-pub use memory::{remember_in, usual_folder};
-pub use plan::{Fusion, Real, Variant};
-pub use shader::{REAL, SHADERS, ShaderError, TAPS, source};
+pub use plan::{Fusion, GpuDataType, Variant};
+pub use shader::{DATA_TYPE, SHADERS, ShaderError, TAPS, source};
 pub use surface::GpuPicture;
+pub use tuning_cache::{remember_in, usual_folder};

@@ -1,7 +1,7 @@
 //! What both engines must give: written to be read, slow, and sharing nothing with them but the kernels'
 //! formulas and the colour matrix.
 
-use super::{Method, Precision, UpscaleError, bicubic, lanczos, play};
+use super::{Method, Precision, UpscaleError, bicubic, hysteresis, lanczos};
 use crate::{
     frame::{Frame, Plane, Rgba},
     model::{Conv3x3, Model, SCALE},
@@ -59,10 +59,10 @@ pub fn i420(lr: &Frame, how: Method, model: &Model) -> Result<Frame, UpscaleErro
     in_yuv(lr, how, luma(lr, how, model))
 }
 
-/// The network's pictures of a video, each of which follows the one before as [`play`] says.
+/// The network's pictures of a video, each of which follows the one before as [`hysteresis`] says.
 #[derive(Default)]
 pub struct Video {
-    shown: Option<Values>,
+    previous: Option<Values>,
 }
 
 impl Video {
@@ -85,13 +85,13 @@ impl Video {
     fn next(&mut self, lr: &Frame, model: &Model) -> Values {
         let mut y = luma(lr, Method::Cnn, model);
         y.data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
-        if let Some(shown) = self.shown.take().filter(|shown| shown.is_as_large_as(&y)) {
-            let play = play::of(Precision::F32, model.layers().len());
-            for (v, shown) in y.data.iter_mut().zip(&shown.data) {
-                *v = play::follow(*shown, *v, play);
+        if let Some(previous) = self.previous.take().filter(|previous| previous.is_as_large_as(&y)) {
+            let deadband = hysteresis::deadband(Precision::F32, model.layers().len());
+            for (v, previous) in y.data.iter_mut().zip(&previous.data) {
+                *v = hysteresis::follow(*previous, *v, deadband);
             }
         }
-        self.shown.insert(y).clone()
+        self.previous.insert(y).clone()
     }
 }
 
@@ -113,7 +113,7 @@ fn to_byte(value: f32) -> u8 {
 }
 
 fn luma(lr: &Frame, how: Method, model: &Model) -> Values {
-    let (lr, layers) = (lr.y(), model.at_qp(lr.qp));
+    let (lr, layers) = (lr.y(), model.at_qp(lr.weights_qp));
     let mut out = resample(lr, 2, 2 * lr.width(), 2 * lr.height(), how.kernel());
     if how == Method::Cnn {
         let detail = network(lr, &layers);

@@ -114,6 +114,30 @@ fn frames_that_are_skipped_are_counted_and_not_scored() {
     assert_eq!(report["curves"].as_array().map(Vec::len), Some(0), "one bitrate makes no curve");
 }
 
+/// A clip that lacks pictures is measured all the same, and that it does is told, by the exit code too.
+#[test]
+fn clips_that_lack_pictures_are_told() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 64, 48, 8);
+    clearcall(&["encode", &clip, "-o", &room.at("whole.264"), "--size", "64x48", "--bitrate", "2M"]).ok();
+    let coded = fs::read(room.path("whole.264")).unwrap();
+    // Of the fifth picture only the first half is there.
+    let begins: Vec<usize> = (4..coded.len()).filter(|i| coded[i - 4..*i] == [0, 0, 0, 1]).collect();
+    let slices: Vec<usize> = begins.iter().copied().filter(|i| matches!(coded[*i] & 31, 1 | 5)).collect();
+    let end = slices[5] - 4;
+    let torn = room.holds("torn.264", &[&coded[..(slices[4] + end) / 2], &coded[end..]].concat());
+    let args = [&[torn.as_str(), &clip, "--bitrates", "100k,300k"], &QUICK[..]].concat();
+    let ran = bench(&args).fails(4, &["torn.264", "damaged"]);
+    assert_eq!(ran.out.matches("what came of it was measured").count(), 1, "{ran:#?}");
+    let csv = room.at("rows.csv");
+    let report = bench(&[&args[..], &["--csv", &csv, "--json"]].concat()).fails(4, &["torn.264"]).json();
+    for row in report["rows"].as_array().unwrap() {
+        let [lost, damaged] = ["lost", "damaged"].map(|n| row["frames"][n].as_u64().unwrap());
+        assert_eq!(lost + damaged > 0, row["clip"] == "torn", "{row}");
+    }
+    assert!(fs::read_to_string(csv).unwrap().contains(",lost,damaged,"));
+}
+
 #[test]
 fn the_frames_and_the_detail_to_show_can_be_chosen() {
     let room = Room::new();

@@ -155,7 +155,13 @@ fn without_json_the_same_is_said_in_words() {
 fn pictures_go_into_a_folder() {
     let room = Room::new();
     let clip = room.clip("clip.y4m", 33, 21, 3);
-    clearcall(&["upscale", &clip, "-o", &room.at("pictures"), "--engine", "cpu"]).ok();
+    let ran = clearcall(&["upscale", &clip, "-o", &room.at("pictures"), "--engine", "cpu"]).ok();
+    // A name without an ending may have been meant as a video's.
+    assert!(ran.err.contains("pictures/") && ran.err.contains("pictures.y4m"), "{ran:#?}");
+    for folder in ["pictures", "others/"] {
+        let ran = clearcall(&["upscale", &clip, "-o", &room.at(folder), "--engine", "cpu"]).ok();
+        assert_eq!(ran.err, "", "{folder} is plainly a folder");
+    }
     let mut names: Vec<_> =
         fs::read_dir(room.path("pictures")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

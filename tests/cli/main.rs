@@ -3,5 +3,6 @@
 mod bench;
 mod calls;
 mod files;
+mod quiet;
 mod run;
 mod wrong;

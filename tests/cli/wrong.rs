@@ -6,6 +6,7 @@ use crate::run::{Room, clearcall, noise, started, y4m};
 
 const USAGE: i32 = 2;
 const INPUT: i32 = 3;
+const INCOMPLETE: i32 = 4;
 
 #[test]
 fn a_wrong_command_line_is_a_usage_error() {
@@ -99,10 +100,53 @@ fn a_cut_file_gives_what_is_left_or_says_so() {
             let file = room.holds(&name, &bytes[..bytes.len() * part / 4]);
             let ran = clearcall(&["upscale", &file, "-o", &room.at("out.y4m"), "--engine", "cpu"]);
             if ran.code != 0 {
-                ran.fails(INPUT, &[&name]);
+                // Of a byte stream nobody knows that more was to come: only its last picture is torn.
+                let code = if ran.code == INCOMPLETE && extension == "264" { INCOMPLETE } else { INPUT };
+                ran.fails(code, &[&name]);
             }
         }
     }
+}
+
+/// What is missing is told in words, in numbers, and by an exit code of its own; the rest is done.
+#[test]
+fn pictures_that_are_lost_or_damaged_are_told() {
+    let room = Room::new();
+    let clip = room.holds("whole.y4m", &y4m(64, 48, 8));
+    clearcall(&["encode", &clip, "-o", &room.at("whole.264"), "--size", "64x48", "--bitrate", "2M"]).ok();
+    let coded = fs::read(room.path("whole.264")).unwrap();
+    // Of the fourth picture only the beginning is there, of the sixth nothing but its kind.
+    let begins: Vec<usize> = (4..coded.len()).filter(|i| coded[i - 4..*i] == [0, 0, 0, 1]).collect();
+    let slices: Vec<usize> = begins.iter().copied().filter(|i| matches!(coded[*i] & 31, 1 | 5)).collect();
+    assert_eq!(slices.len(), 8, "one slice a picture");
+    let ends = |n: usize| slices[n + 1] - 4;
+    let half = slices[3] + (ends(3) - slices[3]) / 2;
+    let torn = [&coded[..half], &coded[ends(3)..slices[5] + 1], &coded[ends(5)..]].concat();
+    let torn = room.holds("torn.264", &torn);
+
+    let high = room.at("high.y4m");
+    let upscale = ["upscale", &torn, "-o", &high, "--engine", "cpu", "--upscaler", "bicubic"];
+    let ran = clearcall(&[&upscale[..], &["--json"]].concat()).fails(INCOMPLETE, &["torn.264", "damaged"]);
+    let report = ran.json();
+    let [frames, damaged, lost] = ["frames", "damaged", "lost"].map(|n| report[n].as_u64().unwrap());
+    assert!(damaged >= 1 && frames + lost == 8, "{report}");
+    let said = clearcall(&upscale).fails(INCOMPLETE, &["torn.264", &format!("{damaged}")]);
+    assert!(said.out.contains(&format!("{frames} frames")), "{said:#?}");
+    assert_eq!(fs::read(&high).unwrap().windows(6).filter(|w| w == b"FRAME\n").count() as u64, frames);
+
+    let encode = ["encode", &torn, "-o", &room.at("again.264"), "--size", "64x48", "--json"];
+    let report = clearcall(&encode).fails(INCOMPLETE, &["torn.264", "damaged"]).json();
+    assert_eq!([&report["frames"]["damaged"], &report["frames"]["lost"]], [damaged, lost], "{report}");
+    clearcall(&["measure", &torn, &torn]).fails(INCOMPLETE, &["torn.264"]);
+
+    // Without its only keyframe nothing can be made of the rest.
+    let late = room.holds("late.264", &[&coded[..slices[0] + 1], &coded[ends(0)..]].concat());
+    let report = clearcall(&["upscale", &late, "-o", &high, "--engine", "cpu", "--json"]);
+    assert_ne!(report.code, 0, "{report:#?}");
+
+    // And of a whole one nothing is missing.
+    let report = clearcall(&["upscale", &room.at("whole.264"), "-o", &high, "--engine", "cpu", "--json"]).ok().json();
+    assert_eq!([&report["damaged"], &report["lost"]], [0, 0], "{report}");
 }
 
 #[test]

@@ -17,8 +17,8 @@ use clearcall::{
     },
     frame::{Rgba, Size},
     pipeline::CallState,
-    stats::{Bitrate, Frames, Network, Percentiles, Snapshot, Stage, StageSnapshot},
-    upscale::{EngineChoice, EngineKind, Method, Picture},
+    stats::{Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
+    upscale::{EngineChoice, EngineKind, Picture},
 };
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme};
 use egui_kittest::{Harness, HarnessBuilder};
@@ -39,14 +39,14 @@ pub(crate) fn numbers() -> Snapshot {
     upscale.dropped.insert("a newer frame came", 34);
     stages.insert(Stage::Upscale.name(), upscale);
     Snapshot {
-        frames: Frames { sent: 1234, shown: 1200, damaged: 2 },
+        frames: Frames { sent: 1234, shown: 1200, damaged: 2, bicubic_only: 0 },
         bitrate_bps: Bitrate { target: 300_000, measured: 297_431.0 },
         age_ms: Percentiles { p50: 84.0, p95: 121.0 },
         engine: Some(EngineKind::Cpu),
         engine_reason: "CPU: the only adapter is a software one".to_owned(),
         model: "small".to_owned(),
         model_reason: "as asked".to_owned(),
-        upscaler: Method::Cnn,
+        upscaler: Some(ShownUpscaler::Cnn),
         source: "scene".to_owned(),
         size: "480x360".to_owned(),
         sent_size: Some("480x360".to_owned()),

@@ -8,10 +8,10 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use egui::ColorImage;
+use time::OffsetDateTime;
 
 use crate::{
     app::compare::sides::SideChoice,
@@ -160,27 +160,17 @@ fn write(folder: &Path, name: &str, rgba: &Rgba) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// A file in the folder, which is made if need be; its name begins with the time.
+/// A file in the folder, which is made if need be; its name begins with the time in UTC.
 pub(crate) fn place(folder: &Path, name: &str, ending: &str) -> Result<PathBuf, String> {
     std::fs::create_dir_all(folder).map_err(|e| format!("The folder {} cannot be made: {e}.", folder.display()))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(folder.join(format!("clearcall-{}-{name}.{ending}", date(now))))
+    let now = date(OffsetDateTime::now_utc());
+    Ok(folder.join(format!("clearcall-{now}-{name}.{ending}")))
 }
 
-/// Date and time in UTC, as in file names: 20261124-131415.
-pub(crate) fn date(since_1970: Duration) -> String {
-    // Days to a date by Howard Hinnant's "chrono-compatible low-level date algorithms", civil_from_days.
-    let seconds = since_1970.as_secs();
-    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (h, m, s) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}{month:02}{date:02}-{h:02}{m:02}{s:02}")
+/// Date and time as in file names: 20261124-131415.
+fn date(at: OffsetDateTime) -> String {
+    let (month, day) = (u8::from(at.month()), at.day());
+    format!("{:04}{month:02}{day:02}-{:02}{:02}{:02}", at.year(), at.hour(), at.minute(), at.second())
 }
 
 /// The pixels that lie in `part`, at least one.
@@ -250,7 +240,7 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let date = |s| date(Duration::from_secs(s));
+        let date = |s| date(OffsetDateTime::from_unix_timestamp(s).unwrap());
         assert_eq!(date(0), "19700101-000000");
         assert_eq!(date(951_868_799), "20000229-235959");
         assert_eq!(date(1_798_761_599), "20261231-235959");

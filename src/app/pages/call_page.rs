@@ -138,7 +138,15 @@ impl Parts<'_, '_> {
         let engine = view.stats.engine;
         let seen = Seen { pictures, models, engine, model, why, off: view.off, masked: false, scores: &scores };
         let Some(blind) = &controls.blind else {
-            controls.shown = comparison::show(ui, &seen, &mut controls.compare, &self.todo);
+            let drawn = comparison::show(ui, &seen, &mut controls.compare, &self.todo);
+            controls.shown = drawn.shown;
+            if drawn.network_wanted
+                && let Some((smallest, _)) = models.iter().enumerate().min_by_key(|(_, m)| m.mac_per_pixel)
+            {
+                controls.runs(smallest);
+                controls.auto = false;
+                self.actions.push(Action::Model);
+            }
             return;
         };
         let mut compare = Compare { layout: panes::Layout::SideBySide, ..controls.compare.clone() };

@@ -26,6 +26,15 @@ use crate::{
 const GAP: f32 = 8.0;
 /// Height of the line of pixel values.
 const READ_OUT: f32 = 24.0;
+
+/// What came of drawing the sides.
+pub(crate) struct Drawn {
+    /// What was seen.
+    pub(crate) shown: Option<Shown>,
+    /// A network is to run, whatever it takes.
+    pub(crate) network_wanted: bool,
+}
+
 /// As high as all of it has to be where the pictures are as wide as they can.
 pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
     let Zoom::Fit = compare.view.zoom else { return f32::INFINITY };
@@ -40,7 +49,7 @@ pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
 }
 
 /// Draws the sides and takes what the pointer does to them.
-pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Option<Shown> {
+pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Drawn {
     let area = ui.available_rect_before_wrap();
     let strip = if compare.read_out { READ_OUT } else { 0.0 };
     let (desk, foot) = area.split_top_bottom_at_y(area.bottom() - strip);
@@ -66,7 +75,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
 
     let magnify = if compare.nearest { Magnify::Nearest } else { Magnify::Linear };
     let mut brush = Brush::new(seen.pictures, magnify);
-    let mut under = None;
+    let (mut under, mut network_wanted) = (None, false);
     let sides = compare.sides(seen.model);
     for (i, (pane, place)) in panes.iter().zip(&placed).enumerate() {
         let heads = heads(compare, &sides, i);
@@ -86,6 +95,9 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
             under = Some((at, *place));
         }
         pointer(ui, &response, &rooms[i], place, compare);
+        if seen.off && !seen.masked && heads.contains(&SideChoice::Network(seen.model)) {
+            network_wanted |= marks::offer(ui, seen, place.rect.intersect(area));
+        }
     }
     if compare.layout == Layout::Wipe
         && let Some(place) = placed.first()
@@ -105,7 +117,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
         read_out::show(ui, foot, seen, two, under);
     }
     ui.advance_cursor_after_rect(area);
-    placed.first().map(|p| Shown { area, part: p.uv })
+    Drawn { shown: placed.first().map(|p| Shown { area, part: p.uv }), network_wanted }
 }
 
 /// What a key does to the view.

@@ -20,7 +20,7 @@ use super::{SDP, SignalError, query_value, secret};
 use crate::call::CallError;
 
 /// A longer body is not an offer.
-const MAX_BODY: usize = 64 << 10;
+pub(super) const MAX_BODY: usize = 64 << 10;
 /// A body that takes longer to come is not waited for.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long [`Host::close`] waits for what is being said.
@@ -71,9 +71,9 @@ pub struct Host {
     task: JoinHandle<()>,
 }
 
-struct SignalingState {
-    token: String,
-    handler: Arc<dyn CallHandler>,
+pub(super) struct SignalingState {
+    pub(super) token: String,
+    pub(super) handler: Arc<dyn CallHandler>,
 }
 
 impl std::fmt::Debug for SignalingState {
@@ -234,12 +234,12 @@ fn unauthorised() -> Response {
     response
 }
 
-async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
+pub(super) async fn offered(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
     take_offer(signaling, None, request).await
 }
 
 /// A caller that has lost its connection names the call that it had.
-async fn offered_again(
+pub(super) async fn offered_again(
     State(signaling): State<Arc<SignalingState>>,
     Path(before): Path<String>,
     request: Request,
@@ -292,7 +292,11 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
     }
 }
 
-async fn ended(State(signaling): State<Arc<SignalingState>>, Path(id): Path<String>, request: Request) -> Response {
+pub(super) async fn ended(
+    State(signaling): State<Arc<SignalingState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }

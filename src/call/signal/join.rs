@@ -146,14 +146,14 @@ fn failed(host: &str, error: ureq::Error) -> SignalError {
 
 /// Where a call is offered: a link, taken apart.
 #[derive(Debug, Clone)]
-struct Endpoint {
+pub(super) struct Endpoint {
     /// Without the token, which goes into a header.
-    url: Url,
-    token: String,
+    pub(super) url: Url,
+    pub(super) token: String,
 }
 
 impl Endpoint {
-    fn parse(text: &str) -> Result<Self, SignalError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SignalError> {
         let text = text.trim();
         let wrong = |why| SignalError::Link { link: text.chars().take(120).collect(), why };
         if text.starts_with("https://") {
@@ -194,7 +194,7 @@ impl Endpoint {
     }
 
     /// What `Location` names. The token goes to the machine in the link and to no other.
-    fn resource(&self, location: &str) -> Option<Url> {
+    pub(super) fn resource(&self, location: &str) -> Option<Url> {
         self.url.join(location).ok().filter(|url| url.origin() == self.url.origin())
     }
 }

@@ -28,7 +28,9 @@ pub struct Sps {
     /// Frames per second from the VUI's timing, where it is there and within 1 to 240.
     pub fps: Option<f32>,
     pub(super) separate_planes: bool,
-    pub(super) frame_num_bits: u32,
+    pub(in crate::codec) frame_num_bits: u32,
+    /// `gaps_in_frame_num_value_allowed_flag`: pictures may be left out on purpose.
+    pub(in crate::codec) gaps_allowed: bool,
     pub(super) order: PictureOrder,
 }
 
@@ -121,7 +123,7 @@ impl RawSps {
             _ => return None,
         };
         let _references = b.ue()?;
-        let _gaps_allowed = b.flag()?;
+        let gaps_allowed = b.flag()?;
         let (width_mbs, height_units) = (u64::from(b.ue()?) + 1, u64::from(b.ue()?) + 1);
         let frames_only = b.flag()?;
         if !frames_only {
@@ -155,6 +157,7 @@ impl RawSps {
             fps,
             separate_planes,
             frame_num_bits,
+            gaps_allowed,
             order,
         };
         Some(Self { sps, chroma_format, depths, lossless, coded, crop })

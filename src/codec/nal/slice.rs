@@ -24,6 +24,8 @@ pub struct SliceHeader {
     pub qp: i32,
     /// The sequence parameter set in force.
     pub sps: u8,
+    /// Other pictures refer to this one (`nal_ref_idc`).
+    pub reference: bool,
 }
 
 impl Parameters {
@@ -127,7 +129,7 @@ impl Parameters {
             b.ue()?;
         }
         let qp = pps.qp.checked_add(b.se()?).filter(|q| (0..=51).contains(q))?;
-        Some(SliceHeader { first_macroblock, frame_num, qp, sps: sps.id })
+        Some(SliceHeader { first_macroblock, frame_num, qp, sps: sps.id, reference })
     }
 }
 

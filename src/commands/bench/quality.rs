@@ -1,12 +1,14 @@
 //! `clearcall bench quality`: clips × bitrates × upscalers.
 
 mod clip;
+mod contact_sheet;
 mod contestants;
 mod pass;
-mod shots;
+mod row;
 mod summary;
 mod table;
 mod tally;
+mod truth;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -18,10 +20,12 @@ use serde::Serialize;
 
 use self::{
     clip::Clip,
-    contestants::{Contestants, Kind},
-    pass::Plan,
-    shots::Shots,
+    contact_sheet::ContactSheet,
+    contestants::Contestants,
+    pass::PassSettings,
+    row::Row,
     summary::{Curve, Mean},
+    tally::MetricSchedule,
 };
 use crate::{
     cli::QualityArgs,
@@ -30,7 +34,7 @@ use crate::{
 
 /// What `bench quality --json` prints.
 #[derive(Debug, Serialize)]
-struct Report {
+struct QualityReport {
     settings: Settings,
     rows: Vec<Row>,
     curves: Vec<Curve>,
@@ -46,44 +50,6 @@ struct Settings {
     engines: BTreeMap<String, String>,
 }
 
-/// One clip at one bitrate by one upscaler.
-#[derive(Debug, Clone, Serialize)]
-struct Row {
-    clip: String,
-    /// Of the truth and of the outputs.
-    size: String,
-    /// Of what was sent.
-    sent_size: String,
-    upscaler: String,
-    kind: Kind,
-    bitrate_bps: Bitrate,
-    frames: Frames,
-    #[serde(flatten)]
-    scores: BTreeMap<Metric, f64>,
-    /// Less bicubic's.
-    gain: BTreeMap<Metric, f64>,
-    flicker: Option<f64>,
-    flicker_truth: Option<f64>,
-    still: f64,
-    grain: Option<f64>,
-    grain_truth: Option<f64>,
-    grid: Option<f64>,
-    luma_shift: f64,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Bitrate {
-    target: u32,
-    measured: f64,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Frames {
-    read: u64,
-    sent: u64,
-    skipped: u64,
-}
-
 pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     let outputs = [&args.csv, &args.plot, &args.sheet];
     for (clip, output) in args.clips.iter().flat_map(|c| outputs.iter().copied().flatten().map(move |o| (c, o))) {
@@ -96,16 +62,19 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     let metrics: Vec<Metric> =
         Metric::ALL.into_iter().filter(|m| args.metrics.iter().any(|s| s.metrics().contains(m))).collect();
     let mut field = Contestants::new(&args.upscalers, &args.models, args.engine)?;
-    let mut shots =
-        args.sheet.as_deref().map(|path| Shots::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
-    let plan = Plan { skip: args.skip, metrics: &metrics, every: args.every.into() };
+    let mut sheet =
+        args.sheet.as_deref().map(|path| ContactSheet::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
+    let schedule = MetricSchedule { metrics: &metrics, every: args.every.into() };
+    let settings = PassSettings { skip: args.skip, schedule };
 
     let frames = clips.iter().map(|c| c.frames).sum::<u64>() * bitrates.len() as u64;
     let bar = crate::commands::bar(Some(frames), "measuring");
-    let mut rows = Vec::new();
+    let (mut rows, mut whole) = (Vec::new(), Ok(()));
     for clip in &clips {
         for &bitrate in &bitrates {
-            rows.extend(pass::run(clip, bitrate, &plan, &mut field, shots.as_mut(), &bar)?);
+            let (own, of_clip) = pass::run(clip, bitrate, &settings, &mut field, sheet.as_mut(), &bar)?;
+            rows.extend(own);
+            whole = whole.and(of_clip);
         }
     }
     bar.finish_and_clear();
@@ -118,16 +87,16 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.plot {
         write_plot(path, &rows, &metrics)?;
     }
-    if let Some(shots) = shots {
-        shots.write()?;
+    if let Some(sheet) = sheet {
+        sheet.write()?;
     }
     if args.json {
         let settings = Settings { metrics, every: args.every, skip: args.skip, engines: field.engines().clone() };
-        out!("{}", serde_json::to_string_pretty(&Report { settings, rows, curves, means })?);
+        out!("{}", serde_json::to_string_pretty(&QualityReport { settings, rows, curves, means })?);
     } else {
         out!("{}", table::text(&rows, &means, &curves, &metrics).trim_end());
     }
-    Ok(())
+    whole
 }
 
 /// The first metric over the bitrate, a panel for each clip.

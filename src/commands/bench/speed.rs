@@ -8,14 +8,11 @@ use std::{
 use clearcall::{
     frame::{Colour, Frame, Plane, Size, Stamp},
     model::Model,
-    upscale::{CpuEngine, EngineKind, GpuContext, GpuEngine, Isa, Precision, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineChoice, EngineKind, GpuContext, GpuEngine, Isa, Precision, UpscaleError, Upscaler},
 };
 use serde::Serialize;
 
-use crate::{
-    cli::{Engine, SpeedArgs},
-    commands,
-};
+use crate::{cli::SpeedArgs, commands};
 
 /// Each row is measured for about this long, and over [`FRAMES`] at least.
 const LONG_ENOUGH: Duration = Duration::from_millis(700);
@@ -25,10 +22,10 @@ const STALE: usize = 6;
 
 /// What `bench speed --json` prints.
 #[derive(Debug, Serialize)]
-struct Report {
+struct SpeedReport {
     cpu: Option<Cpu>,
     gpu: Option<String>,
-    rows: Vec<Row>,
+    rows: Vec<SpeedRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +39,7 @@ struct Cpu {
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct SpeedRow {
     engine: EngineKind,
     model: String,
     precision: Precision,
@@ -53,12 +50,12 @@ struct Row {
     gflops: Option<f64>,
     share_of_peak: Option<f64>,
     /// The parts of `network_ms`, on a GPU.
-    passes: Vec<Pass>,
+    passes: Vec<PassRow>,
 }
 
 /// What `network_ms` of a GPU is made of.
 #[derive(Debug, Serialize)]
-struct Pass {
+struct PassRow {
     name: String,
     ms: f64,
 }
@@ -72,16 +69,16 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     models.sort_by_key(|m| m.mac_per_pixel());
     let frames = args.size.iter().map(|size| Ok([picture(*size, 0)?, picture(*size, 1)?]));
     let frames = frames.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut report = Report { cpu: None, gpu: None, rows: Vec::new() };
-    if matches!(args.engine, Engine::Auto | Engine::Cpu | Engine::CpuInt8) {
+    let mut report = SpeedReport { cpu: None, gpu: None, rows: Vec::new() };
+    if matches!(args.engine, EngineChoice::Auto | EngineChoice::Cpu | EngineChoice::CpuInt8) {
         cpu(&models, &frames, &mut report)?;
     }
     match (args.engine, GpuContext::headless()) {
-        (Engine::Cpu | Engine::CpuInt8, _) => {}
-        (Engine::Auto, Ok(gpu)) if gpu.is_software() => {}
+        (EngineChoice::Cpu | EngineChoice::CpuInt8, _) => {}
+        (EngineChoice::Auto, Ok(gpu)) if gpu.is_software() => {}
         (_, Ok(context)) => gpu(&context, &models, &frames, &mut report)?,
-        (Engine::Gpu | Engine::GpuInt8, Err(error)) => return Err(error.into()),
-        (Engine::Auto, Err(_)) => {}
+        (EngineChoice::Gpu | EngineChoice::GpuInt8, Err(error)) => return Err(error.into()),
+        (EngineChoice::Auto, Err(_)) => {}
     }
     if args.json {
         out!("{}", serde_json::to_string_pretty(&report)?);
@@ -91,7 +88,7 @@ pub(crate) fn run(args: &SpeedArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> anyhow::Result<()> {
+fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut SpeedReport) -> anyhow::Result<()> {
     let Some(first) = models.first() else { return Ok(()) };
     let both = [Precision::F32, Precision::Int8];
     let mut probe = CpuEngine::new(first, None)?;
@@ -119,7 +116,7 @@ fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> any
                     Ok(())
                 })?;
                 // The fastest of each is what the machine can do: beside it something else may have been busy.
-                rows.push(Row { precision, ..row(EngineKind::Cpu, model, lr, complete, Some(network.best)) });
+                rows.push(SpeedRow { precision, ..row(EngineKind::Cpu, model, lr, complete, Some(network.best)) });
             }
         }
         // The clock changes with heat and load: the best that was seen is the peak.
@@ -135,7 +132,12 @@ fn cpu(models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> any
     Ok(())
 }
 
-fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[[Frame; 2]], report: &mut Report) -> anyhow::Result<()> {
+fn gpu(
+    context: &GpuContext,
+    models: &[Arc<Model>],
+    frames: &[[Frame; 2]],
+    report: &mut SpeedReport,
+) -> anyhow::Result<()> {
     report.gpu = Some(context.adapter().name.clone());
     type Make = fn(GpuContext, Arc<Model>) -> Result<GpuEngine, UpscaleError>;
     let ways: [Make; 2] = [GpuEngine::new, GpuEngine::in_bytes];
@@ -158,16 +160,16 @@ fn gpu(context: &GpuContext, models: &[Arc<Model>], frames: &[[Frame; 2]], repor
             let mut row = row(EngineKind::Gpu, model, lr, complete, best.as_ref().map(|time| time.total));
             let passes = best.iter().flat_map(|time| time.passes.iter());
             row.precision = engine.precision();
-            row.passes = passes.map(|p| Pass { name: p.name.to_string(), ms: ms(p.time) }).collect();
+            row.passes = passes.map(|p| PassRow { name: p.name.to_string(), ms: ms(p.time) }).collect();
             report.rows.push(row);
         }
     }
     Ok(())
 }
 
-fn row(engine: EngineKind, model: &Model, lr: &Frame, complete: Times, network: Option<Duration>) -> Row {
+fn row(engine: EngineKind, model: &Model, lr: &Frame, complete: Times, network: Option<Duration>) -> SpeedRow {
     let operations = 2.0 * model.mac_per_pixel() as f64 * lr.size().pixels() as f64;
-    Row {
+    SpeedRow {
         engine,
         model: model.name().to_owned(),
         precision: Precision::F32,
@@ -225,7 +227,7 @@ fn picture(size: Size, other: usize) -> anyhow::Result<Frame> {
     Ok(Frame::new(y, u, v, Colour::default(), Stamp::now(0))?)
 }
 
-fn print(report: &Report) {
+fn print(report: &SpeedReport) {
     if let Some(cpu) = &report.cpu {
         let Cpu { simd, threads, peak_f32_gflops: floats, peak_int8_gops: bytes } = cpu;
         out!(

@@ -1,6 +1,6 @@
 //! Which of a camera's formats to take.
 
-use super::Wanted;
+use super::FormatRequest;
 use crate::{
     devices::{Format, Pixels},
     source::Wish,
@@ -8,7 +8,7 @@ use crate::{
 
 /// The format that was asked for, if it is there; else the nearest to the wish: enough pictures a second first, then
 /// the size, then no JPEG.
-pub(super) fn choose(formats: &[Format], wanted: &Wanted) -> Option<Format> {
+pub(super) fn choose(formats: &[Format], wanted: &FormatRequest) -> Option<Format> {
     let usable = || formats.iter().filter(|f| f.size().is_some() && f.fps > 0);
     if let Some(asked) = wanted.format {
         if usable().any(|f| *f == asked) {
@@ -48,7 +48,7 @@ mod tests {
 
     fn chosen(width: u32, height: u32, fps: f32, formats: &[Format]) -> String {
         let wish = Wish { size: Size::new(width, height).unwrap(), fps };
-        choose(formats, &Wanted { format: None, wish }).map(|f| f.to_string()).unwrap_or_default()
+        choose(formats, &FormatRequest { format: None, wish }).map(|f| f.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
     fn what_was_asked_for_is_taken_if_it_is_there() {
         let formats = [format(640, 480, 30, Pixels::Yuyv), format(1920, 1080, 5, Pixels::Yuyv)];
         let wish = Wish { size: Size::new(640, 480).unwrap(), fps: 30.0 };
-        let taken = |asked| choose(&formats, &Wanted { format: Some(asked), wish });
+        let taken = |asked| choose(&formats, &FormatRequest { format: Some(asked), wish });
         assert_eq!(taken(formats[1]), Some(formats[1]));
         assert_eq!(taken(format(1920, 1080, 30, Pixels::Yuyv)), Some(formats[0]));
     }

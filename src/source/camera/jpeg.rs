@@ -9,7 +9,7 @@ use zune_jpeg::{
 };
 
 /// An application segment that says that the Huffman tables are left out and the usual ones meant, as AVI files do.
-const USUAL_TABLES: [u8; 18] = [0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const DEFAULT_TABLES: [u8; 18] = [0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The pixels of one JPEG picture as Y, Cb, Cr, three bytes each. The picture must have the size that the camera said.
 pub(super) fn decode(bytes: &[u8], size: Size) -> Result<Vec<u8>, ConvertError> {
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8], size: Size) -> Result<Vec<u8>, ConvertError> 
     let picture = if tables {
         Cow::Borrowed(&bytes[..end])
     } else {
-        Cow::Owned([&bytes[..2], &USUAL_TABLES, &bytes[2..end]].concat())
+        Cow::Owned([&bytes[..2], &DEFAULT_TABLES, &bytes[2..end]].concat())
     };
     let (w, h) = (size.width() as usize, size.height() as usize);
     let options = DecoderOptions::default()

@@ -1,6 +1,6 @@
 //! The system's cameras, through nokhwa.
 
-use super::{About, Backend, CameraError, Device, Raw, Wanted, choose::choose};
+use super::{About, Backend, CameraError, Device, FormatRequest, Raw, choose::choose};
 use crate::{
     devices::{Camera as Listed, DevicesError, Format, Pixels},
     frame::Size,
@@ -93,7 +93,7 @@ fn ours(f: CameraFormat) -> Option<Format> {
 pub(super) struct Native;
 
 impl Backend for Native {
-    fn open(&self, number: u32, wanted: &Wanted) -> Result<Box<dyn Device>, CameraError> {
+    fn open(&self, number: u32, wanted: &FormatRequest) -> Result<Box<dyn Device>, CameraError> {
         let infos = infos()?;
         let Some((_, info)) = infos.iter().find(|(index, _)| *index == number) else {
             let others: Vec<_> = infos.iter().map(|(i, info)| format!("{i} ({})", info.human_name())).collect();

@@ -22,7 +22,7 @@ impl Gate {
     }
 }
 
-enum Step {
+enum DriverStep {
     /// A grey picture of this luma.
     Picture(u8),
     /// Too few bytes.
@@ -36,17 +36,17 @@ enum Step {
 enum Opening {
     Fails(CameraError),
     Blocks(Gate),
-    Sends(Vec<Step>),
+    Sends(Vec<DriverStep>),
 }
 
 struct Fake {
     openings: Mutex<VecDeque<Opening>>,
 }
 
-struct FakeDevice(VecDeque<Step>);
+struct FakeDevice(VecDeque<DriverStep>);
 
 impl Backend for Fake {
-    fn open(&self, number: u32, _: &Wanted) -> Result<Box<dyn Device>, CameraError> {
+    fn open(&self, number: u32, _: &FormatRequest) -> Result<Box<dyn Device>, CameraError> {
         let opening = self.openings.lock().unwrap().pop_front();
         match opening {
             Some(Opening::Sends(steps)) => Ok(Box::new(FakeDevice(steps.into()))),
@@ -74,14 +74,14 @@ impl Device for FakeDevice {
             captured: Instant::now(),
         };
         match self.0.pop_front() {
-            Some(Step::Picture(luma)) => Ok(raw(luma, 8)),
-            Some(Step::Garbage) => Ok(raw(0, 3)),
-            Some(Step::Fail(why)) => Err(why.into()),
-            Some(Step::Block(gate)) => {
+            Some(DriverStep::Picture(luma)) => Ok(raw(luma, 8)),
+            Some(DriverStep::Garbage) => Ok(raw(0, 3)),
+            Some(DriverStep::Fail(why)) => Err(why.into()),
+            Some(DriverStep::Block(gate)) => {
                 gate.pass();
                 self.read()
             }
-            Some(Step::Panic) => panic!("a driver's bug, on purpose"),
+            Some(DriverStep::Panic) => panic!("a driver's bug, on purpose"),
             None => Err("script over".into()),
         }
     }
@@ -102,7 +102,7 @@ const PATIENCE: Patience = Patience {
 
 fn open(openings: Vec<Opening>, patience: Patience) -> Result<Camera, CameraError> {
     let wish = Wish { size: Size::new(4, 2).unwrap(), fps: 30.0 };
-    let wanted = Wanted { format: None, wish };
+    let wanted = FormatRequest { format: None, wish };
     Camera::open_with(Arc::new(Fake { openings: Mutex::new(openings.into()) }), 7, wanted, patience)
 }
 
@@ -130,13 +130,13 @@ fn until_picture(camera: &mut Camera) -> (u8, Vec<String>) {
 fn pictures_count_up_and_the_newest_wins() {
     let (first, second) = (Gate::default(), Gate::default());
     let steps = vec![
-        Step::Picture(1),
-        Step::Block(first.clone()),
-        Step::Picture(2),
-        Step::Picture(3),
-        Step::Garbage,
-        Step::Picture(4),
-        Step::Block(second.clone()),
+        DriverStep::Picture(1),
+        DriverStep::Block(first.clone()),
+        DriverStep::Picture(2),
+        DriverStep::Picture(3),
+        DriverStep::Garbage,
+        DriverStep::Picture(4),
+        DriverStep::Block(second.clone()),
     ];
     let mut camera = open(vec![Opening::Sends(steps)], PATIENCE).unwrap();
     assert_eq!((camera.size().to_string(), camera.fps(), camera.live()), ("4x2".into(), 30.0, true));
@@ -156,10 +156,10 @@ fn pictures_count_up_and_the_newest_wins() {
 fn an_unplugged_camera_is_told_and_taken_up_again() {
     let gate = Gate::default();
     let openings = vec![
-        Opening::Sends(vec![Step::Picture(1), Step::Fail("No such device")]),
+        Opening::Sends(vec![DriverStep::Picture(1), DriverStep::Fail("No such device")]),
         Opening::Fails(CameraError::None(7)),
         Opening::Fails(CameraError::Refused { number: 7, why: "busy".into() }),
-        Opening::Sends(vec![Step::Picture(9), Step::Block(gate.clone())]),
+        Opening::Sends(vec![DriverStep::Picture(9), DriverStep::Block(gate.clone())]),
     ];
     let mut camera = open(openings, PATIENCE).unwrap();
     assert_eq!(next(&mut camera), Ok(1));
@@ -174,7 +174,12 @@ fn an_unplugged_camera_is_told_and_taken_up_again() {
 #[test]
 fn a_camera_that_falls_silent_is_told_and_goes_on() {
     let (gate, end) = (Gate::default(), Gate::default());
-    let steps = vec![Step::Picture(1), Step::Block(gate.clone()), Step::Picture(2), Step::Block(end.clone())];
+    let steps = vec![
+        DriverStep::Picture(1),
+        DriverStep::Block(gate.clone()),
+        DriverStep::Picture(2),
+        DriverStep::Block(end.clone()),
+    ];
     let mut camera = open(vec![Opening::Sends(steps)], Patience { next: MS, ..PATIENCE }).unwrap();
     assert_eq!(next(&mut camera), Ok(1));
     let why = next(&mut camera).unwrap_err();
@@ -188,8 +193,8 @@ fn a_camera_that_falls_silent_is_told_and_goes_on() {
 fn a_camera_that_hangs_for_ever_is_given_up_and_opened_anew() {
     let (stuck, end) = (Gate::default(), Gate::default());
     let openings = vec![
-        Opening::Sends(vec![Step::Picture(1), Step::Block(stuck.clone())]),
-        Opening::Sends(vec![Step::Picture(5), Step::Block(end.clone())]),
+        Opening::Sends(vec![DriverStep::Picture(1), DriverStep::Block(stuck.clone())]),
+        Opening::Sends(vec![DriverStep::Picture(5), DriverStep::Block(end.clone())]),
     ];
     let mut camera = open(openings, Patience { next: MS, stuck: MS, ..PATIENCE }).unwrap();
     assert_eq!(next(&mut camera), Ok(1));
@@ -205,13 +210,13 @@ fn a_camera_that_hangs_for_ever_is_given_up_and_opened_anew() {
 #[test]
 fn threads_that_hang_do_not_multiply() {
     let gate = Gate::default();
-    let hang = |_| Opening::Sends(vec![Step::Block(gate.clone())]);
+    let hang = |_| Opening::Sends(vec![DriverStep::Block(gate.clone())]);
     let patience = Patience { first: MS, stuck: Duration::ZERO, ..PATIENCE };
     let mut camera = open((0..20).map(hang).collect(), patience).unwrap();
     for _ in 0..50 {
         assert!(next(&mut camera).is_err());
     }
-    assert_eq!(camera.stuck.len(), STUCK_AT_MOST);
+    assert_eq!(camera.stuck.len(), MAX_STUCK);
     assert!(camera.worker.is_none());
     gate.open();
 }
@@ -219,7 +224,7 @@ fn threads_that_hang_do_not_multiply() {
 #[test]
 fn dropping_never_waits_for_a_driver_that_hangs() {
     let gate = Gate::default();
-    let steps = vec![Step::Picture(1), Step::Block(gate.clone())];
+    let steps = vec![DriverStep::Picture(1), DriverStep::Block(gate.clone())];
     let mut camera = open(vec![Opening::Sends(steps)], Patience { grace: MS, ..PATIENCE }).unwrap();
     assert_eq!(next(&mut camera), Ok(1));
     drop(camera);
@@ -228,7 +233,7 @@ fn dropping_never_waits_for_a_driver_that_hangs() {
 
 #[test]
 fn a_driver_that_panics_is_a_lost_camera() {
-    let openings = vec![Opening::Sends(vec![Step::Picture(1), Step::Panic])];
+    let openings = vec![Opening::Sends(vec![DriverStep::Picture(1), DriverStep::Panic])];
     let mut camera = open(openings, PATIENCE).unwrap();
     assert_eq!(next(&mut camera), Ok(1));
     assert!(next(&mut camera).unwrap_err().contains("driver failed"));
@@ -236,7 +241,7 @@ fn a_driver_that_panics_is_a_lost_camera() {
 
 #[test]
 fn a_camera_that_sends_only_garbage_is_lost_and_says_so() {
-    let steps = (0..40).map(|_| Step::Garbage).collect();
+    let steps = (0..40).map(|_| DriverStep::Garbage).collect();
     let mut camera = open(vec![Opening::Sends(steps)], PATIENCE).unwrap();
     let why = next(&mut camera).unwrap_err();
     assert!(why.contains("too few"), "{why}");

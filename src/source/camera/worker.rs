@@ -1,6 +1,6 @@
 //! The thread that a camera lives on, and what it shares with whoever reads.
 
-use super::{About, Backend, CameraError, Wanted, convert};
+use super::{About, Backend, CameraError, FormatRequest, convert};
 use crate::frame::Frame;
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -9,16 +9,16 @@ use std::{
 };
 
 /// After so many pictures in a row that cannot be read the camera is taken for broken.
-const BAD_AT_MOST: u32 = 30;
+const MAX_BAD: u32 = 30;
 
 /// What the two sides share.
-pub(super) struct Shared {
-    state: Mutex<State>,
+pub(super) struct Handoff {
+    state: Mutex<HandoffState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct HandoffState {
     /// Whoever reads has gone.
     stop: bool,
     about: Option<About>,
@@ -35,18 +35,18 @@ enum Ended {
     Gone(String),
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl Handoff {
+    fn lock(&self) -> MutexGuard<'_, HandoffState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, by: impl FnOnce(&mut State)) {
+    fn change(&self, by: impl FnOnce(&mut HandoffState)) {
         by(&mut self.lock());
         self.changed.notify_all();
     }
 
     /// Waits until there is something, for at most `limit`.
-    fn wait<T>(&self, limit: Duration, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+    fn wait<T>(&self, limit: Duration, mut ready: impl FnMut(&mut HandoffState) -> Option<T>) -> Option<T> {
         let until = Instant::now() + limit;
         let mut state = self.lock();
         loop {
@@ -79,7 +79,7 @@ pub(super) enum Wait {
 
 /// The handle of the thread. Dropping it ends the thread and waits for it, but not for ever.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<Handoff>,
     thread: Option<JoinHandle<()>>,
     number: u32,
     grace: Duration,
@@ -89,10 +89,10 @@ impl Worker {
     pub(super) fn start(
         backend: Arc<dyn Backend>,
         number: u32,
-        wanted: Wanted,
+        wanted: FormatRequest,
         grace: Duration,
     ) -> Result<Self, CameraError> {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Handoff { state: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name(format!("camera {number}"))
@@ -133,7 +133,7 @@ impl Worker {
     }
 
     /// Leaves a thread alone that hangs in the driver; it ends by itself should it ever come back.
-    pub(super) fn abandon(mut self) -> Arc<Shared> {
+    pub(super) fn abandon(mut self) -> Arc<Handoff> {
         self.thread = None;
         self.shared.change(|state| state.stop = true);
         Arc::clone(&self.shared)
@@ -154,7 +154,7 @@ impl Drop for Worker {
 }
 
 /// Says that the thread is through, however it ends.
-struct Finish(Arc<Shared>);
+struct Finish(Arc<Handoff>);
 
 impl Drop for Finish {
     fn drop(&mut self) {
@@ -166,7 +166,7 @@ impl Drop for Finish {
 }
 
 /// The thread's life: open, read and convert until told to stop or the camera is gone.
-fn run(backend: &dyn Backend, number: u32, wanted: &Wanted, shared: &Shared) {
+fn run(backend: &dyn Backend, number: u32, wanted: &FormatRequest, shared: &Handoff) {
     let mut device = match backend.open(number, wanted) {
         Ok(device) => device,
         Err(e) => return shared.change(|state| state.ended = Some(Ended::NotOpened(e))),
@@ -186,7 +186,7 @@ fn run(backend: &dyn Backend, number: u32, wanted: &Wanted, shared: &Shared) {
                 // Now and then a USB packet is lost and a picture with it.
                 tracing::debug!("camera {number}: {e}");
                 bad += 1;
-                (bad >= BAD_AT_MOST).then(|| e.to_string())
+                (bad >= MAX_BAD).then(|| e.to_string())
             }
             Err(why) => Some(why),
         };

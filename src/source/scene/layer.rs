@@ -1,7 +1,7 @@
 //! A part of the scene as planes, and how a moving camera reads it.
 
-use super::paint::Canvas;
-use crate::frame::{Plane, Size};
+use super::{SceneError, paint::Canvas};
+use crate::frame::{ByteOrder, Plane, Size, planes_of_rgb};
 use std::ops::Range;
 
 /// Layers have this many samples per pixel of the finished picture along each axis: reading between them
@@ -56,7 +56,7 @@ impl Which {
 
 /// What part of the plane of units the picture shows when the camera is at rest.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct Viewport {
     /// Luma pixels per unit.
     pub(super) scale: f32,
     /// The unit at the left edge; that at the top is 0.
@@ -131,34 +131,14 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// From R′G′B′ to BT.601, limited range (BT.601-7 §2.5); chroma is the mean of four.
-    pub(super) fn new(canvas: Canvas) -> Self {
+    /// A canvas in BT.601, limited range; its sides are even.
+    pub(super) fn new(canvas: Canvas) -> Result<Self, SceneError> {
         let (w, h) = (canvas.width, canvas.height);
-        let code = |v: f32| (v + 0.5) as u8;
-        let luma = |p: &[u8; 3]| {
-            let [r, g, b] = p.map(f32::from);
-            code(16.0 + (65.481 * r + 128.553 * g + 24.966 * b) / 255.0)
-        };
-        let y = canvas.data.iter().map(luma).collect();
-        let (mut u, mut v) = (Vec::with_capacity(w * h / 4), Vec::with_capacity(w * h / 4));
-        for rows in canvas.data.chunks_exact(2 * w) {
-            let (top, bottom) = rows.split_at(w);
-            for (t, b) in top.chunks_exact(2).zip(bottom.chunks_exact(2)) {
-                let [r, g, b] =
-                    [0, 1, 2].map(|c| [t[0][c], t[1][c], b[0][c], b[1][c]].map(f32::from).iter().sum::<f32>());
-                u.push(code(128.0 + (-37.797 * r - 74.203 * g + 112.0 * b) / (4.0 * 255.0)));
-                v.push(code(128.0 + (112.0 * r - 93.786 * g - 18.214 * b) / (4.0 * 255.0)));
-            }
-        }
-        let texture = |data, n| Texture { data, width: w / n, height: h / n };
-        Self {
-            y: texture(y, 1),
-            u: texture(u, 2),
-            v: texture(v, 2),
-            density: canvas.density,
-            left: canvas.left,
-            top: canvas.top,
-        }
+        let planes = planes_of_rgb(canvas.data.as_flattened(), 3 * w, [w, h], ByteOrder::Rgb);
+        let planes = planes.map_err(|e| SceneError::Asset(format!("a part of the scene cannot be drawn: {e}")))?;
+        let [y, u, v] =
+            planes.map(|plane| Texture { width: plane.width(), height: plane.height(), data: plane.into_data() });
+        Ok(Self { y, u, v, density: canvas.density, left: canvas.left, top: canvas.top })
     }
 
     fn texture(&self, which: Which) -> &Texture {
@@ -175,7 +155,7 @@ impl Layer {
     }
 
     /// How a plane's samples lie on this layer. Nearer things (`parallax` above 1) move more.
-    pub(super) fn map(&self, which: Which, view: &View, camera: &Camera, parallax: f32) -> Map {
+    pub(super) fn map(&self, which: Which, view: &Viewport, camera: &Camera, parallax: f32) -> Map {
         let (sin, cos) = f64::from(camera.angle).sin_cos();
         let zoom = f64::from(camera.zoom);
         let per_sample = f64::from(which.step() / view.scale);
@@ -196,7 +176,7 @@ impl Layer {
         &self,
         which: Which,
         plane: &mut Plane,
-        view: &View,
+        view: &Viewport,
         map: &Map,
         bulges: &[Bulge; 2],
         hidden: &[Hidden],
@@ -374,7 +354,7 @@ pub(super) struct Hang<'a> {
     pub(super) slant: f32,
 }
 
-impl View {
+impl Viewport {
     /// A picture of `size` shows 720 units from top to bottom. A narrow one shows the middle of the person.
     pub(super) fn new(size: Size) -> Self {
         let height = 720.0;

@@ -3,7 +3,7 @@
 //! Places are in units: 720 from top to bottom of the picture, about 960 from left to right.
 
 use super::SceneError;
-use super::layer::{Layer, OVERSAMPLE, Rect, View};
+use super::layer::{Layer, OVERSAMPLE, Rect, Viewport};
 use super::paint::{Canvas, Colour, Face};
 use super::strokes::Strokes;
 use super::text::{LINES, SIZES};
@@ -62,7 +62,7 @@ pub(super) struct Curtain {
 }
 
 impl Stage {
-    pub(super) fn new(view: &View) -> Result<Self, SceneError> {
+    pub(super) fn new(view: &Viewport) -> Result<Self, SceneError> {
         let density = view.scale * OVERSAMPLE;
         let full = view.width.max(FULL_WIDTH);
         let spare = full - FULL_WIDTH;
@@ -85,18 +85,18 @@ impl Stage {
         let mut curtains = Vec::new();
         let end = view.left + view.width + MARGIN;
         if seen(right_edge, end) {
-            curtains.push(curtain(right_edge, true, end - right_edge, density));
+            curtains.push(curtain(right_edge, true, end - right_edge, density)?);
         }
         if spare > 40.0 {
-            curtains.push(curtain(photo_left + 40.0, false, photo_left + 40.0 + MARGIN, density));
+            curtains.push(curtain(photo_left + 40.0, false, photo_left + 40.0 + MARGIN, density)?);
         }
         let board = if seen(board.left, board.right) { Some(Board::new(board, density)?) } else { None };
         let grass = Strokes::new(full - 92.0, 738.0);
-        Ok(Self { back: Layer::new(back), board, curtains, grass })
+        Ok(Self { back: Layer::new(back)?, board, curtains, grass })
     }
 
     /// Where the face is, for its movement.
-    pub(super) fn face(view: &View) -> (f32, f32) {
+    pub(super) fn face(view: &Viewport) -> (f32, f32) {
         (PERSON + (view.width - FULL_WIDTH).max(0.0) / 2.0, FACE)
     }
 }
@@ -117,7 +117,7 @@ impl Photo {
     }
 
     /// Scaled to the layer's density, with more wall above the head by stretching the rows there.
-    fn spread(&self, view: &View, left: f32, density: f32) -> Result<Canvas, SceneError> {
+    fn spread(&self, view: &Viewport, left: f32, density: f32) -> Result<Canvas, SceneError> {
         let failed = |e: &dyn std::fmt::Display| SceneError::Asset(format!("scaling the photograph: {e}"));
         let scaled = |n: u32| ((n as f32 * PHOTO_SCALE * density).round() as u32).max(1);
         let (w, h) = (scaled(self.width), scaled(self.height));
@@ -193,7 +193,7 @@ impl Board {
             sheet.line((window.left, y), (window.right, y), 0.8, INK);
         }
         let (text, period) = scroll(&face, &window, density);
-        Ok(Self { sheet: Layer::new(sheet), rect, text: Layer::new(text), window, period })
+        Ok(Self { sheet: Layer::new(sheet)?, rect, text: Layer::new(text)?, window, period })
     }
 }
 
@@ -263,7 +263,7 @@ fn scroll(face: &Face, window: &Rect, density: f32) -> (Canvas, f32) {
 }
 
 /// A twill of two yarns with a thicker thread here and there.
-fn curtain(edge: f32, to_right: bool, width: f32, density: f32) -> Curtain {
+fn curtain(edge: f32, to_right: bool, width: f32, density: f32) -> Result<Curtain, SceneError> {
     const THREAD: f32 = 3.0;
     let left = if to_right { edge - 24.0 } else { edge - width };
     let mut canvas = Canvas::new(left, -MARGIN, width + 24.0, 720.0 + 2.0 * MARGIN, density, [0.0; 3]);
@@ -280,5 +280,5 @@ fn curtain(edge: f32, to_right: bool, width: f32, density: f32) -> Curtain {
         let light = (0.62 + 0.42 * round) * (0.84 + 0.3 * tone);
         yarn.map(|c| (c * light).min(255.0))
     });
-    Curtain { cloth: Layer::new(canvas), edge, to_right, width: width + 24.0 }
+    Ok(Curtain { cloth: Layer::new(canvas)?, edge, to_right, width: width + 24.0 })
 }

@@ -1,6 +1,6 @@
 //! Dry grass in a pot: many thin, curved strokes that sway, drawn anew for each frame.
 
-use super::layer::{Camera, View, Which};
+use super::layer::{Camera, Viewport, Which};
 use crate::frame::Plane;
 
 /// How much nearer than the wall the grass stands.
@@ -54,7 +54,7 @@ impl Strokes {
     }
 
     /// Draws them into one plane as they stand `seconds` after the start.
-    pub(super) fn draw(&self, which: Which, plane: &mut Plane, view: &View, camera: &Camera, seconds: f32) {
+    pub(super) fn draw(&self, which: Which, plane: &mut Plane, view: &Viewport, camera: &Camera, seconds: f32) {
         let per_unit = view.scale / which.step();
         let channel = which as usize;
         let (dx, dy) = (-camera.x * PARALLAX - view.left, -camera.y * PARALLAX);

@@ -3,12 +3,12 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    kept::Follow,
     memory::{Lines, Pieces},
     net::Net,
     pixels::{ChromaAcross, LumaAcross, LumaDown, Pixels, half},
+    previous_luma::Hysteresis,
     rows::{Extend, NetRows},
-    simd::{Isa, Job, Simd},
+    simd::{Isa, Simd, SimdKernel},
 };
 use crate::{
     frame::{Frame, Plane, Rgba},
@@ -26,13 +26,13 @@ pub(super) struct Cut {
 
 /// The second-level cache has half a megabyte at least where there are vectors; a part of it is for the
 /// weights, the pictures' rows and what comes next.
-const CACHE: usize = 288 << 10;
+const CACHE_BYTES: usize = 288 << 10;
 /// Narrower stretches compute too much of their neighbours.
-const NARROWEST: usize = 64;
+const MIN_STRETCH: usize = 64;
 
 impl Cut {
     pub(super) fn new(net: &Net, width: usize, height: usize) -> Self {
-        let most = (CACHE / NetRows::bytes_per_column(net)).max(NARROWEST);
+        let most = (CACHE_BYTES / NetRows::bytes_per_column(net)).max(MIN_STRETCH);
         // All about as wide; whole vectors, and even, since two columns share a chroma pixel.
         let stretch = width.div_ceil(width.div_ceil(most)).next_multiple_of(32);
         Self { width, height, stretch }
@@ -61,19 +61,25 @@ impl Cut {
     }
 }
 
-/// What is wanted of a picture, and where it goes.
-pub(super) enum Wanted<'a> {
+/// What is to be made of a picture, and where it goes.
+pub(super) enum BandJob<'a> {
     /// Bicubic and the network in RGB.
-    Pair { lr: &'a Frame, to_rgb: [[f32; 4]; 3], follow: Follow<'a>, left: Pieces<'a, u8>, right: Pieces<'a, u8> },
+    Pair {
+        lr: &'a Frame,
+        to_rgb: [[f32; 4]; 3],
+        hysteresis: Hysteresis<'a>,
+        left: Pieces<'a, u8>,
+        right: Pieces<'a, u8>,
+    },
     /// Bicubic alone, in RGB.
     Bicubic { lr: &'a Frame, to_rgb: [[f32; 4]; 3], out: Pieces<'a, u8> },
     /// The network's luma.
-    Luma { luma: &'a Plane, follow: Follow<'a>, out: Pieces<'a, u8> },
+    Luma { luma: &'a Plane, hysteresis: Hysteresis<'a>, out: Pieces<'a, u8> },
     /// The network's four channels, one after another.
     Channels { luma: &'a Plane, out: Pieces<'a, f32> },
 }
 
-impl Wanted<'_> {
+impl BandJob<'_> {
     /// Copies one place from pictures of the same kinds.
     ///
     /// # Safety
@@ -124,17 +130,17 @@ impl Band {
     ///
     /// # Safety
     /// No other thread computes the same place of the same picture.
-    pub(super) unsafe fn place(&mut self, isa: Isa, net: &Net, cut: &Cut, wanted: &Wanted<'_>, place: usize) {
+    pub(super) unsafe fn place(&mut self, isa: Isa, net: &Net, cut: &Cut, job: &BandJob<'_>, place: usize) {
         let (x, width, row) = cut.place(place);
         if self.next != Some(place) || row == 0 {
             self.start(net, x, width, row);
         }
         self.next = Some(place + 1);
-        let detail = match wanted {
-            Wanted::Bicubic { .. } => [&[][..]; 4],
-            _ => self.net.row(isa, net, wanted.luma()),
+        let detail = match job {
+            BandJob::Bicubic { .. } => [&[][..]; 4],
+            _ => self.net.row(isa, net, job.luma()),
         };
-        if let Wanted::Channels { out, .. } = wanted {
+        if let BandJob::Channels { out, .. } = job {
             for (c, detail) in detail.into_iter().enumerate() {
                 // SAFETY: each place has its own columns of its own row.
                 let out = unsafe { out.piece((c * cut.height + row) * cut.width + x, width) };
@@ -144,14 +150,14 @@ impl Band {
         }
         let first = row as isize - 2;
         self.luma.fetch(first, 5, |y, out| {
-            let plane = wanted.luma();
+            let plane = job.luma();
             let row = plane.row(y.clamp(0, plane.height() as isize - 1) as usize);
             isa.run(Extend { row, first: x as isize - 2, out: &mut self.extended[..width + 4] });
             isa.run(LumaAcross { row: &self.extended, out });
         });
         let luma = self.luma.get(first);
-        match wanted {
-            Wanted::Pair { lr, to_rgb, .. } | Wanted::Bicubic { lr, to_rgb, .. } => {
+        match job {
+            BandJob::Pair { lr, to_rgb, .. } | BandJob::Bicubic { lr, to_rgb, .. } => {
                 // Both rows of the output lie between the same four rows of chroma.
                 let (first, top) = FOURFOLD.down(2 * row);
                 let (_, bottom) = FOURFOLD.down(2 * row + 1);
@@ -165,37 +171,38 @@ impl Band {
                 }
                 let chroma = self.chroma.each_ref().map(|rows| rows.get(first));
                 let (taps, to_rgb) = ([top, bottom], *to_rgb);
-                match wanted {
-                    Wanted::Pair { left, right, follow, .. } => {
+                match job {
+                    BandJob::Pair { left, right, hysteresis, .. } => {
                         // SAFETY: each place has its own columns of its own two rows, and of what was shown there.
-                        let (out, shown) = unsafe {
+                        let (out, previous) = unsafe {
                             let out = [left, right].map(|side| two_rows(side, cut, x, row, width));
-                            (out, follow.row(row, x, width))
+                            (out, hysteresis.row(row, x, width))
                         };
-                        let play = follow.play;
-                        isa.run(Pixels { luma, detail, shown, play, chroma, taps, to_rgb, out, width });
+                        let deadband = hysteresis.deadband;
+                        isa.run(Pixels { luma, detail, previous, deadband, chroma, taps, to_rgb, out, width });
                     }
-                    Wanted::Bicubic { out, .. } => {
+                    BandJob::Bicubic { out, .. } => {
                         // SAFETY: likewise.
                         let out = [unsafe { two_rows(out, cut, x, row, width) }];
-                        let shown = std::array::from_fn(|_| &mut [][..]);
-                        isa.run(Pixels { luma, detail, shown, play: 0.0, chroma, taps, to_rgb, out, width });
+                        let previous = std::array::from_fn(|_| &mut [][..]);
+                        isa.run(Pixels { luma, detail, previous, deadband: 0.0, chroma, taps, to_rgb, out, width });
                     }
                     _ => {}
                 }
             }
-            Wanted::Luma { out, follow, .. } => {
+            BandJob::Luma { out, hysteresis, .. } => {
                 let [top, bottom] = &mut self.sums;
                 // SAFETY: each place has its own columns of its own row.
-                let shown = unsafe { follow.row(row, x, width) };
-                isa.run(LumaDown { luma, detail, shown, play: follow.play, out: [&mut *top, &mut *bottom] });
+                let previous = unsafe { hysteresis.row(row, x, width) };
+                let deadband = hysteresis.deadband;
+                isa.run(LumaDown { luma, detail, previous, deadband, out: [&mut *top, &mut *bottom] });
                 for (dy, sums) in self.sums.iter().enumerate() {
                     // SAFETY: each place has its own columns of its own two rows.
                     let out = unsafe { out.piece(2 * ((2 * row + dy) * cut.width + x), 2 * width) };
                     isa.run(Codes { halves: sums.split_at(half(width)), out });
                 }
             }
-            Wanted::Channels { .. } => {}
+            BandJob::Channels { .. } => {}
         }
     }
 
@@ -227,7 +234,7 @@ struct Codes<'a> {
     out: &'a mut [u8],
 }
 
-impl Job for Codes<'_> {
+impl SimdKernel for Codes<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -6,9 +6,9 @@
 //! the CPU does two of each at once. With bytes (`quantised`) it is the same, four input channels at a time.
 
 use super::{
-    net::{GROUP, Numbers},
+    layer::{GROUP, Numbers},
     quantised::ByteNumbers,
-    simd::{Job, Simd, load},
+    simd::{Simd, SimdKernel, load},
 };
 
 /// One row of a layer.
@@ -35,7 +35,7 @@ pub(super) enum Output<'a> {
     Bytes(&'a mut [u32]),
 }
 
-impl Job for Convolve<'_> {
+impl SimdKernel for Convolve<'_> {
     type Output = ();
 
     #[inline(always)]

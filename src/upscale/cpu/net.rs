@@ -1,68 +1,13 @@
-//! A model with its weights in the order in which the kernel needs them.
+//! A model, ready to run: its layers, in f32 or in bytes, for the quantiser of the frame.
 
-use super::quantised::Quantised;
+use super::{
+    layer::{GROUP, Layer, Numbers},
+    quantised::Quantised,
+};
 use crate::{
     model::{Condition, Conv3x3, Model},
     upscale::Precision,
 };
-
-/// Output channels that the kernel computes at once.
-pub(super) const GROUP: usize = 4;
-
-/// A convolution's numbers.
-#[derive(Debug, Clone, Default)]
-pub(in crate::upscale) struct Numbers {
-    /// For each group of outputs, then each input, then each of nine taps: the weights of the group.
-    pub(in crate::upscale) weights: Vec<f32>,
-    /// For each group of outputs.
-    pub(in crate::upscale) bias: Vec<f32>,
-}
-
-impl Numbers {
-    /// As many zeros as a convolution has numbers.
-    pub(super) fn zero(conv: &Conv3x3) -> Self {
-        let groups = conv.outputs.div_ceil(GROUP);
-        Self { weights: vec![0.0; groups * conv.inputs * 9 * GROUP], bias: vec![0.0; groups * GROUP] }
-    }
-
-    /// Takes the numbers of a convolution of the same shape.
-    pub(super) fn pack(&mut self, conv: &Conv3x3) {
-        for (n, w) in conv.weights.iter().enumerate() {
-            let (o, input, tap) = (n / 9 / conv.inputs, n / 9 % conv.inputs, n % 9);
-            self.weights[((o / GROUP * conv.inputs + input) * 9 + tap) * GROUP + o % GROUP] = *w;
-        }
-        self.bias[..conv.outputs].copy_from_slice(&conv.bias);
-    }
-
-    fn scale(&mut self, by: f32) {
-        self.weights.iter_mut().chain(&mut self.bias).for_each(|w| *w *= by);
-    }
-
-    /// a + by · b.
-    fn sum(&mut self, a: &Self, by: f32, b: &Self) {
-        for (to, a, b) in [(&mut self.weights, &a.weights, &b.weights), (&mut self.bias, &a.bias, &b.bias)] {
-            for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
-                *to = a + by * b;
-            }
-        }
-    }
-}
-
-/// A convolution, ready to run.
-#[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) inputs: usize,
-    pub(super) numbers: Numbers,
-    /// What the result is held above: 0 is ReLU.
-    pub(super) floor: f32,
-}
-
-impl Layer {
-    /// Channels that it writes: a last group that is not full writes zeros.
-    pub(super) fn outputs(&self) -> usize {
-        self.numbers.bias.len()
-    }
-}
 
 /// A model, ready to run.
 #[derive(Debug)]
@@ -80,8 +25,13 @@ pub(super) struct Net {
 }
 
 impl Net {
-    /// In bytes if they are asked for and the model says how large its values become.
+    /// In bytes if they are asked for and the model says how large its values become; at the neutral quantiser.
     pub(super) fn new(model: &Model, precision: Precision) -> Self {
+        Self::at(model, precision, Condition::NEUTRAL)
+    }
+
+    /// The same for pictures of another quantiser.
+    fn at(model: &Model, precision: Precision, condition: Condition) -> Self {
         let last = model.layers().len() - 1;
         let layer = |(i, conv): (usize, &Conv3x3)| {
             let floor = if i == last { f32::NEG_INFINITY } else { 0.0 };
@@ -99,7 +49,7 @@ impl Net {
             precision,
             quantised,
         };
-        net.pack(model);
+        net.pack(model, condition);
         net
     }
 
@@ -114,12 +64,12 @@ impl Net {
             if let (Some(quantised), Some(ranges)) = (&mut self.quantised, model.ranges()) {
                 quantised.set_ranges(ranges);
             }
-            self.pack(model);
+            self.pack(model, self.condition);
         }
         same
     }
 
-    fn pack(&mut self, model: &Model) {
+    fn pack(&mut self, model: &Model, condition: Condition) {
         for (layer, conv) in self.layers.iter_mut().zip(model.layers()) {
             layer.numbers.pack(conv);
         }
@@ -128,7 +78,9 @@ impl Net {
             neutral.pack(conv);
             change.pack(by_qp);
         }
-        self.quantise();
+        if !self.turn_to(condition) {
+            self.quantise();
+        }
     }
 
     fn quantise(&mut self) {
@@ -139,7 +91,10 @@ impl Net {
 
     /// Follows the quantiser of a frame; says whether that changed anything.
     pub(super) fn follow(&mut self, qp: Option<f32>) -> bool {
-        let condition = Condition::of(qp);
+        self.turn_to(Condition::of(qp))
+    }
+
+    fn turn_to(&mut self, condition: Condition) -> bool {
         let moved = condition != self.condition && !self.by_qp.is_empty();
         if moved {
             self.condition = condition;
@@ -173,14 +128,9 @@ impl Net {
     }
 }
 
-/// A model in bytes, at the neutral quantiser or for pictures of one (which may be unknown); none where the model does
-/// not say how large its values become.
-pub(in crate::upscale) fn quantised(model: &Model, at: Option<Option<f32>>) -> Option<Quantised> {
-    let mut net = Net::new(model, Precision::Int8);
-    if let Some(qp) = at {
-        net.follow(qp);
-    }
-    net.quantised
+/// A model in bytes for pictures of a quantiser; none where the model does not say how large its values become.
+pub(in crate::upscale) fn quantised(model: &Model, condition: Condition) -> Option<Quantised> {
+    Net::at(model, Precision::Int8, condition).quantised
 }
 
 #[cfg(test)]
@@ -188,13 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_lie_where_the_kernel_reads_them() {
-        let weights = (0..5 * 3 * 9).map(|n| n as f32).collect();
-        let conv = Conv3x3 { inputs: 3, outputs: 5, weights, bias: vec![1.0, 2.0, 3.0, 4.0, 5.0] };
-        let mut numbers = Numbers::zero(&conv);
-        numbers.pack(&conv);
-        // Group 1, input 2, tap 7: only output 4 is there.
-        assert_eq!(numbers.weights[((3 + 2) * 9 + 7) * 4..][..4], [((4 * 3 + 2) * 9 + 7) as f32, 0.0, 0.0, 0.0]);
-        assert_eq!(numbers.bias, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0]);
+    fn weights_for_a_quantiser_are_made_once() {
+        let model = Model::find("nano").unwrap();
+        let (fine, coarse) = (Condition::of(Some(24.0)), Condition::of(Some(36.0)));
+        let made = quantised(&model, coarse).unwrap();
+        assert_eq!(made.packs, 1);
+        // What follows a quantiser back and forth comes to the same.
+        let mut net = Net::at(&model, Precision::Int8, fine);
+        assert!(net.follow(Some(36.0)) && !net.follow(Some(36.0)));
+        let followed = net.quantised.as_ref().unwrap();
+        assert_eq!((followed.packs, &followed.first.weights), (2, &made.first.weights));
+        assert!(followed.rest.iter().zip(&made.rest).all(|(a, b)| a.weights == b.weights && a.scale == b.scale));
+        // Other weights are made once, too, for the quantiser that is there.
+        assert!(net.set_weights(&model) && !net.follow(Some(36.0)));
+        assert_eq!(net.quantised.unwrap().packs, 3);
     }
 }

@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Instant};
 
 use super::{
     pool::Pool,
-    simd::{Isa, Job, Simd},
+    simd::{Isa, Simd, SimdKernel},
 };
 use crate::upscale::Precision;
 
@@ -14,7 +14,7 @@ struct MultiplyAdds {
     rounds: usize,
 }
 
-impl Job for MultiplyAdds {
+impl SimdKernel for MultiplyAdds {
     /// How many there were.
     type Output = u64;
 

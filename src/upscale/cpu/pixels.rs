@@ -6,7 +6,7 @@
 
 use super::{
     memory::LINE,
-    simd::{Job, Simd, load},
+    simd::{Simd, SimdKernel, load},
 };
 use crate::upscale::bicubic::{DOUBLE, FOURFOLD};
 
@@ -21,7 +21,7 @@ pub(super) struct LumaAcross<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Job for LumaAcross<'_> {
+impl SimdKernel for LumaAcross<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -45,7 +45,7 @@ pub(super) struct ChromaAcross<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Job for ChromaAcross<'_> {
+impl SimdKernel for ChromaAcross<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -84,17 +84,17 @@ fn held<S: Simd>(s: S, v: S::V) -> S::V {
     s.min(s.max(v, s.splat(0.0)), s.splat(1.0))
 }
 
-/// Moves what was shown as far as [`play::follow`](crate::upscale::play::follow) says.
+/// Moves what was shown as far as [`hysteresis::follow`](crate::upscale::hysteresis::follow) says.
 ///
 /// # Safety
-/// At `shown` is a vector that nobody else touches.
+/// At `previous` is a vector that nobody else touches.
 #[inline(always)]
-unsafe fn follow<S: Simd>(s: S, shown: *mut f32, computed: S::V, play: S::V) -> S::V {
+unsafe fn follow<S: Simd>(s: S, previous: *mut f32, computed: S::V, deadband: S::V) -> S::V {
     // SAFETY: the caller says so.
     unsafe {
-        let least = s.add(computed, s.mul(play, s.splat(-1.0)));
-        let now = s.max(s.min(s.load(shown), s.add(computed, play)), least);
-        s.store(shown, now);
+        let least = s.add(computed, s.mul(deadband, s.splat(-1.0)));
+        let now = s.max(s.min(s.load(previous), s.add(computed, deadband)), least);
+        s.store(previous, now);
         now
     }
 }
@@ -133,9 +133,9 @@ pub(super) struct Pixels<'a, const SIDES: usize> {
     pub(super) luma: Luma<'a>,
     /// The network's four channels.
     pub(super) detail: [&'a [f32]; 4],
-    /// The luma that was shown last, as these channels lie, which is followed with a play.
-    pub(super) shown: [&'a mut [f32]; 4],
-    pub(super) play: f32,
+    /// The luma that was shown last, as these channels lie, which is followed with a deadband.
+    pub(super) previous: [&'a mut [f32]; 4],
+    pub(super) deadband: f32,
     /// Four rows of Cb and of Cr, each even columns and odd ones.
     pub(super) chroma: [[&'a [f32]; 4]; 2],
     /// Their weights in the two rows.
@@ -148,20 +148,20 @@ pub(super) struct Pixels<'a, const SIDES: usize> {
     pub(super) width: usize,
 }
 
-impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
+impl<const SIDES: usize> SimdKernel for Pixels<'_, SIDES> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { luma, detail, shown, play, chroma, taps, to_rgb, out, width } = self;
+        let Self { luma, detail, previous, deadband, chroma, taps, to_rgb, out, width } = self;
         let all = width.next_multiple_of(S::LANES);
         // All that is touched below, checked once.
         let (odd_luma, odd_chroma) = (luma[0].len() / 2, chroma[0][0].len() / 2);
         let luma = luma.map(|row| &row[..odd_luma + all]);
         let chroma = chroma.map(|rows| rows.map(|row| &row[..odd_chroma + all]));
         let detail = if SIDES > 1 { detail.map(|row| &row[..all]) } else { detail };
-        let shown = shown.map(|row| if SIDES > 1 { row[..all].as_mut_ptr() } else { row.as_mut_ptr() });
-        let play = s.splat(play);
+        let previous = previous.map(|row| if SIDES > 1 { row[..all].as_mut_ptr() } else { row.as_mut_ptr() });
+        let deadband = s.splat(deadband);
         let out = out.map(|rows| rows.map(|row| row[..8 * width].as_mut_ptr()));
         // R takes nothing of Cb, B nothing of Cr.
         let mut k = [[s.splat(0.0); 4]; 3];
@@ -191,7 +191,7 @@ impl<const SIDES: usize> Job for Pixels<'_, SIDES> {
                             // SAFETY: likewise.
                             y = unsafe {
                                 let y = s.add(base[dy], s.load(detail[channel].as_ptr().add(x)));
-                                follow(s, shown[channel].add(x), held(s, y), play)
+                                follow(s, previous[channel].add(x), held(s, y), deadband)
                             };
                         }
                         let (r, g, b) = (s.mul_add(k[0][0], y, r), s.mul_add(k[1][0], y, g), s.mul_add(k[2][0], y, b));
@@ -228,21 +228,21 @@ pub(super) struct LumaDown<'a> {
     pub(super) luma: Luma<'a>,
     pub(super) detail: [&'a [f32]; 4],
     /// See [`Pixels`].
-    pub(super) shown: [&'a mut [f32]; 4],
-    pub(super) play: f32,
+    pub(super) previous: [&'a mut [f32]; 4],
+    pub(super) deadband: f32,
     pub(super) out: [&'a mut [f32]; 2],
 }
 
-impl Job for LumaDown<'_> {
+impl SimdKernel for LumaDown<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { luma, detail, shown, play, out: [top, bottom] } = self;
+        let Self { luma, detail, previous, deadband, out: [top, bottom] } = self;
         let half = luma[0].len() / 2;
         let (luma, detail) = (luma.map(|row| &row[..2 * half]), detail.map(|row| &row[..half]));
         let (top, bottom) = (&mut top[..2 * half], &mut bottom[..2 * half]);
-        let (shown, play) = (shown.map(|row| row[..half].as_mut_ptr()), s.splat(play));
+        let (previous, deadband) = (previous.map(|row| row[..half].as_mut_ptr()), s.splat(deadband));
         for parity in 0..2 {
             for x in (0..half / S::LANES * S::LANES).step_by(S::LANES) {
                 let at = parity * half + x;
@@ -252,7 +252,7 @@ impl Job for LumaDown<'_> {
                     for (dy, out) in [&mut *top, &mut *bottom].into_iter().enumerate() {
                         let channel = 2 * dy + parity;
                         let y = held(s, s.add(base[dy], s.load(detail[channel].as_ptr().add(x))));
-                        s.store(out.as_mut_ptr().add(at), follow(s, shown[channel].add(x), y, play));
+                        s.store(out.as_mut_ptr().add(at), follow(s, previous[channel].add(x), y, deadband));
                     }
                 }
             }

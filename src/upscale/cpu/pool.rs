@@ -5,39 +5,43 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
+use super::thread_time::{since, thread_time};
 use crate::upscale::UpscaleError;
 
 /// What every thread does once; it is given its number.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// Lives as long as [`Pool::run`] waits.
     work: Option<&'static Work<'static>>,
     round: u64,
     running: usize,
+    /// What all threads but the caller's have computed so far.
+    computed: Option<Duration>,
     panic: Option<Box<dyn Any + Send>>,
     ended: bool,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct PoolShared {
+    state: Mutex<PoolState>,
     begin: Condvar,
     done: Condvar,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolShared {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A number of threads, one of which is the caller's. Dropping it ends and joins the others.
 pub(super) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -51,6 +55,7 @@ impl Pool {
     /// Starts all but one of `threads` threads.
     pub(super) fn new(threads: usize) -> Result<Self, UpscaleError> {
         let mut pool = Self { shared: Arc::default(), others: Vec::new() };
+        pool.shared.lock().computed = Some(Duration::ZERO);
         for number in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("upscale-{number}"));
@@ -63,6 +68,11 @@ impl Pool {
     /// How many threads there are.
     pub(super) fn threads(&self) -> usize {
         self.others.len() + 1
+    }
+
+    /// What the threads other than the caller's have computed since they began, all together, where the system says.
+    pub(super) fn computed_by_others(&self) -> Option<Duration> {
+        self.shared.lock().computed
     }
 
     /// Has every thread do `work` once, with its number, and waits until all are done.
@@ -105,7 +115,7 @@ impl Drop for Pool {
     }
 }
 
-fn wait_and_work(shared: &Shared, number: usize) {
+fn wait_and_work(shared: &PoolShared, number: usize) {
     let mut round = 0;
     let mut state = shared.lock();
     loop {
@@ -116,8 +126,11 @@ fn wait_and_work(shared: &Shared, number: usize) {
             Some(work) if state.round != round => {
                 round = state.round;
                 drop(state);
+                let begun = thread_time();
                 let result = catch_unwind(AssertUnwindSafe(|| work(number)));
+                let took = since(begun);
                 state = shared.lock();
+                state.computed = state.computed.zip(took).map(|(sum, took)| sum + took);
                 state.running -= 1;
                 if let Err(panic) = result {
                     state.panic = Some(panic);
@@ -149,6 +162,24 @@ mod tests {
             }
             assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 100));
         }
+    }
+
+    /// Waiting takes time, and computing takes the processor's.
+    #[cfg(unix)]
+    #[test]
+    fn what_the_others_compute_is_counted_and_what_they_wait_is_not() {
+        let mut pool = Pool::new(3).unwrap();
+        let spin = Duration::from_millis(20);
+        pool.run(&|_| {
+            std::thread::sleep(spin / 4);
+            let begun = thread_time();
+            while since(begun).unwrap() < spin {}
+        });
+        let computed = pool.computed_by_others().unwrap();
+        // Two of them. Without the sleep; woken threads do a little besides.
+        assert!(computed >= 2 * spin, "{computed:?}");
+        pool.run(&|_| std::thread::sleep(spin));
+        assert!(pool.computed_by_others().unwrap() - computed < spin, "sleeping is not computing");
     }
 
     #[test]

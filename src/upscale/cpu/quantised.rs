@@ -8,10 +8,10 @@
 //! f32, and so is what the last adds to bicubic. Seven bits for the values, so that two products fit into the
 //! 16 bits in which AVX2 adds them; so every instruction set sums up the same numbers.
 
-use super::net::{GROUP, Layer, Numbers};
+use super::layer::{GROUP, Layer, Numbers};
 
 /// The largest byte of values and of weights.
-const MOST: f32 = 127.0;
+const MAX_BYTE: f32 = 127.0;
 
 /// A convolution in bytes.
 #[derive(Debug, Clone)]
@@ -36,6 +36,9 @@ pub(in crate::upscale) struct Quantised {
     pub(in crate::upscale) rest: Vec<ByteNumbers>,
     /// Of each hidden layer, for each channel, padded like the layers.
     ranges: Vec<Vec<f32>>,
+    /// How often its numbers were made.
+    #[cfg(test)]
+    pub(super) packs: usize,
 }
 
 impl Quantised {
@@ -53,7 +56,13 @@ impl Quantised {
             ByteNumbers { inputs, weights, scale: vec![0.0; outputs], bias: vec![0.0; outputs] }
         });
         let first = layers.first().map_or_else(Numbers::default, |layer| layer.numbers.clone());
-        Self { first, rest: rest.collect(), ranges: layers.iter().zip(ranges).map(padded).collect() }
+        Self {
+            first,
+            rest: rest.collect(),
+            ranges: layers.iter().zip(ranges).map(padded).collect(),
+            #[cfg(test)]
+            packs: 0,
+        }
     }
 
     /// Other ranges of the same shapes.
@@ -66,7 +75,11 @@ impl Quantised {
     /// Takes the numbers of layers of the same shapes.
     pub(super) fn take(&mut self, layers: &[Layer]) {
         let [first, rest @ ..] = layers else { return };
-        let unit = |range: &[f32], o: usize| range.get(o).map_or(1.0, |r| MOST / r);
+        #[cfg(test)]
+        {
+            self.packs += 1;
+        }
+        let unit = |range: &[f32], o: usize| range.get(o).map_or(1.0, |r| MAX_BYTE / r);
         let (Some(range), n) = (self.ranges.first(), first.numbers.weights.len()) else { return };
         for (i, (to, from)) in self.first.weights.iter_mut().zip(&first.numbers.weights).enumerate() {
             *to = from * unit(range, i / (n / range.len() * GROUP) * GROUP + i % GROUP);
@@ -78,12 +91,12 @@ impl Quantised {
             let (before, after) = (&self.ranges[l], self.ranges.get(l + 1));
             let weight = |o: usize, i: usize, tap: usize| {
                 let at = ((o / GROUP * layer.inputs + i) * 9 + tap) * GROUP + o % GROUP;
-                layer.numbers.weights[at] * before[i] / MOST
+                layer.numbers.weights[at] * before[i] / MAX_BYTE
             };
             for o in 0..layer.outputs() {
                 let largest = (0..layer.inputs * 9).map(|n| weight(o, n / 9, n % 9).abs()).fold(0.0, f32::max);
-                let scale = if largest > 0.0 { largest / MOST } else { 1.0 };
-                let unit = after.map_or(1.0, |range| MOST / range[o]);
+                let scale = if largest > 0.0 { largest / MAX_BYTE } else { 1.0 };
+                let unit = after.map_or(1.0, |range| MAX_BYTE / range[o]);
                 (bytes.scale[o], bytes.bias[o]) = (scale * unit, layer.numbers.bias[o] * unit);
                 for group in 0..bytes.inputs {
                     for tap in 0..9 {

@@ -2,9 +2,10 @@
 
 use super::{
     conv::{Convolve, Input, Output},
+    layer::GROUP,
     memory::{LINE, Lines},
-    net::{GROUP, Net},
-    simd::{Isa, Job, Simd},
+    net::Net,
+    simd::{Isa, Simd, SimdKernel},
 };
 use crate::frame::Plane;
 
@@ -109,7 +110,7 @@ pub(super) struct Extend<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Job for Extend<'_> {
+impl SimdKernel for Extend<'_> {
     type Output = ();
 
     #[inline(always)]

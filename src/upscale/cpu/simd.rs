@@ -92,40 +92,40 @@ impl Isa {
         Err(UpscaleError::Simd(format!("this machine has no {self}, only {}", known.join(", "))))
     }
 
-    /// Runs `job` with it; with plain loops where the machine does not have it.
-    pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
+    /// Runs `kernel` with it; with plain loops where the machine does not have it.
+    pub(crate) fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => {
                 if let Some(simd) = avx512::Avx512::<true>::detect() {
-                    return simd.run(job);
+                    return simd.run(kernel);
                 }
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 if let Some(simd) = avx512::Avx512::<false>::detect() {
-                    return simd.run(job);
+                    return simd.run(kernel);
                 }
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 if let Some(simd) = avx2::Avx2::detect() {
-                    return simd.run(job);
+                    return simd.run(kernel);
                 }
             }
             #[cfg(target_arch = "aarch64")]
             Self::Neon => {
                 if let Some(simd) = neon::Neon::detect() {
-                    return simd.run(job);
+                    return simd.run(kernel);
                 }
             }
             #[cfg(test)]
-            Self::Narrow => return portable::Portable::<4, 6>.run(job),
+            Self::Narrow => return portable::Portable::<4, 6>.run(kernel),
             #[cfg(test)]
-            Self::Wide => return portable::Portable::<16, 6>.run(job),
+            Self::Wide => return portable::Portable::<16, 6>.run(kernel),
             _ => {}
         }
-        portable::Portable::<8, 1>.run(job)
+        portable::Portable::<8, 1>.run(kernel)
     }
 }
 
@@ -156,7 +156,7 @@ impl FromStr for Isa {
 }
 
 /// Work that is compiled once for each instruction set. `run` has to be `#[inline(always)]`.
-pub(crate) trait Job {
+pub(crate) trait SimdKernel {
     /// What comes out.
     type Output;
 
@@ -176,8 +176,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// registers hold beside one vector of pixels for each and one weight.
     const COLUMNS: usize;
 
-    /// Runs `job` compiled for this instruction set.
-    fn run<J: Job>(self, job: J) -> J::Output;
+    /// Runs `kernel` compiled for this instruction set.
+    fn run<K: SimdKernel>(self, kernel: K) -> K::Output;
 
     /// All values alike.
     fn splat(self, value: f32) -> Self::V;

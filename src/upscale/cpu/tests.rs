@@ -1,4 +1,4 @@
-use super::{band::Cut, net::GROUP, quantised::Quantised, *};
+use super::{band::Cut, layer::GROUP, quantised::Quantised, *};
 use crate::{
     frame::{Colour, Stamp},
     model::Training,
@@ -165,7 +165,7 @@ fn what_stands_still_is_copied_and_all_else_is_computed() {
         let new = || CpuEngine::new(model, Some(2)).unwrap().in_precision(model, precision);
         let (mut engine, mut plain) = (new(), new());
         let mut all_of = |lr: &Frame| {
-            plain.still.forget();
+            plain.static_skip.forget();
             plain.compare(lr).unwrap()
         };
         let first = frame(1100, 90);
@@ -189,7 +189,7 @@ fn what_stands_still_is_copied_and_all_else_is_computed() {
             for (is, want) in [(&is.bicubic, &want.bicubic), (&is.cnn, &want.cnn)] {
                 assert!(is.to_rgba().unwrap().data == want.to_rgba().unwrap().data, "change {i}, {precision}");
             }
-            let Plan { compute, copy, cut } = engine.still.plan();
+            let SkipPlan { compute, copy, cut } = engine.static_skip.plan();
             assert_eq!(compute.len() + copy.len(), cut.places());
             match i {
                 0 | 7 => assert!(copy.is_empty(), "change {i}"),
@@ -202,23 +202,23 @@ fn what_stands_still_is_copied_and_all_else_is_computed() {
         let check = |engine: &mut CpuEngine, lr: &Frame, want: Pair| {
             let is = engine.compare(lr).unwrap();
             assert!(is.cnn.to_rgba().unwrap().data == want.cnn.to_rgba().unwrap().data);
-            assert!(engine.still.plan().copy.is_empty());
+            assert!(engine.static_skip.plan().copy.is_empty());
         };
         lr.colour.range = crate::frame::Range::Full;
         check(&mut engine, &lr, all_of(&lr));
         engine.set_model(Arc::new(model.clone()));
         check(&mut engine, &lr, new().compare(&lr).unwrap());
         engine.bicubic(&lr).unwrap();
-        assert!(engine.still.plan().copy.is_empty());
+        assert!(engine.static_skip.plan().copy.is_empty());
         engine.bicubic(&lr).unwrap();
-        assert!(engine.still.plan().compute.is_empty());
+        assert!(engine.static_skip.plan().compute.is_empty());
         check(&mut engine, &lr, new().compare(&lr).unwrap());
         let lower = frame(1100, 88);
         check(&mut engine, &lower, new().compare(&lower).unwrap());
         // A picture for a file, in between, is one of the video: nothing is as it was shown.
         engine.upscale(&with_patch(&lower, 0, [0, 0, 64, 64]), Method::Cnn).unwrap();
         engine.compare(&lower).unwrap();
-        assert!(engine.still.plan().copy.is_empty());
+        assert!(engine.static_skip.plan().copy.is_empty());
     }
 }
 
@@ -229,9 +229,9 @@ fn another_quantiser_makes_everything_new() {
     let mut engine = CpuEngine::new(&model, Some(1)).unwrap();
     let mut lr = frame(64, 20);
     for (qp, copied) in [(30.0, false), (30.0, true), (31.5, false), (31.5, true)] {
-        lr.qp = Some(qp);
+        lr.weights_qp = Some(qp);
         engine.compare(&lr).unwrap();
-        assert_eq!(engine.still.plan().compute.is_empty(), copied, "{qp}");
+        assert_eq!(engine.static_skip.plan().compute.is_empty(), copied, "{qp}");
     }
 }
 
@@ -244,7 +244,7 @@ fn the_stretches_fit_what_changed() {
     let lr = frame(480, 100);
     engine.compare(&lr).unwrap();
     let rows = |engine: &CpuEngine| {
-        let Plan { compute, cut, .. } = engine.still.plan();
+        let SkipPlan { compute, cut, .. } = engine.static_skip.plan();
         (cut.places() / cut.height, compute.iter().map(|place| *place as usize % cut.height).collect::<Vec<_>>())
     };
     let lr = with_patch(&lr, 0, [0, 50, 4, 1]);

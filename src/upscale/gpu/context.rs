@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::memory::{self, Memory};
+use super::tuning_cache::{self, TuningCache};
 use crate::upscale::UpscaleError;
 
 /// A GPU that has been opened: the window's or one of its own. Cheap to clone.
@@ -15,16 +15,16 @@ pub struct GpuContext {
     adapter: AdapterSummary,
     device: wgpu::Device,
     queue: wgpu::Queue,
-    trouble: Arc<Trouble>,
+    loss: Arc<DeviceLoss>,
     /// It was opened here and can be opened again; the window's belongs to the window.
     own: bool,
-    memory: Option<Arc<Memory>>,
+    tuning_cache: Option<Arc<TuningCache>>,
 }
 
-/// What has happened outside of any call that could have returned it.
+/// Why the device was lost, if it was: it happens outside of any call that could have returned it.
 #[derive(Debug, Default)]
-struct Trouble {
-    lost: Mutex<Option<String>>,
+struct DeviceLoss {
+    reason: Mutex<Option<String>>,
 }
 
 /// What an adapter is.
@@ -44,10 +44,10 @@ pub struct AdapterSummary {
     pub timestamps: bool,
 }
 
-impl Trouble {
+impl DeviceLoss {
     /// The first reason is the one that counts.
-    fn lost(&self, why: &str) {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+    fn report(&self, why: &str) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
     }
 }
 
@@ -128,19 +128,19 @@ impl GpuContext {
             Some(Ok(same)) => same,
             _ => Self::headless()?,
         };
-        Ok(new.remembering(self.memory.as_ref().map(|m| m.folder.clone())))
+        Ok(new.remembering(self.tuning_cache.as_ref().map(|cache| cache.folder.clone())))
     }
 
     /// Remembers in a folder how a network runs fastest, which is measured once for about half a second, and
     /// its compiled pipelines. Without a folder engines run it in the usual way.
     #[must_use]
     pub fn remembering(self, folder: Option<PathBuf>) -> Self {
-        let memory = folder.map(|folder| Arc::new(Memory::new(&self, folder)));
-        Self { memory, ..self }
+        let tuning_cache = folder.map(|folder| Arc::new(TuningCache::new(&self, folder)));
+        Self { tuning_cache, ..self }
     }
 
-    pub(super) fn memory(&self) -> Option<&Memory> {
-        self.memory.as_deref()
+    pub(super) fn tuning_cache(&self) -> Option<&TuningCache> {
+        self.tuning_cache.as_deref()
     }
 
     /// What to ask an adapter for, so that this module can use all of it: for the window's device too.
@@ -158,19 +158,19 @@ impl GpuContext {
     ///
     /// wgpu ends the program on errors that nobody takes; from here on they are logged instead.
     pub fn from_parts(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let trouble = Arc::new(Trouble::default());
+        let loss = Arc::new(DeviceLoss::default());
         device.on_uncaptured_error(Arc::new(|error| tracing::error!("GPU: {error}")));
-        let for_callback = trouble.clone();
+        let for_callback = loss.clone();
         // When the device is dropped at the end this comes as well, and nobody is left to hear it.
         device.set_device_lost_callback(move |reason, message| {
-            for_callback.lost(match reason {
+            for_callback.report(match reason {
                 wgpu::DeviceLostReason::Destroyed => "it was closed",
                 _ if message.is_empty() => "its driver does not say why",
                 _ => &message,
             });
         });
         let adapter = AdapterSummary::new(adapter);
-        Self { adapter, device, queue, trouble, own: false, memory: None }.remembering(memory::folder())
+        Self { adapter, device, queue, loss, own: false, tuning_cache: None }.remembering(tuning_cache::folder())
     }
 
     /// What it is.
@@ -237,14 +237,14 @@ impl GpuContext {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(e)) => self.check().and(Err(UpscaleError::Gpu(format!("it does not answer ({e})")))),
             Err(_) => {
-                self.trouble.lost("its driver has ended");
+                self.loss.report("its driver has ended");
                 self.check()
             }
         }
     }
 
     fn check(&self) -> Result<(), UpscaleError> {
-        match &*self.trouble.lost.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.loss.reason.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(why) => Err(UpscaleError::Lost(why.clone())),
             None => Ok(()),
         }

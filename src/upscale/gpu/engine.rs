@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     GpuContext, GpuPicture,
     network::{FilePasses, Network, Passes},
-    plan::{Real, Variant},
+    plan::{GpuDataType, Variant},
     surface::Surface,
     timer::{self, Timer},
     weights::Weights,
@@ -43,7 +43,7 @@ pub struct GpuEngine {
 }
 
 /// So often the device may be lost before it is given up ...
-const LOSSES: u32 = 3;
+const MAX_LOSSES: u32 = 3;
 /// ... unless so many frames went well in between: a minute at 30 a second.
 const STEADY: u32 = 1800;
 
@@ -69,9 +69,9 @@ impl GpuEngine {
     /// The fastest way to run a network here, if that is remembered or may be measured.
     fn fastest(gpu: &GpuContext, model: &Arc<Model>, bytes: bool) -> Variant {
         if bytes && model.ranges().is_some() {
-            return Variant { precision: Real::Int8, ..Variant::default() };
+            return Variant { precision: GpuDataType::Int8, ..Variant::default() };
         }
-        gpu.memory().map_or_else(Variant::default, |memory| memory.variant(gpu, model))
+        gpu.tuning_cache().map_or_else(Variant::default, |cache| cache.variant(gpu, model))
     }
 
     /// Likewise, and runs it in this way.
@@ -91,19 +91,19 @@ impl GpuEngine {
     }
 
     pub(super) fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
-        if variant.precision == Real::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
+        if variant.precision == GpuDataType::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
             return Err(UpscaleError::Gpu("its shaders have no numbers of 16 bits".to_owned()));
         }
         let (passes, network, timer) =
             gpu.guarded(|| Ok((Passes::new(&gpu, variant)?, Network::new(&gpu, &model, variant)?, Timer::new(&gpu))))?;
-        if let Some(memory) = gpu.memory() {
-            memory.keep_pipelines(&gpu);
+        if let Some(cache) = gpu.tuning_cache() {
+            cache.keep_pipelines(&gpu);
         }
         Ok(Self {
             gpu,
             model,
             variant,
-            bytes: variant.precision == Real::Int8,
+            bytes: variant.precision == GpuDataType::Int8,
             network: Some(network),
             condition: Some(Condition::NEUTRAL),
             surface: None,
@@ -139,8 +139,8 @@ impl GpuEngine {
     /// A new device with everything on it. Pictures of the old one cannot be read any more.
     fn recover(&mut self, why: String) -> Result<(), UpscaleError> {
         let losses = if std::mem::take(&mut self.steady) < STEADY { self.losses + 1 } else { 1 };
-        if losses > LOSSES {
-            return Err(UpscaleError::Lost(format!("{why}, and that {LOSSES} times before")));
+        if losses > MAX_LOSSES {
+            return Err(UpscaleError::Lost(format!("{why}, and that {MAX_LOSSES} times before")));
         }
         let new = Self::on(self.gpu.reopened()?, Arc::clone(&self.model), self.variant)?;
         let notice = format!("The GPU was lost ({why}); the call goes on with {}.", new.describe());
@@ -163,8 +163,8 @@ impl GpuEngine {
             }
             self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, variant))?);
             self.condition = Some(Condition::NEUTRAL);
-            if let Some(memory) = gpu.memory() {
-                memory.keep_pipelines(gpu);
+            if let Some(cache) = gpu.tuning_cache() {
+                cache.keep_pipelines(gpu);
             }
         }
         if for_files && self.file_passes.is_none() {
@@ -173,17 +173,19 @@ impl GpuEngine {
         if let Some(network) = self.network.as_mut().filter(|_| for_files)
             && gpu.guarded(|| network.need_last(gpu, &self.model))?
         {
-            self.surface = None;
+            if let (Some(network), Some(surface)) = (&self.network, self.surface.take()) {
+                self.surface = Some(gpu.guarded(|| Surface::new(gpu, network, size, Some(surface.into_previous())))?);
+            }
             // Its weights may be for another quantiser than those of the other layers.
             self.condition = None;
         }
-        let condition = Some(Condition::of(lr.qp));
+        let condition = Some(Condition::of(lr.weights_qp));
         if let Some(network) = &self.network
             && condition != self.condition
             && self.model.info().follows_qp
         {
             self.condition = condition;
-            let weights = Weights::at(&self.model, lr.qp, self.variant.precision)?;
+            let weights = Weights::at(&self.model, lr.weights_qp, self.variant.precision)?;
             gpu.guarded(|| {
                 network.set_weights(gpu, &weights);
                 Ok(())
@@ -193,7 +195,7 @@ impl GpuEngine {
             && self.surface.as_ref().is_none_or(|s| s.size != size)
         {
             self.surface = None;
-            self.surface = Some(gpu.guarded(|| Surface::new(gpu, network, size))?);
+            self.surface = Some(gpu.guarded(|| Surface::new(gpu, network, size, None))?);
         }
         Ok(())
     }
@@ -215,18 +217,18 @@ impl GpuEngine {
             return Err(unprepared());
         };
         let (gpu, network) = (&*gpu, &*network);
-        let (slot, submitted) = gpu.guarded(|| {
+        let (textures, submitted) = gpu.guarded(|| {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             surface.upload(gpu, lr, &mut encoder);
             timer::begin(timer);
-            let slot = surface.run(gpu, with_network.then_some(network), passes, &mut encoder, timer.as_mut());
+            let textures = surface.run(gpu, with_network.then_some(network), passes, &mut encoder, timer.as_mut());
             timer::end(timer, &mut encoder);
             let submitted = gpu.queue().submit([encoder.finish()]);
             timer::collect(timer);
             surface.submitted();
-            Ok((slot, submitted))
+            Ok((textures, submitted))
         })?;
-        let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), slot: slot.clone(), side });
+        let picture = |side| Picture::Gpu(GpuPicture { gpu: gpu.clone(), textures: textures.clone(), side });
         let pair = Pair { stamp: lr.stamp, size, bicubic: picture(0), cnn: picture(1) };
         self.submitted = Some(submitted);
         Ok(pair)
@@ -289,7 +291,7 @@ impl Upscaler for GpuEngine {
 
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError> {
         let shape = |model: &Model| (model.info().channels, model.info().depth);
-        let other = self.bytes && model.ranges().is_some() != (self.variant.precision == Real::Int8);
+        let other = self.bytes && model.ranges().is_some() != (self.variant.precision == GpuDataType::Int8);
         if other || shape(model) != shape(&self.model) {
             return Err(UpscaleError::Shape(model.name().to_owned()));
         }

@@ -4,9 +4,9 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     GpuContext,
-    memory::Memory,
-    plan::{self, Kind, Real, Variant},
+    plan::{self, GpuDataType, PassKind, Variant},
     source,
+    tuning_cache::TuningCache,
     weights::{VECTOR, Weights, words},
 };
 use crate::{model::Model, upscale::UpscaleError};
@@ -16,10 +16,10 @@ const ROWS: u32 = 4;
 
 /// A pass: a pipeline, and the weights of its layers.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct NetworkPass {
     /// "layer 1", "layers 1–2", "layer 3, pictures".
     pub(super) name: Arc<str>,
-    pub(super) kind: Kind,
+    pub(super) kind: PassKind,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) weights: wgpu::Buffer,
     /// Vectors out.
@@ -30,12 +30,13 @@ pub(super) struct Step {
     group: [u32; 2],
 }
 
-impl Step {
+impl NetworkPass {
     /// Runs it for a picture of this size.
     pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, width: u32, height: u32) {
         let side = |n: u32| n + 2 * self.margin;
         // Passes of two layers make all vectors of outputs in one group, which have a tile in common.
-        let vectors = if matches!(self.kind, Kind::First | Kind::Layer | Kind::Last) { self.outputs } else { 1 };
+        let vectors =
+            if matches!(self.kind, PassKind::First | PassKind::Layer | PassKind::Last) { self.outputs } else { 1 };
         let [x, y] = groups(self.group, side(width), side(height));
         pass.dispatch_workgroups(x, y, vectors);
     }
@@ -79,11 +80,11 @@ impl Passes {
 pub(super) struct Network {
     pub(super) variant: Variant,
     /// All layers but the last.
-    pub(super) body: Vec<Step>,
+    pub(super) body: Vec<NetworkPass>,
     /// The last layer as a pass of its own. Where it has the pictures in it, this is made when files want it.
-    pub(super) last: Option<Step>,
+    pub(super) last: Option<NetworkPass>,
     /// The last layer and the pictures.
-    pub(super) finish: Option<Step>,
+    pub(super) compose: Option<NetworkPass>,
 }
 
 impl Network {
@@ -92,15 +93,15 @@ impl Network {
         let memory = gpu.device().limits().max_compute_workgroup_storage_size;
         let passes = plan::passes(variant, layers.len(), channels.div_ceil(VECTOR), memory.into());
         let weights = Weights::neutral(model, variant.precision)?;
-        let mut network = Self { variant, body: Vec::new(), last: None, finish: None };
+        let mut network = Self { variant, body: Vec::new(), last: None, compose: None };
         let mut next = 0;
         for kind in passes {
-            let step = step(gpu, kind, model, next..next + kind.layers(), variant, &weights)?;
+            let pass = network_pass(gpu, kind, model, next..next + kind.layers(), variant, &weights)?;
             next += kind.layers();
             match kind {
-                Kind::Finish => network.finish = Some(step),
-                Kind::Last => network.last = Some(step),
-                _ => network.body.push(step),
+                PassKind::Compose => network.compose = Some(pass),
+                PassKind::Last => network.last = Some(pass),
+                _ => network.body.push(pass),
             }
         }
         Ok(network)
@@ -114,39 +115,39 @@ impl Network {
         }
         let count = model.layers().len();
         let weights = Weights::neutral(model, self.variant.precision)?;
-        self.last = Some(step(gpu, Kind::Last, model, count - 1..count, self.variant, &weights)?);
+        self.last = Some(network_pass(gpu, PassKind::Last, model, count - 1..count, self.variant, &weights)?);
         Ok(true)
     }
 
     /// How many layers it has.
     pub(super) fn layers(&self) -> usize {
-        self.body.iter().map(|step| step.kind.layers()).sum::<usize>() + 1
+        self.body.iter().map(|pass| pass.kind.layers()).sum::<usize>() + 1
     }
 
     /// All passes that there are.
-    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.body.iter().chain(&self.last).chain(&self.finish)
+    pub(super) fn all_passes(&self) -> impl Iterator<Item = &NetworkPass> {
+        self.body.iter().chain(&self.last).chain(&self.compose)
     }
 
     /// Writes weights of the same shape over those that are there.
     pub(super) fn set_weights(&self, gpu: &GpuContext, weights: &Weights<'_>) {
-        for step in self.steps() {
-            gpu.queue().write_buffer(&step.weights, 0, &weights.bytes(step.layers.clone()));
+        for pass in self.all_passes() {
+            gpu.queue().write_buffer(&pass.weights, 0, &weights.bytes(pass.layers.clone()));
         }
     }
 }
 
-fn step(
+fn network_pass(
     gpu: &GpuContext,
-    kind: Kind,
+    kind: PassKind,
     model: &Model,
     which: Range<usize>,
     variant: Variant,
     weights: &Weights<'_>,
-) -> Result<Step, UpscaleError> {
+) -> Result<NetworkPass, UpscaleError> {
     let layers = model.layers();
-    let of_step = layers.get(which.clone()).unwrap_or_default();
-    let (Some(first), Some(last)) = (of_step.first(), of_step.last()) else {
+    let of_pass = layers.get(which.clone()).unwrap_or_default();
+    let (Some(first), Some(last)) = (of_pass.first(), of_pass.last()) else {
         return Err(UpscaleError::Gpu(format!("the network has no layers {which:?}")));
     };
     let vectors = |channels: usize| channels.div_ceil(VECTOR);
@@ -154,14 +155,14 @@ fn step(
     let margin = layers.len() - which.end;
     let mut constants = group_constants(variant.group);
     let mut constant = |name, value: usize| constants.push((name, value as f64));
-    if !matches!(kind, Kind::First | Kind::Head) {
+    if !matches!(kind, PassKind::First | PassKind::FusedFirstTwo) {
         constant("INPUTS", inputs);
     }
-    if !matches!(kind, Kind::Finish | Kind::Last) {
+    if !matches!(kind, PassKind::Compose | PassKind::Last) {
         constant("OUTPUTS", outputs);
         constant("MARGIN", margin);
     }
-    if matches!(kind, Kind::Head | Kind::Pair) {
+    if matches!(kind, PassKind::FusedFirstTwo | PassKind::FusedTwo) {
         constant("MIDDLE", middle);
         constant("TILE", plan::tile(variant.group, middle) as usize);
         constant("SECOND", words(first, which.start == 0, variant.precision));
@@ -171,10 +172,10 @@ fn step(
         1 => format!("layer {}", which.end),
         _ => format!("layers {}–{}", which.start + 1, which.end),
     };
-    if kind == Kind::Finish {
+    if kind == PassKind::Compose {
         name += ", pictures";
     }
-    Ok(Step {
+    Ok(NetworkPass {
         name: name.into(),
         kind,
         pipeline,
@@ -195,7 +196,7 @@ fn group_constants([x, y]: [u32; 2]) -> Constants {
 fn pipeline(
     gpu: &GpuContext,
     shader: &str,
-    precision: Real,
+    precision: GpuDataType,
     constants: &[(&str, f64)],
 ) -> Result<wgpu::ComputePipeline, UpscaleError> {
     let text = source(shader, precision).map_err(|e| UpscaleError::Gpu(e.to_string()))?;
@@ -213,6 +214,6 @@ fn pipeline(
             // Tiles are written before they are read.
             zero_initialize_workgroup_memory: false,
         },
-        cache: gpu.memory().and_then(Memory::pipelines),
+        cache: gpu.tuning_cache().and_then(TuningCache::pipelines),
     }))
 }

@@ -1,15 +1,15 @@
 //! The shaders' sources, and how they include each other.
 
-use super::plan::Real;
+use super::plan::GpuDataType;
 
 /// All files of `shaders/` and `shaders/include/`, by their names without folder.
 pub const SHADERS: &[(&str, &str)] = &[
     ("first.wgsl", include_str!("../../../shaders/first.wgsl")),
     ("layer.wgsl", include_str!("../../../shaders/layer.wgsl")),
-    ("head.wgsl", include_str!("../../../shaders/head.wgsl")),
-    ("pair.wgsl", include_str!("../../../shaders/pair.wgsl")),
+    ("fused_first_two.wgsl", include_str!("../../../shaders/fused_first_two.wgsl")),
+    ("fused_two.wgsl", include_str!("../../../shaders/fused_two.wgsl")),
     ("last.wgsl", include_str!("../../../shaders/last.wgsl")),
-    ("finish.wgsl", include_str!("../../../shaders/finish.wgsl")),
+    ("compose.wgsl", include_str!("../../../shaders/compose.wgsl")),
     ("present.wgsl", include_str!("../../../shaders/present.wgsl")),
     ("luma.wgsl", include_str!("../../../shaders/luma.wgsl")),
     ("double.wgsl", include_str!("../../../shaders/double.wgsl")),
@@ -17,7 +17,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("bicubic.wgsl", include_str!("../../../shaders/include/bicubic.wgsl")),
     ("detail.wgsl", include_str!("../../../shaders/include/detail.wgsl")),
     ("words.wgsl", include_str!("../../../shaders/include/words.wgsl")),
-    ("shown.wgsl", include_str!("../../../shaders/include/shown.wgsl")),
+    ("hysteresis.wgsl", include_str!("../../../shaders/include/hysteresis.wgsl")),
     ("planes.wgsl", include_str!("../../../shaders/include/planes.wgsl")),
     ("conv.wgsl", include_str!("../../../shaders/include/conv.wgsl")),
     ("start.wgsl", include_str!("../../../shaders/include/start.wgsl")),
@@ -49,7 +49,7 @@ pub enum ShaderError {
 }
 
 /// What shaders include for the numbers they compute with: `f32.wgsl`, `f16.wgsl` or `int8.wgsl`.
-pub const REAL: &str = "real.wgsl";
+pub const DATA_TYPE: &str = "data_type.wgsl";
 /// What they include for how these are multiplied: `floats.wgsl` or `bytes.wgsl`.
 pub const TAPS: &str = "taps.wgsl";
 
@@ -57,19 +57,24 @@ pub const TAPS: &str = "taps.wgsl";
 ///
 /// # Errors
 /// When a file that is named does not exist, or an include is written wrongly.
-pub fn source(name: &str, precision: Real) -> Result<String, ShaderError> {
+pub fn source(name: &str, precision: GpuDataType) -> Result<String, ShaderError> {
     let (mut text, mut seen) = (String::new(), Vec::new());
     expand(name, precision, &mut seen, &mut text)?;
     Ok(text)
 }
 
-fn expand<'a>(name: &'a str, precision: Real, seen: &mut Vec<&'a str>, text: &mut String) -> Result<(), ShaderError> {
+fn expand<'a>(
+    name: &'a str,
+    precision: GpuDataType,
+    seen: &mut Vec<&'a str>,
+    text: &mut String,
+) -> Result<(), ShaderError> {
     let name = match (name, precision) {
-        (REAL, Real::F32) => "f32.wgsl",
-        (REAL, Real::F16) => "f16.wgsl",
-        (REAL, Real::Int8) => "int8.wgsl",
-        (TAPS, Real::F32 | Real::F16) => "floats.wgsl",
-        (TAPS, Real::Int8) => "bytes.wgsl",
+        (DATA_TYPE, GpuDataType::F32) => "f32.wgsl",
+        (DATA_TYPE, GpuDataType::F16) => "f16.wgsl",
+        (DATA_TYPE, GpuDataType::Int8) => "int8.wgsl",
+        (TAPS, GpuDataType::F32 | GpuDataType::F16) => "floats.wgsl",
+        (TAPS, GpuDataType::Int8) => "bytes.wgsl",
         _ => name,
     };
     if seen.contains(&name) {
@@ -100,13 +105,13 @@ mod tests {
 
     #[test]
     fn includes_come_once_and_in_place() {
-        let text = source("present.wgsl", Real::F32).unwrap();
+        let text = source("present.wgsl", GpuDataType::F32).unwrap();
         assert!(!text.contains("#include"));
         assert_eq!(text.matches("struct Picture").count(), 1);
         assert!(text.find("fn double").unwrap() < text.find("fn main").unwrap());
         assert!(text.contains("vec4<f32>;") && !text.contains("f16"));
-        let half = source("present.wgsl", Real::F16).unwrap();
+        let half = source("present.wgsl", GpuDataType::F16).unwrap();
         assert!(half.contains("\nenable f16;\n") && half.find("enable").unwrap() < half.find("alias").unwrap());
-        assert_eq!(source("nothing.wgsl", Real::F32), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
+        assert_eq!(source("nothing.wgsl", GpuDataType::F32), Err(ShaderError::Missing("nothing.wgsl".to_owned())));
     }
 }

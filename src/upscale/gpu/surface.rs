@@ -4,15 +4,15 @@ use std::{fmt, sync::Arc};
 
 use super::{
     GpuContext,
-    network::{self, FilePasses, Network, Passes, Step},
-    plan::Kind,
+    network::{self, FilePasses, Network, NetworkPass, Passes},
+    plan::PassKind,
     readback,
     timer::{self, Timer},
     upload::Uploads,
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
-    upscale::{UpscaleError, play},
+    upscale::{UpscaleError, hysteresis},
 };
 
 /// One of the two pictures of a pair, in the GPU's memory.
@@ -23,24 +23,24 @@ use crate::{
 #[derive(Clone)]
 pub struct GpuPicture {
     pub(super) gpu: GpuContext,
-    pub(super) slot: Arc<Slot>,
+    pub(super) textures: Arc<TexturePair>,
     pub(super) side: usize,
 }
 
 impl GpuPicture {
     /// The texture.
     pub fn texture(&self) -> &wgpu::Texture {
-        &self.slot.textures[self.side]
+        &self.textures.textures[self.side]
     }
 
     /// A view of all of it.
     pub fn view(&self) -> &wgpu::TextureView {
-        &self.slot.views[self.side]
+        &self.textures.views[self.side]
     }
 
     /// Its size.
     pub fn size(&self) -> Size {
-        self.slot.size
+        self.textures.size
     }
 
     /// Its bytes; waits until the picture is done.
@@ -48,28 +48,28 @@ impl GpuPicture {
     /// # Errors
     /// When the device is lost, or refuses to copy.
     pub fn read_back(&self) -> Result<Rgba, UpscaleError> {
-        self.gpu.guarded(|| readback::texture(&self.gpu, self.texture(), self.slot.size))
+        self.gpu.guarded(|| readback::texture(&self.gpu, self.texture(), self.textures.size))
     }
 }
 
 impl fmt::Debug for GpuPicture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GpuPicture {}", self.slot.size)
+        write!(f, "GpuPicture {}", self.textures.size)
     }
 }
 
 /// The two textures of a pair.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct TexturePair {
     size: Size,
     textures: [wgpu::Texture; 2],
     views: [wgpu::TextureView; 2],
     present: wgpu::BindGroup,
     /// Where the network's last pass writes the pictures.
-    finish: Option<wgpu::BindGroup>,
+    compose: Option<wgpu::BindGroup>,
 }
 
-/// Slots that are kept when nobody holds them: one is shown, one is about to be, one waits, one is written.
+/// Texture pairs that are kept when nobody holds them: one is shown, one is about to be, one waits, one is written.
 const RING: usize = 4;
 
 /// The uniform of `include/picture.wgsl`.
@@ -77,7 +77,7 @@ const RING: usize = 4;
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct PictureUniform {
     size: [u32; 2],
-    play: f32,
+    deadband: f32,
     unused: u32,
     rgb: [[f32; 4]; 3],
 }
@@ -87,7 +87,7 @@ struct PictureUniform {
 pub(super) struct Surface {
     pub(super) size: Size,
     doubled: Size,
-    /// What the uniform says: colour and play.
+    /// What the uniform says: colour and deadband.
     told: Option<(Colour, f32)>,
     uniform: wgpu::Buffer,
     /// Y, Cb, Cr.
@@ -96,25 +96,46 @@ pub(super) struct Surface {
     uploads: Uploads,
     /// Two buffers that layers read and write in turns.
     features: [wgpu::Buffer; 2],
-    /// The network's luma that was shown last, and whether there is any.
-    shown: wgpu::Buffer,
-    shows: bool,
-    /// With what play the next picture follows it.
-    play: f32,
+    previous_luma: PreviousLuma,
+    /// How far the next picture may stay behind what is computed.
+    deadband: f32,
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
     body: Vec<wgpu::BindGroup>,
     last: Option<wgpu::BindGroup>,
-    slots: Vec<Arc<Slot>>,
+    texture_pairs: Vec<Arc<TexturePair>>,
     /// Where planes are written for files; made when first asked for.
     outs: Option<[PlaneOut; 3]>,
 }
 
+/// The network's luma that was shown last.
+#[derive(Debug)]
+pub(super) struct PreviousLuma {
+    size: Size,
+    values: wgpu::Buffer,
+    /// There is something to follow.
+    holds: bool,
+}
+
+impl PreviousLuma {
+    /// Its bytes for pictures of this size.
+    fn bytes(size: Size) -> u64 {
+        size_of::<[f32; 4]>() as u64 * size.pixels() as u64
+    }
+}
+
 impl Surface {
-    pub(super) fn new(gpu: &GpuContext, network: &Network, size: Size) -> Result<Self, UpscaleError> {
+    /// `previous` is what was shown by the surface that this one takes the place of; it is followed if it has the
+    /// same size.
+    pub(super) fn new(
+        gpu: &GpuContext,
+        network: &Network,
+        size: Size,
+        previous: Option<PreviousLuma>,
+    ) -> Result<Self, UpscaleError> {
         let doubled = size.times(crate::model::SCALE)?;
         let limits = gpu.device().limits();
         let features = feature_bytes(network, size);
-        let shown = size_of::<[f32; 4]>() as u64 * size.pixels() as u64;
+        let luma = PreviousLuma::bytes(size);
         let too_large = |what, is: u64, limit: u64| {
             UpscaleError::Gpu(format!("{what} for {size} takes {is}, and its limit is {limit}: use --engine cpu"))
         };
@@ -123,7 +144,7 @@ impl Surface {
             return Err(too_large("a side of the picture", side.into(), limits.max_texture_dimension_2d.into()));
         }
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        for (what, bytes) in [("a layer of the network", features), ("the picture that was shown last", shown)] {
+        for (what, bytes) in [("a layer of the network", features), ("the picture that was shown last", luma)] {
             if bytes > limit {
                 return Err(too_large(what, bytes, limit));
             }
@@ -158,28 +179,35 @@ impl Surface {
             textures,
             uploads: Uploads::new(size),
             features: [(); 2].map(|()| buffer("features", features, wgpu::BufferUsages::STORAGE)),
-            shown: buffer("shown", shown, wgpu::BufferUsages::STORAGE),
-            shows: false,
-            play: play::of(network.variant.precision.into(), network.layers()),
+            previous_luma: previous.filter(|previous| previous.size == size).unwrap_or_else(|| PreviousLuma {
+                size,
+                values: buffer("previous luma", luma, wgpu::BufferUsages::STORAGE),
+                holds: false,
+            }),
+            deadband: hysteresis::deadband(network.variant.precision.into(), network.layers()),
             body: Vec::new(),
             last: None,
-            slots: Vec::new(),
+            texture_pairs: Vec::new(),
             outs: None,
         };
-        surface.body = network.body.iter().enumerate().map(|(i, step)| surface.bind_step(gpu, i, step)).collect();
-        surface.last = network.last.as_ref().map(|step| surface.bind_step(gpu, network.body.len(), step));
+        surface.body =
+            network.body.iter().enumerate().map(|(i, network_pass)| surface.bind_pass(gpu, i, network_pass)).collect();
+        surface.last =
+            network.last.as_ref().map(|network_pass| surface.bind_pass(gpu, network.body.len(), network_pass));
         Ok(surface)
     }
 
     /// Pass `i` of the network writes one of the two buffers, and reads what the pass before it wrote.
-    fn bind_step(&self, gpu: &GpuContext, i: usize, step: &Step) -> wgpu::BindGroup {
-        let input = match step.kind {
-            Kind::First | Kind::Head => (1, wgpu::BindingResource::TextureView(&self.views[0])),
-            Kind::Layer | Kind::Pair | Kind::Last | Kind::Finish => (5, self.features[(i + 1) % 2].as_entire_binding()),
+    fn bind_pass(&self, gpu: &GpuContext, i: usize, network_pass: &NetworkPass) -> wgpu::BindGroup {
+        let input = match network_pass.kind {
+            PassKind::First | PassKind::FusedFirstTwo => (1, wgpu::BindingResource::TextureView(&self.views[0])),
+            PassKind::Layer | PassKind::FusedTwo | PassKind::Last | PassKind::Compose => {
+                (5, self.features[(i + 1) % 2].as_entire_binding())
+            }
         };
         let output = (6, self.features[i % 2].as_entire_binding());
-        let (picture, weights) = (self.uniform.as_entire_binding(), step.weights.as_entire_binding());
-        self.bind(gpu, &step.pipeline, &[(0, picture), (4, weights), input, output])
+        let (picture, weights) = (self.uniform.as_entire_binding(), network_pass.weights.as_entire_binding());
+        self.bind(gpu, &network_pass.pipeline, &[(0, picture), (4, weights), input, output])
     }
 
     /// What the network adds to bicubic, once its last layer has run as a pass of its own.
@@ -216,18 +244,23 @@ impl Surface {
             };
             gpu.queue().write_texture(texture.as_image_copy(), plane.data(), layout, texture.size());
         }
-        let (colour, play) = (lr.colour, if self.shows { self.play } else { 0.0 });
-        if self.told != Some((colour, play)) {
-            let uniform =
-                PictureUniform { size: [self.size.width(), self.size.height()], play, unused: 0, rgb: colour.to_rgb() };
+        let (colour, deadband) = (lr.colour, if self.previous_luma.holds { self.deadband } else { 0.0 });
+        if self.told != Some((colour, deadband)) {
+            let size = [self.size.width(), self.size.height()];
+            let uniform = PictureUniform { size, deadband, unused: 0, rgb: colour.to_rgb() };
             gpu.queue().write_buffer(&self.uniform, 0, bytemuck::bytes_of(&uniform));
-            self.told = Some((colour, play));
+            self.told = Some((colour, deadband));
         }
     }
 
     /// The next picture has nothing to do with those before.
     pub(super) fn forget(&mut self) {
-        self.shows = false;
+        self.previous_luma.holds = false;
+    }
+
+    /// What was shown last, for the surface that takes the place of this one.
+    pub(super) fn into_previous(self) -> PreviousLuma {
+        self.previous_luma
     }
 
     /// The network's layers; the last one only as a pass of its own.
@@ -240,11 +273,11 @@ impl Surface {
     ) {
         let body = network.body.iter().zip(&self.body);
         let last = network.last.as_ref().zip(self.last.as_ref()).filter(|_| last);
-        for (step, group) in body.chain(last) {
-            let mut pass = timer::pass(encoder, timer.as_deref_mut(), &step.name);
-            pass.set_pipeline(&step.pipeline);
+        for (network_pass, group) in body.chain(last) {
+            let mut pass = timer::pass(encoder, timer.as_deref_mut(), &network_pass.name);
+            pass.set_pipeline(&network_pass.pipeline);
             pass.set_bind_group(0, group, &[]);
-            step.dispatch(&mut pass, self.size.width(), self.size.height());
+            network_pass.dispatch(&mut pass, self.size.width(), self.size.height());
         }
     }
 
@@ -253,7 +286,7 @@ impl Surface {
         self.uploads.submitted();
     }
 
-    /// Everything, into a slot that nobody holds. Without a network the second picture is not to be looked at.
+    /// Everything, into textures that nobody holds. Without a network the second picture is not to be looked at.
     pub(super) fn run(
         &mut self,
         gpu: &GpuContext,
@@ -261,51 +294,51 @@ impl Surface {
         passes: &Passes,
         encoder: &mut wgpu::CommandEncoder,
         mut timer: Option<&mut Timer>,
-    ) -> Arc<Slot> {
-        let slot = self.free_slot(gpu, network, passes);
-        self.shows = network.is_some();
+    ) -> Arc<TexturePair> {
+        let pair = self.free_textures(gpu, network, passes);
+        self.previous_luma.holds = network.is_some();
         let (width, height) = (self.size.width(), self.size.height());
-        let finish = network.and_then(|n| n.finish.as_ref()).zip(slot.finish.as_ref());
+        let compose = network.and_then(|n| n.compose.as_ref()).zip(pair.compose.as_ref());
         if let Some(network) = network {
-            self.run_layers(network, finish.is_none(), encoder, timer.as_deref_mut());
+            self.run_layers(network, compose.is_none(), encoder, timer.as_deref_mut());
         }
-        match finish {
-            Some((step, group)) => {
-                let mut pass = timer::pass(encoder, timer, &step.name);
-                pass.set_pipeline(&step.pipeline);
+        match compose {
+            Some((network_pass, group)) => {
+                let mut pass = timer::pass(encoder, timer, &network_pass.name);
+                pass.set_pipeline(&network_pass.pipeline);
                 pass.set_bind_group(0, group, &[]);
-                step.dispatch(&mut pass, width, height);
+                network_pass.dispatch(&mut pass, width, height);
             }
             None => {
                 let mut pass = timer::pass(encoder, timer, &"pictures".into());
                 pass.set_pipeline(&passes.present);
-                pass.set_bind_group(0, &slot.present, &[]);
+                pass.set_bind_group(0, &pair.present, &[]);
                 let [x, y] = network::groups(passes.group, width, height);
                 pass.dispatch_workgroups(x, y, 1);
             }
         }
-        slot
+        pair
     }
 
-    fn free_slot(&mut self, gpu: &GpuContext, network: Option<&Network>, passes: &Passes) -> Arc<Slot> {
-        // The ring turns, so that the slot written longest ago comes first.
-        let finish = network.and_then(|n| n.finish.as_ref());
-        let fits = |s: &Slot| s.finish.is_some() || finish.is_none();
-        if let Some(i) = self.slots.iter().position(|s| Arc::strong_count(s) == 1 && fits(s)) {
-            let slot = self.slots.remove(i);
-            self.slots.push(slot.clone());
-            return slot;
+    fn free_textures(&mut self, gpu: &GpuContext, network: Option<&Network>, passes: &Passes) -> Arc<TexturePair> {
+        // The ring turns, so that the pair written longest ago comes first.
+        let compose = network.and_then(|n| n.compose.as_ref());
+        let fits = |s: &TexturePair| s.compose.is_some() || compose.is_none();
+        if let Some(i) = self.texture_pairs.iter().position(|s| Arc::strong_count(s) == 1 && fits(s)) {
+            let pair = self.texture_pairs.remove(i);
+            self.texture_pairs.push(pair.clone());
+            return pair;
         }
-        let slot = Arc::new(self.new_slot(gpu, finish, passes));
-        if self.slots.len() >= RING {
+        let pair = Arc::new(self.new_textures(gpu, compose, passes));
+        if self.texture_pairs.len() >= RING {
             // Someone keeps old pictures; they live as long as they are held, outside of the ring.
-            self.slots.remove(0);
+            self.texture_pairs.remove(0);
         }
-        self.slots.push(slot.clone());
-        slot
+        self.texture_pairs.push(pair.clone());
+        pair
     }
 
-    fn new_slot(&self, gpu: &GpuContext, finish: Option<&Step>, passes: &Passes) -> Slot {
+    fn new_textures(&self, gpu: &GpuContext, compose: Option<&NetworkPass>, passes: &Passes) -> TexturePair {
         let textures = ["bicubic", "cnn"].map(|label| {
             gpu.device().create_texture(&wgpu::TextureDescriptor {
                 label: Some(label),
@@ -329,17 +362,17 @@ impl Surface {
             (3, view(&self.views[2])),
             (6, view(&views[0])),
             (7, view(&views[1])),
-            (8, self.shown.as_entire_binding()),
+            (8, self.previous_luma.values.as_entire_binding()),
         ];
         let with = |more: &[(u32, wgpu::BindingResource<'_>)], pipeline| {
             self.bind(gpu, pipeline, &planes.iter().chain(more).cloned().collect::<Vec<_>>())
         };
         let present = with(&[(5, self.detail().as_entire_binding())], &passes.present);
-        let finish = finish.map(|step| {
+        let compose = compose.map(|network_pass| {
             let before = self.features[(self.body.len() + 1) % 2].as_entire_binding();
-            with(&[(4, step.weights.as_entire_binding()), (5, before)], &step.pipeline)
+            with(&[(4, network_pass.weights.as_entire_binding()), (5, before)], &network_pass.pipeline)
         });
-        Slot { size: self.doubled, textures, views, present, finish }
+        TexturePair { size: self.doubled, textures, views, present, compose }
     }
 }
 
@@ -362,7 +395,7 @@ impl Surface {
         self.upload(gpu, lr, &mut uploading);
         gpu.queue().submit([uploading.finish()]);
         self.submitted();
-        self.shows |= cnn;
+        self.previous_luma.holds |= cnn;
         let this = &*self;
         let outs = this.outs.as_ref().map_or(&[][..], |outs| outs);
         let record = |encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer| {
@@ -435,7 +468,7 @@ impl Surface {
                         (5, self.detail().as_entire_binding()),
                         (6, uniform.as_entire_binding()),
                         (7, words.as_entire_binding()),
-                        (8, self.shown.as_entire_binding()),
+                        (8, self.previous_luma.values.as_entire_binding()),
                     ],
                 )
             });
@@ -456,10 +489,11 @@ struct PlaneOut {
 /// What the pass that writes most writes.
 fn feature_bytes(network: &Network, size: Size) -> u64 {
     let precision = network.variant.precision;
-    let bytes = network.steps().map(|step| {
-        let side = |n: u32| u64::from(n + 2 * step.margin);
-        let vector = if step.kind == Kind::Last { precision.detail_bytes() } else { precision.vector_bytes() };
-        side(size.width()) * side(size.height()) * u64::from(step.outputs) * vector
+    let bytes = network.all_passes().map(|network_pass| {
+        let side = |n: u32| u64::from(n + 2 * network_pass.margin);
+        let vector =
+            if network_pass.kind == PassKind::Last { precision.detail_bytes() } else { precision.vector_bytes() };
+        side(size.width()) * side(size.height()) * u64::from(network_pass.outputs) * vector
     });
     bytes.max().unwrap_or(0)
 }

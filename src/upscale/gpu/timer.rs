@@ -25,7 +25,7 @@ pub(super) struct Timer {
 /// Frames that can be under way or on their way back. Two are under way at most; the third is free by then.
 const RING: usize = 3;
 /// Passes that a set has room for: each layer, and three planes.
-const ROOM: usize = MAX_LAYERS + 3;
+const MAX_PASSES: usize = MAX_LAYERS + 3;
 /// Two timestamps for each pass.
 const BYTES: u64 = 2 * size_of::<u64>() as u64;
 
@@ -98,7 +98,7 @@ impl Timer {
     /// What to give to the next pass.
     fn writes(&mut self, name: &Arc<str>) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let queries = self.ring.get_mut(self.recording?)?;
-        if queries.names.len() == ROOM {
+        if queries.names.len() == MAX_PASSES {
             return None;
         }
         let first = 2 * queries.names.len() as u32;
@@ -115,10 +115,10 @@ impl Queries {
     fn new(device: &wgpu::Device) -> Self {
         let label = Some("timestamps");
         let buffer = |usage| {
-            let size = ROOM as u64 * BYTES;
+            let size = MAX_PASSES as u64 * BYTES;
             device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
         };
-        let count = 2 * ROOM as u32;
+        let count = 2 * MAX_PASSES as u32;
         Self {
             set: device.create_query_set(&wgpu::QuerySetDescriptor { label, ty: wgpu::QueryType::Timestamp, count }),
             resolved: buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Fusion, GpuContext, GpuEngine, Real, Variant};
+use super::{Fusion, GpuContext, GpuDataType, GpuEngine, Variant};
 use crate::{
     frame::{Colour, Frame, Size, Stamp},
     model::Model,
@@ -22,7 +22,7 @@ const GROUPS: [[u32; 2]; 5] = [[16, 4], [8, 8], [32, 2], [32, 4], [16, 8]];
 
 /// Whether it is one of those that are ever chosen.
 pub(super) fn is_known(variant: Variant) -> bool {
-    GROUPS.contains(&variant.group) && variant.precision != Real::Int8
+    GROUPS.contains(&variant.group) && variant.precision != GpuDataType::Int8
 }
 
 /// The fastest variant for a network. The usual one is measured first, so that a slow device, which has no time
@@ -58,7 +58,7 @@ fn search(f16: bool, mut time: impl FnMut(Variant) -> Option<Duration>, mut over
         }
     };
     if f16 {
-        attempt(Variant { precision: Real::F16, ..best }, &mut best);
+        attempt(Variant { precision: GpuDataType::F16, ..best }, &mut best);
     }
     for fusion in [Fusion::Pairs, Fusion::Each] {
         attempt(Variant { fusion, ..best }, &mut best);
@@ -107,15 +107,15 @@ mod tests {
         let mut time = |v: Variant| {
             tried.push(v);
             let fusion = if v.fusion == Fusion::Pairs { 0 } else { 10 };
-            let precision = if v.precision == Real::F16 { 0 } else { 5 };
+            let precision = if v.precision == GpuDataType::F16 { 0 } else { 5 };
             let group = if v.group == [8, 8] { 0 } else { 2 };
             Some(Duration::from_millis(1 + fusion + precision + group))
         };
         let best = search(true, &mut time, || false);
-        assert_eq!(best, Variant { fusion: Fusion::Pairs, precision: Real::F16, group: [8, 8] });
+        assert_eq!(best, Variant { fusion: Fusion::Pairs, precision: GpuDataType::F16, group: [8, 8] });
         assert!(is_known(best) && is_known(Variant::default()));
         let best = search(false, &mut time, || false);
-        assert_eq!(best.precision, Real::F32);
+        assert_eq!(best.precision, GpuDataType::F32);
         let all: std::collections::HashSet<_> = tried[..8].iter().collect();
         assert_eq!(all.len(), 8, "nothing is measured twice: {tried:?}");
     }

@@ -2,9 +2,11 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::plan::Real;
+use half::f16;
+
+use super::plan::GpuDataType;
 use crate::{
-    model::{Conv3x3, Model},
+    model::{Condition, Conv3x3, Model},
     upscale::{
         UpscaleError,
         cpu::{Quantised, quantised},
@@ -24,20 +26,22 @@ pub(super) enum Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// The model's own, those at the neutral quantiser.
-    pub(super) fn neutral(model: &'a Model, precision: Real) -> Result<Self, UpscaleError> {
+    pub(super) fn neutral(model: &'a Model, precision: GpuDataType) -> Result<Self, UpscaleError> {
         Ok(match precision {
-            Real::F32 => Self::F32(model.layers().into()),
-            Real::F16 => Self::F16(model.layers().into()),
-            Real::Int8 => Self::Int8(quantised(model, None).ok_or_else(|| unranged(model))?.into()),
+            GpuDataType::F32 => Self::F32(model.layers().into()),
+            GpuDataType::F16 => Self::F16(model.layers().into()),
+            GpuDataType::Int8 => {
+                Self::Int8(quantised(model, Condition::NEUTRAL).ok_or_else(|| unranged(model))?.into())
+            }
         })
     }
 
     /// Those for pictures of a quantiser.
-    pub(super) fn at(model: &'a Model, qp: Option<f32>, precision: Real) -> Result<Self, UpscaleError> {
+    pub(super) fn at(model: &'a Model, qp: Option<f32>, precision: GpuDataType) -> Result<Self, UpscaleError> {
         Ok(match precision {
-            Real::F32 => Self::F32(model.at_qp(qp).into()),
-            Real::F16 => Self::F16(model.at_qp(qp).into()),
-            Real::Int8 => Self::Int8(quantised(model, Some(qp)).ok_or_else(|| unranged(model))?.into()),
+            GpuDataType::F32 => Self::F32(model.at_qp(qp).into()),
+            GpuDataType::F16 => Self::F16(model.at_qp(qp).into()),
+            GpuDataType::Int8 => Self::Int8(quantised(model, Condition::of(qp)).ok_or_else(|| unranged(model))?.into()),
         })
     }
 
@@ -50,7 +54,7 @@ impl<'a> Weights<'a> {
         };
         match self {
             Self::F32(layers) => numbers(layers).into_iter().flat_map(f32::to_le_bytes).collect(),
-            Self::F16(layers) => numbers(layers).into_iter().flat_map(|n| half(n).to_le_bytes()).collect(),
+            Self::F16(layers) => numbers(layers).into_iter().flat_map(|n| f16::from_f32(n).to_le_bytes()).collect(),
             Self::Int8(layers) => which.flat_map(|l| packed_bytes(layers, l)).flat_map(u32::to_le_bytes).collect(),
         }
     }
@@ -61,10 +65,10 @@ fn unranged(model: &Model) -> UpscaleError {
 }
 
 /// Words that a layer's weights and biases take; its numbers of vectors, or the luma alone in.
-pub(super) fn words(layer: &Conv3x3, from_luma: bool, precision: Real) -> usize {
+pub(super) fn words(layer: &Conv3x3, from_luma: bool, precision: GpuDataType) -> usize {
     let vectors = layer.outputs.div_ceil(VECTOR);
     match precision {
-        Real::Int8 if !from_luma => (9 * layer.inputs.div_ceil(VECTOR) + 2) * vectors,
+        GpuDataType::Int8 if !from_luma => (9 * layer.inputs.div_ceil(VECTOR) + 2) * vectors,
         _ => (9 * channels_read(layer, from_luma) + 1) * vectors,
     }
 }
@@ -121,25 +125,6 @@ fn packed_bytes(of: &Quantised, layer: usize) -> Vec<u32> {
     out
 }
 
-/// The nearest number of IEEE 754's binary16, ties to even; its bits.
-fn half(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let sign = ((bits >> 16) & 0x8000) as u16;
-    let size = f32::from_bits(bits & 0x7fff_ffff);
-    let rounded = if size >= 65520.0 || size.is_nan() {
-        if size.is_nan() { 0x7e00 } else { 0x7c00 }
-    } else if size < 6.103_515_6e-5 {
-        // Subnormal: steps of 2⁻²⁴. Adding 0.5, whose steps are those, rounds.
-        (size + 0.5).to_bits() - 0.5_f32.to_bits()
-    } else {
-        // 13 bits too many; the exponent's bias is 112 too large.
-        let bits = size.to_bits();
-        let even = (bits >> 13) & 1;
-        ((bits + 0xfff + even) >> 13) - (112 << 10)
-    };
-    sign | rounded as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,15 +155,15 @@ mod tests {
         let layers = vec![first, last];
         let model = Model::new("m", layers.clone(), Default::default()).unwrap();
         let model = model.with_ranges(vec![vec![127.0; 6]]).unwrap();
-        let weights = Weights::neutral(&model, Real::Int8).unwrap();
+        let weights = Weights::neutral(&model, GpuDataType::Int8).unwrap();
         let word = |of: &[u8], n: usize| of[16 * n..][..16].as_chunks::<4>().0.to_vec();
         let of_first = weights.bytes(0..1);
-        assert_eq!(of_first.len(), 16 * words(&layers[0], true, Real::Int8));
+        assert_eq!(of_first.len(), 16 * words(&layers[0], true, GpuDataType::Int8));
         // Vector 0, the lowest tap of the middle column, 7: outputs 0 to 3.
         assert_eq!(word(&of_first, 5), [7.0, 16.0, 25.0, 34.0].map(f32::to_le_bytes));
         assert_eq!(word(&of_first, 19), [2.0, 2.0, 0.0, 0.0].map(f32::to_le_bytes));
         let of_last = weights.bytes(1..2);
-        assert_eq!(of_last.len(), 16 * words(&layers[1], false, Real::Int8));
+        assert_eq!(of_last.len(), 16 * words(&layers[1], false, GpuDataType::Int8));
         // Column 1, vector 1 of inputs, the lowest tap: input 5 is the second of its vector, output 3 the last.
         assert_eq!(word(&of_last, (2 + 1) * 3 + 2)[3], [0, 127, 0, 0]);
         assert_eq!(of_last[..16 * 18].iter().filter(|b| **b != 0).count(), 1);
@@ -188,23 +173,14 @@ mod tests {
         assert_eq!(weights.bytes(0..2), [of_first, of_last].concat());
     }
 
-    /// Each number of 16 bits, what lies between it and the next, and what is beyond.
+    /// What a shader reads as a `f16`: the nearest one, subnormal numbers too.
     #[test]
-    fn halves_are_the_nearest() {
-        let value = |bits: u16| {
-            let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-            let size =
-                if exponent == 0 { fraction * 2f64.powi(-24) } else { (1024.0 + fraction) * 2f64.powi(exponent - 25) };
-            if bits & 0x8000 == 0 { size } else { -size }
-        };
-        for bits in (0..0x7bff).chain(0x8000..0xfbff) {
-            let (low, high) = (value(bits), value(bits + 1));
-            assert_eq!(half(low as f32), bits);
-            assert_eq!(half((low + 0.49 * (high - low)) as f32), bits);
-            assert_eq!(half((low + 0.51 * (high - low)) as f32), bits + 1);
-            assert_eq!(half(((low + high) / 2.0) as f32), bits + (bits & 1), "ties to even");
-        }
-        assert_eq!([65504.0, 65519.0, 65520.0, -1e9].map(half), [0x7bff, 0x7bff, 0x7c00, 0xfc00]);
-        assert_eq!(half(f32::NAN) & 0x7fff, 0x7e00);
+    fn halves_lie_where_the_shaders_read_them() {
+        let layer = Conv3x3 { inputs: 1, outputs: 4, weights: vec![0.1; 36], bias: vec![1.0, -2.5, 6e-8, 0.0] };
+        let bytes = Weights::F16(Cow::Owned(vec![layer.clone()])).bytes(0..1);
+        assert_eq!(bytes.len(), 8 * words(&layer, true, GpuDataType::F16));
+        let bits: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+        assert!(bits[..36].iter().all(|b| *b == 0x2e66), "{bits:x?}");
+        assert_eq!(bits[36..40], [0x3c00, 0xc100, 1, 0]);
     }
 }

@@ -44,6 +44,14 @@ pub(super) fn divider(ui: &Ui, place: &Placed, compare: &mut Compare) {
     }
 }
 
+/// Offers the smallest network where bicubic stands in its place; true when it is taken.
+pub(super) fn offer(ui: &mut Ui, seen: &Seen<'_>, rect: Rect) -> bool {
+    let Some(smallest) = seen.models.iter().min_by_key(|m| m.mac_per_pixel) else { return false };
+    let button = egui::Button::new(format!("Use {} all the same", smallest.name));
+    let at = Rect::from_center_size(rect.center_bottom() - vec2(0.0, 26.0), vec2(200.0, 30.0));
+    ui.put(at, button).on_hover_text("However late its pictures come").clicked()
+}
+
 /// Two squares beside the pointer that show what is under it on both sides.
 pub(super) fn loupe(ui: &Ui, brush: &mut Brush<'_>, two: [SideChoice; 2], at: Pos2, place: &Placed, area: Rect) {
     let (side, times) = LOUPE;

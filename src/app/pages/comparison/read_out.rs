@@ -2,21 +2,19 @@
 
 use egui::{Align2, Color32, FontId, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use crate::app::{
-    compare::{geometry::Placed, sides::SideChoice},
-    pages::comparison::seen::Seen,
-    theme::style,
+use crate::{
+    app::{
+        compare::{geometry::Placed, sides::SideChoice},
+        pages::comparison::seen::Seen,
+        theme::style,
+    },
+    frame::Matrix,
 };
-
-/// Luma of R′G′B′ codes by BT.601 in full range, rounded.
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)).round() as u8
-}
 
 /// One side in words: "Y 120  R 118  G 121  B 120".
 fn values(rgb: [u8; 3]) -> String {
     let [r, g, b] = rgb;
-    format!("Y {:3}  R {r:3}  G {g:3}  B {b:3}", luma(rgb))
+    format!("Y {:3}  R {r:3}  G {g:3}  B {b:3}", Matrix::Bt601.luma(rgb))
 }
 
 /// Draws the line.
@@ -51,8 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn luma_of_known_colours() {
-        assert_eq!([[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255]].map(luma), [0, 255, 76, 150, 29]);
+    fn values_in_words() {
         assert_eq!(values([1, 20, 255]), "Y  41  R   1  G  20  B 255");
     }
 }

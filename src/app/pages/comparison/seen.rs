@@ -36,7 +36,8 @@ impl Seen<'_> {
         let mut labels = side.labels(self.models, self.engine);
         match self.why.filter(|_| side == SideChoice::Network(self.model)) {
             Some(why) if self.off => {
-                return vec![format!("bicubic · CNN off: {why}"), "bicubic · CNN off".to_owned()];
+                let said = [format!("network off: {why}, bicubic shown"), "network off, bicubic shown".to_owned()];
+                return said.into_iter().chain(["network off".to_owned()]).collect();
             }
             Some(why) => labels.insert(0, format!("{} · {why}", labels[0])),
             None => {}

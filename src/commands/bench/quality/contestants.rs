@@ -6,12 +6,12 @@ use clearcall::{
     codec::Decoded,
     frame::Frame,
     model::Model,
-    upscale::{self, CpuEngine, GpuContext, Method, Upscaler, fsr1},
+    upscale::{self, CpuEngine, EngineChoice, GpuContext, Method, Upscaler, fsr1},
 };
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Amount, Peer},
+    cli::{Amount, Peer},
     commands::{self, InputFault},
 };
 
@@ -23,7 +23,7 @@ pub(super) const FULL: &str = "full";
 /// What sort of contestant it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(super) enum ContestantKind {
     /// An upscaler without weights.
     Filter,
     /// A network.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 /// One of them.
 pub(super) struct Contestant {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ContestantKind,
     how: How,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Contestants {
 
 impl Contestants {
     /// Filters in the order of the enum, models as given, and the encode at full size last.
-    pub(super) fn new(peers: &[Peer], models: &[String], engine: cli::Engine) -> anyhow::Result<Self> {
+    pub(super) fn new(peers: &[Peer], models: &[String], choice: EngineChoice) -> anyhow::Result<Self> {
         let mut list = Vec::new();
         let filters = [Peer::Bilinear, Peer::Bicubic, Peer::Lanczos, Peer::Fsr1];
         for peer in filters.into_iter().filter(|p| *p == Peer::Bicubic || peers.contains(p)) {
@@ -66,10 +66,9 @@ impl Contestants {
                 Peer::Fsr1 => ("fsr1", How::Fsr1),
                 Peer::Full => continue,
             };
-            list.push(Contestant { name: name.to_owned(), kind: Kind::Filter, how });
+            list.push(Contestant { name: name.to_owned(), kind: ContestantKind::Filter, how });
         }
         let mut engines = BTreeMap::new();
-        let choice = commands::upscale::engine(engine);
         let gpu = if choice.is_cpu() { None } else { GpuContext::headless().ok() };
         for given in named(models)? {
             let (name, vivid) = vivid(&given)?;
@@ -81,10 +80,10 @@ impl Contestants {
             }
             let (upscaler, why) = upscale::choose(choice, gpu.clone(), model)?;
             engines.insert(name.clone(), why);
-            list.push(Contestant { name, kind: Kind::Model, how: How::Model(upscaler) });
+            list.push(Contestant { name, kind: ContestantKind::Model, how: How::Model(upscaler) });
         }
         if peers.contains(&Peer::Full) {
-            list.push(Contestant { name: FULL.to_owned(), kind: Kind::Full, how: How::Full });
+            list.push(Contestant { name: FULL.to_owned(), kind: ContestantKind::Full, how: How::Full });
         }
         // An engine wants a model, though filters need none.
         let filters = CpuEngine::new(&Model::untrained(1, 0, 0)?, None)?;
@@ -102,7 +101,7 @@ impl Contestants {
 
     /// Whether the clip is to be encoded at full size, too.
     pub(super) fn wants_full(&self) -> bool {
-        self.list.iter().any(|c| c.kind == Kind::Full)
+        self.list.iter().any(|c| c.kind == ContestantKind::Full)
     }
 
     /// What each makes of a frame; none where it did not get one.

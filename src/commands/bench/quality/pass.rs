@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clearcall::{
     codec::{Decoded, Decoder, Encoder, EncoderConfig},
     frame::{Frame, Size, Stamp},
-    measure::{MeasureError, Metric},
+    measure::MeasureError,
+    model::SteadyQp,
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
 };
@@ -18,34 +19,35 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::{
-    Bitrate, Frames, Row,
     clip::Clip,
-    contestants::{BICUBIC, Contestants, Kind},
-    shots::Shots,
-    tally::Tally,
+    contact_sheet::ContactSheet,
+    contestants::{BICUBIC, Contestant, ContestantKind, Contestants},
+    row::{Bitrate, Frames, Row},
+    tally::{MetricSchedule, Tally},
+    truth::{SentTruth, Truth, TruthTally},
 };
-use crate::commands::{Input as _, InputFault};
+use crate::commands::{self, Input as _, InputFault};
 
 /// What holds for all passes.
-pub(super) struct Plan<'a> {
+pub(super) struct PassSettings<'a> {
+    /// Whether the encoder may skip frames.
     pub(super) skip: bool,
-    pub(super) metrics: &'a [Metric],
-    /// Other scores than PSNR, which are slow, of every Nth frame that was sent.
-    pub(super) every: u64,
+    pub(super) schedule: MetricSchedule<'a>,
 }
 
+/// The rows of all upscalers, and whether the clip was whole.
 pub(super) fn run(
     clip: &Clip,
     bitrate: u32,
-    plan: &Plan<'_>,
+    settings: &PassSettings<'_>,
     field: &mut Contestants,
-    mut shots: Option<&mut Shots>,
+    mut sheet: Option<&mut ContactSheet>,
     bar: &ProgressBar,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<(Vec<Row>, anyhow::Result<()>)> {
     let mut reader = ClipReader::open(&clip.path).input()?;
     let [mut to_truth, mut to_low] = [clip.truth, clip.low].map(|size| Scaler::new(size, Kernel::default()));
-    let mut low = Stream::new(clip.low, clip.fps, bitrate, plan.skip)?;
-    let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, plan.skip)).transpose()?;
+    let mut low = Stream::new(clip.low, clip.fps, bitrate, settings.skip)?;
+    let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings.skip)).transpose()?;
     let mut tallies: Vec<Tally> = field.list().iter().map(|_| Tally::default()).collect();
     let (start, mut read) = (Instant::now(), 0);
     while read < clip.frames {
@@ -61,27 +63,38 @@ pub(super) fn run(
         let sent = low.send(&to_low.scale(&source)?)?;
         let sent_full = full.as_mut().map(|f| f.send(&truth)).transpose()?.flatten();
         let outputs = field.outputs(sent.as_ref(), sent_full.as_ref())?;
-        if let Some(shots) = shots.as_deref_mut() {
-            shots.take(clip, bitrate, &truth, field.list(), &outputs);
+        if let Some(sheet) = sheet.as_deref_mut() {
+            sheet.take(clip, bitrate, &truth, field.list(), &outputs);
         }
-        let work = tallies.par_iter_mut().zip(outputs);
-        work.try_for_each(|(tally, output)| output.map_or(Ok(()), |o| tally.add(&truth, o, plan)))
-            .map_err(|error| refused(clip, &error))?;
+        let truth = Truth::of(&truth);
+        let add = |stream: &mut Stream| stream.truth.add(&truth).map_err(|error| refused(clip, &error));
+        let low_truth = sent.is_some().then(|| add(&mut low)).transpose()?;
+        let full_truth = full.as_mut().filter(|_| sent_full.is_some()).map(add).transpose()?;
+        let scored = |(contestant, output): (&Contestant, Option<Frame>)| {
+            let truth: &Option<SentTruth<'_>> =
+                if contestant.kind == ContestantKind::Full { &full_truth } else { &low_truth };
+            truth.as_ref().zip(output)
+        };
+        let scored: Vec<_> = field.list().iter().zip(outputs).map(scored).collect();
+        let work = tallies.par_iter_mut().zip(scored);
+        work.try_for_each(|(tally, scored)| {
+            scored.map_or(Ok(()), |(truth, output)| tally.add(truth, output, &settings.schedule))
+        })
+        .map_err(|error| refused(clip, &error))?;
         read += 1;
         bar.inc(1);
     }
     let seconds = read as f64 / clip.fps;
     let mut rows = Vec::new();
     for (contestant, tally) in field.list().iter().zip(&tallies) {
-        let stream = if contestant.kind == Kind::Full { full.as_ref() } else { Some(&low) };
+        let stream = if contestant.kind == ContestantKind::Full { full.as_ref() } else { Some(&low) };
         let Some(stream) = stream else { continue };
         let who = || format!("{} at {} kbit/s, {}", clip.name, bitrate / 1000, contestant.name);
         if tally.sent() == 0 {
             return Err(InputFault(format!("{}: no frame was sent; give a higher bitrate", who())).into());
         }
         tally.check().with_context(who)?;
-        let (flicker, flicker_truth) = tally.flicker();
-        let (grain, grain_truth) = tally.grain();
+        let grain = tally.grain();
         rows.push(Row {
             clip: clip.name.clone(),
             size: clip.truth.to_string(),
@@ -89,27 +102,27 @@ pub(super) fn run(
             upscaler: contestant.name.clone(),
             kind: contestant.kind,
             bitrate_bps: Bitrate { target: bitrate, measured: (stream.bytes * 8) as f64 / seconds },
-            frames: Frames { read, sent: tally.sent(), skipped: read - tally.sent() },
+            frames: Frames { read, sent: tally.sent(), skipped: read - tally.sent(), loss: reader.loss() },
             scores: tally.scores(),
             gain: BTreeMap::new(),
-            flicker,
-            flicker_truth,
-            still: tally.still(),
+            flicker: tally.flicker(),
+            flicker_truth: stream.truth.flicker(),
+            still: stream.truth.still(),
             grain: grain.grain(),
-            grain_truth: grain_truth.grain(),
+            grain_truth: stream.truth.grain(),
             grid: grain.grid(),
             luma_shift: tally.luma_shift(),
         });
     }
     add_gains(&mut rows);
-    Ok(rows)
+    Ok((rows, commands::whole(&reader)))
 }
 
 /// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
 /// would say nothing.
 fn add_gains(rows: &mut [Row]) {
     let Some(base) = rows.iter().find(|r| r.upscaler == BICUBIC).map(|r| r.scores.clone()) else { return };
-    for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC && r.kind != Kind::Full) {
+    for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC && r.kind != ContestantKind::Full) {
         row.gain = row.scores.iter().filter_map(|(m, score)| Some((*m, score - base.get(m)?))).collect();
     }
 }
@@ -127,14 +140,18 @@ struct Stream {
     size: Size,
     encoder: Encoder,
     decoder: Decoder,
+    steady: SteadyQp,
     bytes: u64,
+    /// Of the frames that were sent.
+    truth: TruthTally,
 }
 
 impl Stream {
     fn new(size: Size, fps: f64, bitrate: u32, skip_frames: bool) -> anyhow::Result<Self> {
         let fps = fps.clamp(1.0, 60.0) as f32;
         let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames };
-        Ok(Self { size, encoder: Encoder::new(config).input()?, decoder: Decoder::new()?, bytes: 0 })
+        let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
+        Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0, truth: TruthTally::default() })
     }
 
     /// The frame as it arrives; none when the encoder skipped it.
@@ -142,8 +159,9 @@ impl Stream {
         let Some(unit) = self.encoder.encode(frame)? else { return Ok(None) };
         self.bytes += unit.data.len() as u64;
         let decoded = self.decoder.decode(&unit.data, unit.stamp)?;
-        let decoded =
+        let mut decoded =
             decoded.with_context(|| format!("frame {} of {} did not come back", frame.stamp.id, self.size))?;
+        decoded.frame.weights_qp = self.steady.follow(decoded.frame.qp);
         Ok(Some(decoded))
     }
 }

@@ -6,8 +6,8 @@ use clearcall::measure::{CurveError, Metric, Overtaking, RatePoint, bd_rate, ove
 use serde::Serialize;
 
 use super::{
-    Row,
-    contestants::{BICUBIC, FULL, Kind},
+    contestants::{BICUBIC, ContestantKind, FULL},
+    row::Row,
 };
 
 /// One upscaler's curve of one score on one clip, against the two anchors.
@@ -32,7 +32,7 @@ pub(super) struct Curve {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Mean {
     pub(super) upscaler: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ContestantKind,
     /// Rows that it is the mean of.
     pub(super) rows: usize,
     #[serde(flatten)]
@@ -177,11 +177,12 @@ fn present(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::commands::bench::quality::{Bitrate, Frames};
+    use crate::commands::bench::quality::row::{Bitrate, Frames};
+    use clearcall::source::clip::Loss;
 
     /// A row at a bitrate with a PSNR.
     pub(in super::super) fn row(clip: &str, upscaler: &str, rate: f64, psnr: f64) -> Row {
-        let kind = if upscaler == FULL { Kind::Full } else { Kind::Filter };
+        let kind = if upscaler == FULL { ContestantKind::Full } else { ContestantKind::Filter };
         Row {
             clip: clip.to_owned(),
             size: "96x64".to_owned(),
@@ -189,7 +190,7 @@ pub(super) mod tests {
             upscaler: upscaler.to_owned(),
             kind,
             bitrate_bps: Bitrate { target: rate as u32, measured: rate },
-            frames: Frames { read: 10, sent: 10, skipped: 0 },
+            frames: Frames { read: 10, sent: 10, skipped: 0, loss: Loss::default() },
             scores: [(Metric::PsnrY, psnr)].into(),
             gain: BTreeMap::new(),
             flicker: Some(psnr / 100.0),

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use clearcall::measure::Metric;
+use clearcall::{measure::Metric, source::clip::Loss};
 
 use super::{
-    Row,
     contestants::{BICUBIC, FULL},
+    row::Row,
     summary::{Curve, Mean},
 };
 
@@ -46,9 +46,21 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
             "frames: sent of those read. Only frames that were sent are scored, each against its own truth.\n",
         );
     }
+    lacking(&mut out, rows);
     gains(&mut out, means, metrics, widest);
     rates(&mut out, means, curves, metrics, widest);
     out
+}
+
+/// Which clips lack pictures, each once.
+fn lacking(out: &mut String, rows: &[Row]) {
+    let mut told: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.frames.loss != Loss::default()) {
+        if !told.contains(&row.clip.as_str()) {
+            told.push(&row.clip);
+            let _ = writeln!(out, "{}: {}; what came of it was measured.", row.clip, row.frames.loss);
+        }
+    }
 }
 
 fn in_codes_head() -> String {
@@ -152,6 +164,8 @@ pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
         "read",
         "sent",
         "skipped",
+        "lost",
+        "damaged",
     ]
     .map(str::to_owned)
     .into();
@@ -172,6 +186,8 @@ pub(super) fn csv(rows: &[Row], metrics: &[Metric]) -> String {
             row.frames.read.to_string(),
             row.frames.sent.to_string(),
             row.frames.skipped.to_string(),
+            row.frames.loss.lost.to_string(),
+            row.frames.loss.damaged.to_string(),
         ];
         let number = |v: Option<f64>| v.map(|v| format!("{v:.6}")).unwrap_or_default();
         fields.extend(metrics.iter().map(|m| number(row.scores.get(m).copied())));
@@ -203,7 +219,7 @@ mod tests {
         let csv = csv(&rows, &[Metric::PsnrY, Metric::Ssim]);
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert!(lines[1].starts_with("\"one, two\",96x64,48x32,bicubic,filter,100000,100000,10,10,0,30.000000,,"));
+        assert!(lines[1].starts_with("\"one, two\",96x64,48x32,bicubic,filter,100000,100000,10,10,0,0,0,30.000000,,"));
         assert!(lines[1].ends_with(",0.300000,,0.500000,0.250000,,0.030000,0.000000"), "{}", lines[1]);
     }
 
@@ -222,7 +238,11 @@ mod tests {
         assert!(all.contains("-20.0"), "{all}");
         assert_eq!(all.matches("do not overlap").count(), 1, "{all}");
         assert!(all.contains(": high, higher") && !all.contains("each against its own truth"), "{all}");
+        assert!(!all.contains("missing"), "{all}");
         rows[0].frames.skipped = 3;
-        assert!(table(&rows).contains("each against its own truth"));
+        rows.iter_mut().for_each(|row| row.frames.loss.lost = 2);
+        let all = table(&rows);
+        assert!(all.contains("each against its own truth"), "{all}");
+        assert_eq!(all.matches("a: 2 pictures are missing").count(), 1, "{all}");
     }
 }

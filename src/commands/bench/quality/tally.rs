@@ -1,17 +1,24 @@
 //! What one upscaler's frames of one clip add up to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use clearcall::{
     frame::Frame,
     measure::{
         AlignError, Alignment, MeasureError, Metric,
-        flicker::{Moved, StillBlocks},
-        grain::{FlatBlocks, Grain},
+        flicker::Moved,
+        grain::{Blurred, Grain},
     },
 };
 
-use super::pass::Plan;
+use super::truth::SentTruth;
+
+/// Which scores are wanted, and of which frames.
+pub(super) struct MetricSchedule<'a> {
+    pub(super) metrics: &'a [Metric],
+    /// Other scores than PSNR, which are slow, of every Nth frame that was sent.
+    pub(super) every: u64,
+}
 
 /// Scores so far.
 #[derive(Default)]
@@ -19,21 +26,24 @@ pub(super) struct Tally {
     sums: BTreeMap<Metric, (f64, u64)>,
     alignment: Alignment,
     moved: Moved,
-    moved_truth: Moved,
-    still: (f64, u64),
     grain: Grain,
-    grain_truth: Grain,
     sent: u64,
-    /// The truth and the output of the frame before.
-    before: Option<(Arc<Frame>, Frame)>,
+    /// The output of the frame before.
+    before: Option<Frame>,
 }
 
 impl Tally {
     /// Takes a frame that was sent, and its own truth.
-    pub(super) fn add(&mut self, truth: &Arc<Frame>, output: Frame, plan: &Plan<'_>) -> Result<(), MeasureError> {
-        for &metric in plan.metrics {
+    pub(super) fn add(
+        &mut self,
+        sent: &SentTruth<'_>,
+        output: Frame,
+        schedule: &MetricSchedule<'_>,
+    ) -> Result<(), MeasureError> {
+        let truth = sent.truth.frame;
+        for &metric in schedule.metrics {
             let quick = matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV);
-            if !quick && !self.sent.is_multiple_of(plan.every) {
+            if !quick && !self.sent.is_multiple_of(schedule.every) {
                 continue;
             }
             let (sum, count) = self.sums.entry(metric).or_default();
@@ -41,22 +51,14 @@ impl Tally {
             *count += 1;
         }
         self.alignment.add(truth, &output)?;
-        let flat = FlatBlocks::of(truth.y());
-        self.grain.add(output.y(), &flat)?;
-        self.grain_truth.add(truth.y(), &flat)?;
-        if let Some((before_truth, before)) = &self.before {
-            let (t, o) = ([before_truth.y(), truth.y()], [before.y(), output.y()]);
-            self.alignment.add_successive(t, o)?;
-            // Over a gap of skipped frames nothing stands still by itself.
-            if before_truth.stamp.id + 1 == truth.stamp.id {
-                let blocks = StillBlocks::between(t[0], t[1])?;
-                self.moved.add(o[0], o[1], &blocks)?;
-                self.moved_truth.add(t[0], t[1], &blocks)?;
-                self.still.0 += blocks.share();
-                self.still.1 += 1;
+        self.grain.add(&Blurred::of(output.y()), &sent.truth.flat)?;
+        if let (Some(before_truth), Some(before)) = (&sent.before, &self.before) {
+            self.alignment.add_successive([before_truth.y(), truth.y()], [before.y(), output.y()])?;
+            if let Some(still) = &sent.still {
+                self.moved.add(before.y(), output.y(), still)?;
             }
         }
-        self.before = Some((truth.clone(), output));
+        self.before = Some(output);
         self.sent += 1;
         Ok(())
     }
@@ -75,19 +77,14 @@ impl Tally {
         self.sums.iter().map(|(&metric, &(sum, count))| (metric, sum / count as f64)).collect()
     }
 
-    /// Of the output and of the truth, in codes.
-    pub(super) fn flicker(&self) -> (Option<f64>, Option<f64>) {
-        (self.moved.flicker(), self.moved_truth.flicker())
+    /// In codes.
+    pub(super) fn flicker(&self) -> Option<f64> {
+        self.moved.flicker()
     }
 
-    /// Of the output and of the truth, where that is flat.
-    pub(super) const fn grain(&self) -> (Grain, Grain) {
-        (self.grain, self.grain_truth)
-    }
-
-    /// The share of blocks that were still.
-    pub(super) fn still(&self) -> f64 {
-        if self.still.1 > 0 { self.still.0 / self.still.1 as f64 } else { 0.0 }
+    /// Where the truth is flat.
+    pub(super) const fn grain(&self) -> Grain {
+        self.grain
     }
 
     pub(super) fn luma_shift(&self) -> f64 {

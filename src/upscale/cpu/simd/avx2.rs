@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Simd};
+use super::{Simd, SimdKernel};
 
 /// Exists only where the CPU has AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,13 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn run<J: Job>(self, job: J) -> J::Output {
+    fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma")]
-        fn inner<J: Job>(simd: Avx2, job: J) -> J::Output {
-            job.run(simd)
+        fn inner<K: SimdKernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
         }
         // SAFETY: the token says that the CPU has these features.
-        unsafe { inner(self, job) }
+        unsafe { inner(self, kernel) }
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Job, Simd};
+use super::{Simd, SimdKernel};
 
 /// Exists only where the CPU has AVX-512 F, BW, DQ and VL, as every CPU since 2017 that has any of it, and VNNI if
 /// that is asked for.
@@ -49,17 +49,17 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     }
 
     #[inline(always)]
-    fn run<J: Job>(self, job: J) -> J::Output {
+    fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        fn plain<J: Job>(job: J) -> J::Output {
-            job.run(Avx512::<false>(()))
+        fn plain<K: SimdKernel>(kernel: K) -> K::Output {
+            kernel.run(Avx512::<false>(()))
         }
         #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-        fn vnni<J: Job>(job: J) -> J::Output {
-            job.run(Avx512::<true>(()))
+        fn vnni<K: SimdKernel>(kernel: K) -> K::Output {
+            kernel.run(Avx512::<true>(()))
         }
         // SAFETY: the token says that the CPU has these features; AVX-512 F includes AVX2 and FMA.
-        unsafe { if VNNI { vnni(job) } else { plain(job) } }
+        unsafe { if VNNI { vnni(kernel) } else { plain(kernel) } }
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Job, Simd};
+use super::{Simd, SimdKernel};
 
 /// Exists only where the CPU has NEON.
 #[derive(Debug, Clone, Copy)]
@@ -42,13 +42,13 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn run<J: Job>(self, job: J) -> J::Output {
+    fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "neon")]
-        fn inner<J: Job>(simd: Neon, job: J) -> J::Output {
-            job.run(simd)
+        fn inner<K: SimdKernel>(simd: Neon, kernel: K) -> K::Output {
+            kernel.run(simd)
         }
         // SAFETY: the token says that the CPU has NEON.
-        unsafe { inner(self, job) }
+        unsafe { inner(self, kernel) }
     }
 
     #[inline(always)]

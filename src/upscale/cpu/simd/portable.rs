@@ -1,6 +1,6 @@
 //! Plain loops over some values, in a shape that compilers vectorise.
 
-use super::{Job, Simd};
+use super::{Simd, SimdKernel};
 
 /// Every machine has it. With eight values four outputs of one column fill half of the sixteen registers of
 /// SSE2; tests take the numbers of other instruction sets.
@@ -28,8 +28,8 @@ impl<const LANES: usize, const COLUMNS: usize> Simd for Portable<LANES, COLUMNS>
     const COLUMNS: usize = COLUMNS;
 
     #[inline(always)]
-    fn run<J: Job>(self, job: J) -> J::Output {
-        job.run(self)
+    fn run<K: SimdKernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@ use super::*;
 /// Every operation on the same 32 numbers, as plain numbers.
 struct All;
 
-impl Job for All {
+impl SimdKernel for All {
     type Output = Vec<Vec<u32>>;
 
     #[inline(always)]

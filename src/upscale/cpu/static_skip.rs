@@ -1,4 +1,4 @@
-//! What need not be computed again.
+//! Static skip: what need not be computed again.
 //!
 //! A decoder copies what stands still, bit for bit: most of a picture in a call. Where a picture is the one
 //! before as far around as the network and the filters look, they give what they gave, and it is copied from
@@ -43,7 +43,7 @@ struct Before {
 
 /// What is to be done for a picture.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan<'a> {
+pub(super) struct SkipPlan<'a> {
     pub(super) cut: &'a Cut,
     /// The places to compute, those of a stretch one after another.
     pub(super) compute: &'a [u32],
@@ -53,7 +53,7 @@ pub(super) struct Plan<'a> {
 
 /// Which places of a picture have to be computed.
 #[derive(Debug, Default)]
-pub(super) struct Still {
+pub(super) struct StaticSkip {
     before: Option<Before>,
     /// What was made of it is what would be made of it now.
     holds: bool,
@@ -67,15 +67,15 @@ pub(super) struct Still {
     copy: Vec<u32>,
 }
 
-impl Still {
+impl StaticSkip {
     /// Forgets the picture before, so that the next is computed as a whole.
     pub(super) fn forget(&mut self) {
         self.holds = false;
     }
 
     /// What was decided last.
-    pub(super) fn plan(&self) -> Plan<'_> {
-        Plan { cut: &self.cut, compute: &self.compute, copy: &self.copy }
+    pub(super) fn plan(&self) -> SkipPlan<'_> {
+        SkipPlan { cut: &self.cut, compute: &self.compute, copy: &self.copy }
     }
 
     /// What was made of the picture before.

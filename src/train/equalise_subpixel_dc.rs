@@ -11,10 +11,10 @@ use crate::model::Conv3x3;
 
 impl Folded {
     /// The nearest network that adds the same to all four pixels wherever the picture is even, at every quantiser.
-    pub(super) fn level(mut self) -> Self {
+    pub(super) fn equalise_subpixel_dc(mut self) -> Self {
         for layers in [&mut self.layers, &mut self.by_qp] {
             if let Some(last) = layers.last_mut() {
-                level(last);
+                equalise_subpixel_dc(last);
             }
         }
         self
@@ -22,7 +22,7 @@ impl Folded {
 }
 
 /// Makes the sums of the kernels of an input, and the biases, the same for all outputs: their mean.
-fn level(layer: &mut Conv3x3) {
+fn equalise_subpixel_dc(layer: &mut Conv3x3) {
     let Conv3x3 { inputs, outputs, .. } = *layer;
     let share = 1.0 / outputs as f32;
     for input in 0..inputs {
@@ -42,11 +42,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levelled_by_hand() {
+    fn equalised_by_hand() {
         // Two inputs, two outputs. The first input's kernels sum to 9 and 0, the second's to 18 and 18.
         let weights = [[1.0; 9], [2.0; 9], [0.0; 9], [2.0; 9]].concat();
         let mut layer = Conv3x3 { inputs: 2, outputs: 2, weights, bias: vec![0.25, 0.75] };
-        level(&mut layer);
+        equalise_subpixel_dc(&mut layer);
         assert_eq!(layer.weights, [[0.5; 9], [2.0; 9], [0.5; 9], [2.0; 9]].concat());
         assert_eq!(layer.bias, [0.5; 2]);
     }
@@ -56,8 +56,8 @@ mod tests {
         // A kernel that only finds edges sums to nothing, and is not touched.
         let edge = [-1.0, 0.0, 1.0, -2.0, 0.0, 2.0, -1.0, 0.0, 1.0];
         let layer = Conv3x3 { inputs: 1, outputs: 2, weights: [edge, edge.map(|w| -w)].concat(), bias: vec![0.5; 2] };
-        let mut levelled = layer.clone();
-        level(&mut levelled);
-        assert_eq!(levelled, layer);
+        let mut equalised = layer.clone();
+        equalise_subpixel_dc(&mut equalised);
+        assert_eq!(equalised, layer);
     }
 }

@@ -1,4 +1,4 @@
-//! The quantiser that a picture looks like, which is not the one that its frame was coded with.
+//! Which quantiser's weights a frame of a stream is shown with; it is not the one that the frame was coded with.
 //!
 //! An encoder's rate control moves the quantiser by several steps from frame to frame, while what stands still
 //! is copied from the frame before and looks as it did. Weights that followed each frame would make a still
@@ -8,7 +8,7 @@
 //! And a video looks finer than its quantiser says, the more so the coarser that is, to a network that learnt from
 //! photographs in motion: people are smoother than those. With one quantiser's weights throughout, `small` gained
 //! most on `reel1` and `pair` (models/README.md) at about 32.5, 29, 25, and 34, 32, 31, where their frames had 36.4,
-//! 30.5, 25.6, and 40.8, 40.1, 36.8 on the mean; hence [`looks_like`].
+//! 30.5, 25.6, and 40.8, 40.1, 36.8 on the mean; hence [`training_equivalent_qp`].
 
 /// The share of a frame's own quantiser in the mean, once there were as many frames; before, all count alike.
 const SHARE: f32 = 1.0 / 16.0;
@@ -16,13 +16,18 @@ const SHARE: f32 = 1.0 / 16.0;
 const STEP: f32 = 1.0;
 
 /// The quantiser of the pictures in training that look like a video with this one.
-fn looks_like(qp: f32) -> f32 {
+fn training_equivalent_qp(qp: f32) -> f32 {
     29.0 + 0.65 * (qp - 30.0)
 }
 
-/// Follows the quantisers of a stream.
+/// Follows the quantisers of one stream, and says with which quantiser's weights each frame is shown.
+///
+/// Its place is beside the decoder, and it lives as long: there every frame passes once, in order. An engine is no
+/// place for it. It may be given a frame twice (one that is held) or not at all (a newer one came), two engines may
+/// show the same frame, and another takes over in the middle of a stream; the mean must know of none of that. So the
+/// answer travels with the frame, as [`Frame::weights_qp`](crate::frame::Frame::weights_qp).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SteadyQp {
+pub struct SteadyQp {
     /// Frames so far, as many as matter.
     frames: u8,
     mean: f32,
@@ -30,11 +35,12 @@ pub(super) struct SteadyQp {
 }
 
 impl SteadyQp {
-    /// The next frame's quantiser; none where nothing was coded. What comes out changes seldom.
-    pub(super) fn follow(&mut self, qp: Option<f32>) -> Option<f32> {
+    /// Takes the quantiser of the stream's next frame, [`None`] where nothing was coded, and gives the weights'
+    /// quantiser, which changes seldom.
+    pub fn follow(&mut self, qp: Option<f32>) -> Option<f32> {
         if let Some(qp) = qp {
             self.frames = self.frames.saturating_add(1);
-            self.mean += SHARE.max(1.0 / f32::from(self.frames)) * (looks_like(qp) - self.mean);
+            self.mean += SHARE.max(1.0 / f32::from(self.frames)) * (training_equivalent_qp(qp) - self.mean);
             if self.told.is_none_or(|told| (self.mean - told).abs() >= STEP) {
                 self.told = Some(self.mean);
             }

@@ -11,22 +11,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterSummary, GpuContext, Real, Variant, tune};
+use super::{AdapterSummary, GpuContext, GpuDataType, Variant, tune};
 use crate::model::Model;
 
 const VARIANTS: &str = "gpu-variants.json";
 const PIPELINES: &str = "gpu-pipelines.bin";
 /// More is not read.
-const VARIANTS_BYTES: u64 = 64 << 10;
-const PIPELINES_BYTES: u64 = 32 << 20;
+const MAX_VARIANTS_BYTES: u64 = 64 << 10;
+const MAX_PIPELINES_BYTES: u64 = 32 << 20;
 /// More are not kept: the oldest goes.
-const ENTRIES: usize = 100;
+const MAX_ENTRIES: usize = 100;
 /// Before the pipelines: these letters, a hash of all that follows, the key's length, the key.
 const MAGIC: &[u8; 8] = b"clearcP1";
 
 /// The folder, and the pipelines that were compiled on this device.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct TuningCache {
     pub(super) folder: PathBuf,
     pipelines: Option<wgpu::PipelineCache>,
     /// Hash of the pipelines in the file.
@@ -84,10 +84,10 @@ pub(super) fn folder() -> Option<PathBuf> {
     FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-impl Memory {
+impl TuningCache {
     /// Reads the pipelines, where the device can use them.
     pub(super) fn new(gpu: &GpuContext, folder: PathBuf) -> Self {
-        let read = read_file(&folder.join(PIPELINES), PIPELINES_BYTES);
+        let read = read_file(&folder.join(PIPELINES), MAX_PIPELINES_BYTES);
         let data = read.and_then(|file| pipelines_in(&file, &key_text(gpu.adapter())));
         let written = Mutex::new(data.as_deref().map_or(0, hash));
         let can = gpu.device().features().contains(wgpu::Features::PIPELINE_CACHE);
@@ -111,7 +111,7 @@ impl Memory {
         let Some(data) = self.pipelines.as_ref().and_then(wgpu::PipelineCache::get_data) else { return };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let now = hash(&data);
-        if now == *written || data.len() as u64 > PIPELINES_BYTES / 2 {
+        if now == *written || data.len() as u64 > MAX_PIPELINES_BYTES / 2 {
             return;
         }
         *written = now;
@@ -123,7 +123,7 @@ impl Memory {
         let path = self.folder.join(VARIANTS);
         let (key, info) = (Key::new(gpu.adapter()), model.info());
         let f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
-        let usable = |v: Variant| tune::is_known(v) && (f16 || v.precision == Real::F32);
+        let usable = |v: Variant| tune::is_known(v) && (f16 || v.precision == GpuDataType::F32);
         let mut entries = entries(&path);
         let same = |e: &Entry| e.key == key && (e.channels, e.depth) == (info.channels, info.depth);
         if let Some(known) = entries.iter().find(|e| same(e) && usable(e.variant)) {
@@ -132,7 +132,7 @@ impl Memory {
         let variant = tune::fastest(gpu, model);
         entries.retain(|e| !same(e));
         entries.push(Entry { key, channels: info.channels, depth: info.depth, variant });
-        entries.drain(..entries.len().saturating_sub(ENTRIES));
+        entries.drain(..entries.len().saturating_sub(MAX_ENTRIES));
         match serde_json::to_vec_pretty(&entries) {
             Ok(text) => write_file(&path, &text),
             Err(error) => tracing::warn!("{}: {error}", path.display()),
@@ -142,7 +142,7 @@ impl Memory {
 }
 
 fn entries(path: &Path) -> Vec<Entry> {
-    let text = read_file(path, VARIANTS_BYTES).unwrap_or_default();
+    let text = read_file(path, MAX_VARIANTS_BYTES).unwrap_or_default();
     if text.is_empty() {
         return Vec::new();
     }

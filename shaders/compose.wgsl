@@ -1,6 +1,6 @@
 // The last layer, and both pictures: what the network adds to bicubic is written nowhere in between.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "planes.wgsl"
 #include "bicubic.wgsl"

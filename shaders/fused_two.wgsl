@@ -2,7 +2,7 @@
 //
 // What it writes reaches MARGIN pixels beyond the picture, what it reads two more.
 
-#include "real.wgsl"
+#include "data_type.wgsl"
 #include "picture.wgsl"
 #include "conv.wgsl"
 #include "before.wgsl"

@@ -11,7 +11,7 @@ const PAUSE: u64 = 1000;
 /// The encoder's rate control shares the bitrate out by the frame, so a camera that gives half as many
 /// frames in the dark would otherwise be sent at half the bitrate.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pace {
+pub(super) struct FrameRateEstimator {
     /// The rate that was told last.
     fps: f32,
     /// When the window began and how many frames came in it.
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     frames: u32,
 }
 
-impl Pace {
+impl FrameRateEstimator {
     pub(super) const fn new(fps: f32) -> Self {
         Self { fps, start: None, last: 0, frames: 0 }
     }
@@ -53,40 +53,40 @@ mod tests {
     use super::*;
 
     /// Feeds frames `gap` milliseconds apart for a while; the rates that are told.
-    fn run(pace: &mut Pace, time: &mut u64, gap: f64, frames: u32) -> Vec<u32> {
+    fn run(estimator: &mut FrameRateEstimator, time: &mut u64, gap: f64, frames: u32) -> Vec<u32> {
         let start = *time;
         let told = (1..=frames).filter_map(|i| {
             *time = start + (f64::from(i) * gap) as u64;
-            pace.frame(*time).map(|fps| fps.round() as u32)
+            estimator.frame(*time).map(|fps| fps.round() as u32)
         });
         told.collect()
     }
 
     #[test]
     fn a_steady_rate_is_not_told() {
-        let mut pace = Pace::new(30.0);
-        assert_eq!(run(&mut pace, &mut 0, 1000.0 / 30.0, 300), [0_u32; 0]);
-        assert_eq!(run(&mut Pace::new(29.97), &mut 7, 1000.0 / 29.97, 300), [0_u32; 0]);
+        let mut estimator = FrameRateEstimator::new(30.0);
+        assert_eq!(run(&mut estimator, &mut 0, 1000.0 / 30.0, 300), [0_u32; 0]);
+        assert_eq!(run(&mut FrameRateEstimator::new(29.97), &mut 7, 1000.0 / 29.97, 300), [0_u32; 0]);
     }
 
     #[test]
     fn a_slower_camera_is_told_once_and_its_recovery_too() {
-        let (mut pace, mut time) = (Pace::new(30.0), 0);
-        assert_eq!(run(&mut pace, &mut time, 1000.0 / 15.0, 90), [15]);
-        assert_eq!(run(&mut pace, &mut time, 1000.0 / 30.0, 300).last(), Some(&30));
+        let (mut estimator, mut time) = (FrameRateEstimator::new(30.0), 0);
+        assert_eq!(run(&mut estimator, &mut time, 1000.0 / 15.0, 90), [15]);
+        assert_eq!(run(&mut estimator, &mut time, 1000.0 / 30.0, 300).last(), Some(&30));
     }
 
     #[test]
     fn a_pause_changes_nothing() {
-        let (mut pace, mut time) = (Pace::new(30.0), 0);
-        assert_eq!(run(&mut pace, &mut time, 1000.0 / 30.0, 20), [0_u32; 0]);
+        let (mut estimator, mut time) = (FrameRateEstimator::new(30.0), 0);
+        assert_eq!(run(&mut estimator, &mut time, 1000.0 / 30.0, 20), [0_u32; 0]);
         time += 5000;
-        assert_eq!(run(&mut pace, &mut time, 1000.0 / 30.0, 90), [0_u32; 0]);
+        assert_eq!(run(&mut estimator, &mut time, 1000.0 / 30.0, 90), [0_u32; 0]);
     }
 
     #[test]
     fn the_rate_stays_within_what_the_encoder_takes() {
-        assert_eq!(run(&mut Pace::new(30.0), &mut 0, 2.0, 600), [60]);
-        assert_eq!(run(&mut Pace::new(30.0), &mut 0, 990.0, 10), [1]);
+        assert_eq!(run(&mut FrameRateEstimator::new(30.0), &mut 0, 2.0, 600), [60]);
+        assert_eq!(run(&mut FrameRateEstimator::new(30.0), &mut 0, 990.0, 10), [1]);
     }
 }

@@ -12,7 +12,7 @@ use clearcall::{
 
 use super::{
     clip::Clip,
-    contestants::{BICUBIC, Contestant, Contestants, Kind},
+    contestants::{BICUBIC, Contestant, ContestantKind, Contestants},
 };
 use crate::{
     cli::QualityArgs,
@@ -25,7 +25,7 @@ const DETAIL: (u32, u32) = (96, 72);
 const DETAILS: usize = 3;
 
 /// Collects details while the clips go by.
-pub(super) struct Shots {
+pub(super) struct ContactSheet {
     path: PathBuf,
     frame: Option<u64>,
     given: Vec<Crop>,
@@ -38,7 +38,7 @@ pub(super) struct Shots {
     rows: Vec<SheetRow>,
 }
 
-impl Shots {
+impl ContactSheet {
     /// Refuses what would not fit on a sheet before any work is done.
     pub(super) fn new(
         path: &Path,
@@ -140,5 +140,5 @@ impl Shots {
 
 /// Bicubic and the networks; other filters would only take room.
 fn shown(contestant: &Contestant) -> bool {
-    contestant.kind == Kind::Model || contestant.name == BICUBIC
+    contestant.kind == ContestantKind::Model || contestant.name == BICUBIC
 }

@@ -1,0 +1,4 @@
+//! What a camera sends.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| clearcall::fuzzing::camera_picture(data));

@@ -1,0 +1,4 @@
+//! Session descriptions.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| clearcall::fuzzing::description(text));

@@ -1,0 +1,49 @@
+//! What is measured of one clip at one bitrate by one upscaler.
+
+use std::collections::BTreeMap;
+
+use clearcall::{measure::Metric, source::clip::Loss};
+use serde::Serialize;
+
+use super::contestants::ContestantKind;
+
+/// One clip at one bitrate by one upscaler.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Row {
+    pub(super) clip: String,
+    /// Of the truth and of the outputs.
+    pub(super) size: String,
+    /// Of what was sent.
+    pub(super) sent_size: String,
+    pub(super) upscaler: String,
+    pub(super) kind: ContestantKind,
+    pub(super) bitrate_bps: Bitrate,
+    pub(super) frames: Frames,
+    #[serde(flatten)]
+    pub(super) scores: BTreeMap<Metric, f64>,
+    /// Less bicubic's.
+    pub(super) gain: BTreeMap<Metric, f64>,
+    pub(super) flicker: Option<f64>,
+    pub(super) flicker_truth: Option<f64>,
+    pub(super) still: f64,
+    pub(super) grain: Option<f64>,
+    pub(super) grain_truth: Option<f64>,
+    pub(super) grid: Option<f64>,
+    pub(super) luma_shift: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Bitrate {
+    pub(super) target: u32,
+    pub(super) measured: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Frames {
+    pub(super) read: u64,
+    pub(super) sent: u64,
+    pub(super) skipped: u64,
+    /// Of the clip that was read.
+    #[serde(flatten)]
+    pub(super) loss: Loss,
+}
