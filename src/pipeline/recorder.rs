@@ -86,20 +86,6 @@ impl Recorder {
         files.finish().inspect_err(|error| self.say(failed(error)))
     }
 
-    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
-    pub(crate) fn new_stream(&self) {
-        let mut state = lock(&self.0);
-        *state = match std::mem::take(&mut *state) {
-            RecorderState::Running(recording, path, n) | RecorderState::Torn(recording, path, n) => {
-                if let Err(error) = recording.finish() {
-                    tracing::error!("{error}");
-                }
-                RecorderState::Waiting(path, n + 1)
-            }
-            other => other,
-        };
-    }
-
     /// Units are missing before the next one.
     pub(crate) fn gap(&self) {
         if let Some(files) = &mut *lock(&self.files) {
