@@ -18,7 +18,7 @@ use super::{
     recorder::RecorderState,
     request::{Endpoint, REQUESTS, Request},
     sender::{SendContext, SendHalf},
-    session_task::SessionTask,
+    session_task::{SessionTask, Surroundings},
     shared::SessionShared,
     side_renderer::{SideRenderer, ViewRequest},
 };
@@ -107,16 +107,15 @@ impl Session {
             notices,
             wake,
         })?;
-        let task = SessionTask::new(
-            signaling,
-            Arc::clone(&shared),
-            runtime.handle().clone(),
-            wanted,
+        let surroundings = Surroundings {
+            shared: Arc::clone(&shared),
+            runtime: runtime.handle().clone(),
+            settings: wanted,
             outlet,
             units,
-            host,
-            inbox,
-        );
+            requests: inbox,
+        };
+        let task = SessionTask::new(signaling, host, surroundings);
         let (stop, stopped) = oneshot::channel();
         let task = runtime.spawn(task.run(stopped));
         let running = Some(RunningTask { runtime, task, stop });
