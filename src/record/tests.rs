@@ -190,7 +190,8 @@ fn a_full_disk_is_said_and_what_fitted_plays() {
         assert!(boxes_of(&data).iter().all(|(kind, end)| kind != b"moof" || *end <= room), "{room}");
         let (frames, error) = played(&path);
         assert_eq!(frames.len(), kept, "{room}: {error:?}");
-        assert!(kept == 0 || error.is_none(), "{room}: {error:?}");
+        // Less than the name of the next box is all that a player may stumble over, behind the pictures.
+        assert!(kept == 0 || matches!(error, None | Some(ClipError::CutShort { .. })), "{room}: {error:?}");
         for (frame, want) in frames.iter().zip(&wanted) {
             assert_eq!(frame.planes(), want.planes(), "{room}");
         }
