@@ -13,9 +13,15 @@
 //! to. A run is a function of its pictures and its settings: the same seed gives the same weights, also
 //! when the run was cut off and resumed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
-use crate::model::{Model, ModelError, Training};
+use crate::{
+    atomic_file,
+    model::{Model, ModelError, Training},
+};
 
 mod adversarial;
 mod batched;
@@ -346,6 +352,10 @@ fn in_words(terms: Terms) -> String {
 }
 
 /// Trains a model and writes its file. `progress` is called now and then, from this thread.
+///
+/// # Errors
+/// When the settings contradict each other, pictures or the model to start from cannot be used, or a file cannot be
+/// written.
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
     let kind = BlockKind { wide: config.wide, by_qp: config.by_qp };
@@ -450,9 +460,7 @@ fn make_folder(file: &Path) -> Result<(), TrainError> {
 
 /// Writes a file so that it is there either whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let part = path.with_extension("part");
-    std::fs::write(&part, bytes)
-        .and_then(|()| std::fs::rename(&part, path))
+    atomic_file::write(path, |file| file.write_all(bytes))
         .map_err(|source| TrainError::Write { path: path.to_owned(), source })
 }
 

@@ -19,8 +19,8 @@ mod worker;
 
 use super::{Event, Source, SourceError, Wish};
 use crate::{
-    devices::{DevicesError, Format, Pixels},
     frame::{Size, Stamp},
+    source::devices::{DevicesError, Format, Pixels},
 };
 use std::{
     sync::Arc,
@@ -170,6 +170,9 @@ pub struct Camera {
 impl Camera {
     /// Opens camera `number` in `format`. Without one, or if the camera has it not, in its format nearest to the
     /// wish, preferring pictures that need no decoding.
+    ///
+    /// # Errors
+    /// When there is no such camera, it cannot be used, sends nothing that is read here, or does not answer in time.
     pub fn open(number: u32, format: Option<Format>, wish: Wish) -> Result<Self, CameraError> {
         Self::open_with(Arc::new(native::Native), number, FormatRequest { format, wish }, Patience::DEFAULT)
     }

@@ -1,4 +1,4 @@
-//! The cameras of this machine and what they can send.
+//! Cameras as they are listed, and what they can send.
 
 use crate::frame::Size;
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     /// ```
-    /// # use clearcall::devices::Format;
+    /// # use clearcall::source::devices::Format;
     /// let format: Format = "1280x720@30:mjpeg".parse().unwrap();
     /// assert_eq!((format.width, format.fps, format.word().as_str()), (1280, 30, "1280x720@30:MJPEG"));
     /// assert!("1280x720".parse::<Format>().is_err() && "1280x720@0:YUYV".parse::<Format>().is_err());
@@ -100,9 +100,9 @@ impl fmt::Display for Format {
     }
 }
 
-/// A camera.
+/// A camera that there is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Camera {
+pub struct ListedCamera {
     /// Its number: `--source camera:INDEX`.
     pub index: u32,
     /// What it calls itself.
@@ -125,18 +125,6 @@ pub enum DevicesError {
     Failed(String),
 }
 
-/// The cameras that there are; an empty list when there is none.
-#[cfg(feature = "camera")]
-pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
-    crate::source::camera::list()
-}
-
-/// The cameras that there are: none can be listed in a build without the feature `camera`.
-#[cfg(not(feature = "camera"))]
-pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
-    Err(DevicesError::NotBuilt)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +133,7 @@ mod tests {
     fn formats_read_as_words_and_as_json() {
         let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
         assert_eq!(format.to_string(), "1280x720 at 30 frames/s, MJPEG");
-        let camera = Camera { index: 2, name: "HD".into(), formats: vec![format], problem: None };
+        let camera = ListedCamera { index: 2, name: "HD".into(), formats: vec![format], problem: None };
         let json = serde_json::to_string(&camera).unwrap();
         let format = r#"{"width":1280,"height":720,"fps":30,"pixels":"MJPEG"}"#;
         assert_eq!(json, format!(r#"{{"index":2,"name":"HD","formats":[{format}]}}"#));
@@ -160,22 +148,5 @@ mod tests {
         for wrong in ["", "640x360", "640x360@15", "640x360@:YUYV", "640x360@15:I420", "0x360@15:YUYV", "640@15:YUYV"] {
             assert!(wrong.parse::<Format>().is_err(), "{wrong}");
         }
-    }
-
-    /// Linux lists what there is; macOS and Windows may ask the user first, who may say no.
-    #[test]
-    #[cfg(all(feature = "camera", target_os = "linux"))]
-    fn listing_gives_each_camera_its_formats_or_says_why_not() {
-        let cameras = cameras().unwrap();
-        assert!(cameras.iter().all(|c| !c.formats.is_empty() || c.problem.is_some()), "{cameras:?}");
-        let devices = std::fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap().file_name());
-        let devices = devices.filter(|name| name.to_string_lossy().starts_with("video")).count();
-        assert!(cameras.len() <= devices, "{cameras:?}");
-    }
-
-    #[test]
-    #[cfg(not(feature = "camera"))]
-    fn a_build_without_cameras_says_so() {
-        assert_eq!(cameras(), Err(DevicesError::NotBuilt));
     }
 }
