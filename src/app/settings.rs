@@ -11,15 +11,13 @@ use crate::{
         networks::{ModelChoice, Networks},
         theme::Theme,
     },
+    codec::{MAX_BITRATE, MIN_BITRATE},
     pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
 
 /// Links, clips and addresses that are remembered, of each kind.
 const RECENT: usize = 6;
-/// Bits a second that are believed.
-const MIN_BITRATE: u32 = 10_000;
-const MAX_BITRATE: u32 = 50_000_000;
 /// A file that is longer is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::Impairment,
+    call::{DEFAULT_BITRATE, Impairment},
     devices,
     frame::Size,
     model::Model,
@@ -145,7 +145,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         source,
         size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
         fps: send.fps.map_or(30.0, |fps| fps.0),
-        bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
+        bitrate: send.bitrate.map_or(DEFAULT_BITRATE, |bitrate| bitrate.0),
         muted: false,
         model,
         auto,

@@ -22,7 +22,7 @@ use std::{
 use crate::{
     app::compare::{Compare, Shown, panes::Layout, sides::SideChoice},
     call::ReceivedUnit,
-    codec::{Encoder, EncoderConfig},
+    codec::{Encoder, EncoderConfig, MAX_BITRATE},
     frame::{Frame, Rgba, Size, Stamp},
     pipeline::{Recorder, Wake},
     record::Recorded,
@@ -36,7 +36,8 @@ const WAITING: usize = 3;
 const LARGEST: (u32, u32) = (3840, 2160);
 /// Bits for a pixel and second, at 30 frames a second: a film for comparing must not blur what is compared.
 const BITS: f64 = 0.25 * 30.0;
-const BITRATES: (f64, f64) = (500_000.0, 60_000_000.0);
+/// A small picture gets as many bits a second all the same.
+const LEAST_BITRATE: f64 = 500_000.0;
 /// Frames from one keyframe to the next, so that players can seek.
 const KEYFRAMES: u32 = 60;
 
@@ -228,7 +229,7 @@ impl Projector {
         let stamp = Stamp { id: still.id, captured: still.at };
         let frame = self.frame(&still, stamp)?;
         let size = frame.size();
-        let bitrate = (size.pixels() as f64 * BITS).clamp(BITRATES.0, BITRATES.1) as u32;
+        let bitrate = (size.pixels() as f64 * BITS).clamp(LEAST_BITRATE, MAX_BITRATE.into()) as u32;
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => {

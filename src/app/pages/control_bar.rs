@@ -12,6 +12,7 @@ use crate::{
         pages::call_view::CallView,
         theme::style,
     },
+    codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
     upscale::EngineChoice,
 };
@@ -129,7 +130,7 @@ fn text_in(ui: &mut Ui, size: Vec2, text: &str) -> egui::Response {
 fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
     cell(ui, 236.0, |ui| {
         let mut kbit = controls.bitrate / 1000;
-        let slider = egui::Slider::new(&mut kbit, 50..=4000)
+        let slider = egui::Slider::new(&mut kbit, MIN_BITRATE / 1000..=MAX_BITRATE / 1000)
             .logarithmic(true)
             .clamping(egui::SliderClamping::Edits)
             .suffix(" kbit/s");
@@ -210,7 +211,7 @@ fn engine(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &m
                         EngineChoice::Gpu => "GPU · even one that is a program",
                         EngineChoice::GpuInt8 => "GPU in bytes · where it multiplies four at once",
                         EngineChoice::Cpu => "CPU",
-                        EngineChoice::CpuInt8 => "CPU in bytes · large networks are twice as fast",
+                        EngineChoice::CpuInt8 => "CPU in bytes · faster, above all large networks",
                     };
                     ui.selectable_value(&mut controls.engine, choice, text);
                 }
