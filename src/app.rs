@@ -40,11 +40,10 @@ use self::{
     theme::style,
 };
 use crate::{
-    devices::{self, Camera},
     model::Model,
     pipeline::{Auto, CallSettings, SessionError, Signaling},
     report::{self, ReportError},
-    source::SourceSpec,
+    source::{self, SourceSpec, devices::ListedCamera},
     upscale::GpuContext,
 };
 
@@ -77,12 +76,11 @@ pub struct Start {
     pub pictures: Option<PathBuf>,
 }
 
-/// Where pictures are kept unless told otherwise: `clearcall` in the person's folder of pictures if there is
-/// one, else in the folder that the program was started in.
+/// Where pictures are kept unless told otherwise: `clearcall` in the person's folder of pictures, whatever their
+/// desktop calls it, if there is one, else in the folder that the program was started in.
 pub fn pictures_folder() -> PathBuf {
-    let set = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
-    let usual = std::env::home_dir().map(|home| home.join("Pictures"));
-    let found = set.into_iter().chain(usual).find(|folder| folder.is_dir());
+    let plain = dirs::home_dir().map(|home| home.join("Pictures"));
+    let found = dirs::picture_dir().into_iter().chain(plain).find(|folder| folder.is_dir());
     found.unwrap_or_default().join("clearcall")
 }
 
@@ -134,7 +132,7 @@ pub struct App {
     preview: Option<Preview>,
     /// Previews that are closing; a camera takes its time.
     closing: BackgroundDrops,
-    cameras: Arc<Mutex<Option<Vec<Camera>>>>,
+    cameras: Arc<Mutex<Option<Vec<ListedCamera>>>>,
     settings: Settings,
     settings_path: Option<PathBuf>,
 }
@@ -259,7 +257,7 @@ impl App {
         // Cameras are asked for their formats, which takes a moment.
         let (found, repaint) = (Arc::clone(&self.cameras), ctx.clone());
         let look = std::thread::Builder::new().name("cameras".to_owned()).spawn(move || {
-            let cameras = devices::cameras().unwrap_or_default();
+            let cameras = source::cameras().unwrap_or_default();
             *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(cameras);
             repaint.request_repaint();
         });
@@ -321,11 +319,6 @@ impl App {
     /// Keeps the first thing that went wrong for the end of the program.
     fn fail(&self, error: AppError) {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    /// Whether the last call has ended entirely.
-    pub fn idle(&mut self) -> bool {
-        matches!(self.page, Page::Start(_)) && !self.hanging_up.busy()
     }
 
     /// Ends what runs, writes what was asked for and waits until the threads are gone.
@@ -425,4 +418,34 @@ fn summary(plan: &CallSettings) -> String {
         plan.fps,
         style::bitrate(plan.bitrate.into()).trim_end_matches("/s")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A German desktop. The environment is the whole process's, so another one is asked.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pictures_go_to_the_folder_that_the_desktop_names() {
+        const ASKED: &str = "CLEARCALL_TEST_PICTURES";
+        if let Some(expected) = std::env::var_os(ASKED) {
+            assert_eq!(pictures_folder(), PathBuf::from(expected));
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("user-dirs.dirs"), "XDG_PICTURES_DIR=\"$HOME/Bilder\"\n").unwrap();
+        for folder in ["Pictures", "Bilder"] {
+            std::fs::create_dir(home.path().join(folder)).unwrap();
+            let asked = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "app::tests::pictures_go_to_the_folder_that_the_desktop_names"])
+                .env("HOME", home.path())
+                .env("XDG_CONFIG_HOME", home.path())
+                .env(ASKED, home.path().join(folder).join("clearcall"))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&asked.stdout);
+            assert!(asked.status.success() && said.contains("1 passed"), "{said}");
+        }
+    }
 }

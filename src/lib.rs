@@ -9,11 +9,11 @@
 //! [`frame`] is what travels, [`model`] the network as data, [`pipeline`] the threads and the slots
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
+mod atomic_file;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod frame;
 pub mod source;
-pub mod devices;
 pub mod scale;
 pub mod codec;
 pub mod call;

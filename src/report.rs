@@ -9,6 +9,7 @@ pub use sheet::{Crop, ENLARGED, SheetRow, most_different, rows_that_fit, sheet};
 
 use std::{
     fmt::Write as _,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,7 @@ use image::{ImageEncoder as _, codecs::png::PngEncoder};
 use serde::Serialize;
 
 use crate::{
+    atomic_file,
     frame::Rgba,
     stats::Snapshot,
     upscale::{Pair, UpscaleError},
@@ -83,7 +85,7 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
     std::fs::write(path, text).map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
-/// Writes one picture as PNG.
+/// Writes one picture as PNG, whole or not at all.
 ///
 /// # Errors
 /// When the picture cannot be encoded, or the file cannot be written.
@@ -92,10 +94,11 @@ pub fn write_png(path: &Path, picture: &Rgba) -> Result<(), ReportError> {
     PngEncoder::new(&mut bytes)
         .write_image(&picture.data, picture.size.width(), picture.size.height(), image::ExtendedColorType::Rgba8)
         .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
-    std::fs::write(path, bytes).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    atomic_file::write(path, |file| file.write_all(&bytes))
+        .map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
-/// Writes bicubic (left) and CNN (right) of one frame beside each other.
+/// Writes bicubic (left) and CNN (right) of one frame beside each other, likewise.
 ///
 /// # Errors
 /// When a picture cannot be read back from the GPU or encoded, or the file cannot be written.
@@ -113,7 +116,8 @@ pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
     PngEncoder::new(&mut bytes)
         .write_image(&data, width, height, image::ExtendedColorType::Rgba8)
         .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
-    std::fs::write(path, bytes).map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    atomic_file::write(path, |file| file.write_all(&bytes))
+        .map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
 /// The numbers of a call for people, a few lines. `loopback`: what is shown is what was sent.

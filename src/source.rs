@@ -5,14 +5,13 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{
-    devices::Format,
-    frame::{Frame, Size},
-};
+use self::devices::{DevicesError, Format, ListedCamera};
+use crate::frame::{Frame, Size};
 
 #[cfg(feature = "camera")]
 pub mod camera;
 pub mod clip;
+pub mod devices;
 pub mod scene;
 
 /// A source as the user names it.
@@ -159,9 +158,43 @@ pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceErro
     }
 }
 
+/// The cameras that there are; an empty list when there is none.
+///
+/// # Errors
+///
+/// The system does not list them, or the program was built without the feature `camera`.
+#[cfg(feature = "camera")]
+pub fn cameras() -> Result<Vec<ListedCamera>, DevicesError> {
+    camera::list()
+}
+
+/// The cameras that there are: none can be listed in a build without the feature `camera`.
+///
+/// # Errors
+///
+/// Always [`DevicesError::NotBuilt`].
+#[cfg(not(feature = "camera"))]
+pub fn cameras() -> Result<Vec<ListedCamera>, DevicesError> {
+    Err(DevicesError::NotBuilt)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(not(feature = "camera"))]
+    fn a_build_without_cameras_says_so() {
+        assert_eq!(cameras(), Err(DevicesError::NotBuilt));
+    }
+
+    /// Linux lists cameras without asking anybody.
+    #[test]
+    #[cfg(all(feature = "camera", target_os = "linux"))]
+    fn every_camera_that_is_listed_has_formats_or_says_why_not() {
+        let cameras = cameras().unwrap();
+        assert!(cameras.iter().all(|c| !c.formats.is_empty() || c.problem.is_some()), "{cameras:?}");
+    }
 
     #[test]
     fn specs_are_written_as_they_are_read() {

@@ -13,9 +13,15 @@
 //! to. A run is a function of its pictures and its settings: the same seed gives the same weights, also
 //! when the run was cut off and resumed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
-use crate::model::{Model, ModelError, Training};
+use crate::{
+    atomic_file,
+    model::{Model, ModelError, Training},
+};
 
 mod adversarial;
 mod batched;
@@ -454,9 +460,7 @@ fn make_folder(file: &Path) -> Result<(), TrainError> {
 
 /// Writes a file so that it is there either whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let part = path.with_extension("part");
-    std::fs::write(&part, bytes)
-        .and_then(|()| std::fs::rename(&part, path))
+    atomic_file::write(path, |file| file.write_all(bytes))
         .map_err(|source| TrainError::Write { path: path.to_owned(), source })
 }
 

@@ -43,10 +43,7 @@ fn a_loopback_call_from_the_start_page_and_back() {
     });
     harness.get_by_label("Hang up").click();
     until("the start page", || shows(&mut harness, "Both ends on this machine"));
-    until("the end of the call's threads", || {
-        harness.step();
-        harness.state_mut().idle()
-    });
+    until("the end of the call's threads", || shows(&mut harness, "Sent within"));
 }
 
 #[test]

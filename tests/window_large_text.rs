@@ -11,9 +11,9 @@ use clearcall::{
         overlay::Overlay,
         pages::start_page::StartPage,
     },
-    devices::{Camera, Format, Pixels},
     pipeline::{CallState, Cause},
     source::SourceSpec,
+    source::devices::{Format, ListedCamera, Pixels},
     upscale::Picture,
 };
 use egui::{Key, Modifiers, Rect, Role, Theme, pos2, vec2};
@@ -160,7 +160,7 @@ fn the_start_page() {
         let mut page = StartPage::new(&source, "Sent within 480x360 at up to 30 frames a second.".to_owned());
         let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
         let name = "Integrated camera: high definition".to_owned();
-        page.cameras = Some(vec![Camera { index: 0, name, formats: vec![format], problem: None }]);
+        page.cameras = Some(vec![ListedCamera { index: 0, name, formats: vec![format], problem: None }]);
         page.clips = vec!["a.mp4".to_owned()];
         page.links = vec!["http://127.0.0.1:4480/whip?token=a".to_owned()];
         let mut harness = window(Theme::Dark).with_size(ROOM).with_pixels_per_point(2.0).build_eframe(|_| Door(page));

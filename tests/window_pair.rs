@@ -81,10 +81,7 @@ fn a_call_that_the_other_side_ended_can_be_made_again() {
     });
 
     // Nobody answers at the link any more: that is said where a link is joined, and nothing has to be typed again.
-    until("the host's end", || {
-        host.step();
-        host.state_mut().idle()
-    });
+    until("the host's end", || shows(&mut host, "Sent within"));
     guest.get_by_label("Call again").click();
     until("the start page", || shows(&mut guest, DOOR));
     until("why it was in vain", || {

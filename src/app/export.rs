@@ -77,13 +77,13 @@ impl Exports {
         worker::place(&self.folder, "call", "mp4")
     }
 
-    /// Where the next film goes, of these sides.
-    pub(crate) fn film(&self, sides: &str) -> Result<PathBuf, String> {
+    /// Where the next recording of the view goes, of these sides.
+    pub(crate) fn view_recording(&self, sides: &str) -> Result<PathBuf, String> {
         worker::place(&self.folder, sides, "mp4")
     }
 
     fn view(&self, ctx: &Context, shown: Option<Shown>, folder: Option<PathBuf>) -> Result<(), String> {
-        let (Some(shown), Some(door)) = (shown, self.room.as_ref().and_then(ExportWorker::door)) else {
+        let (Some(shown), Some(door)) = (shown, self.room.as_ref().map(ExportWorker::door)) else {
             return Err("There is no view to keep yet.".to_owned());
         };
         let window = ctx.content_rect();
@@ -91,7 +91,7 @@ impl Exports {
         let part = corners(Rect::from_min_max(share(shown.area.min), share(shown.area.max)));
         let take = ScreenshotCallback::new(move |image| {
             // If there is too much to do, this picture is not made: the window must not wait.
-            let _ = door.try_send(ExportJob::View { image, part, folder });
+            let _ = door.give(ExportJob::View { image, part, folder });
         });
         ctx.send_viewport_cmd(ViewportCommand::Screenshot(take));
         Ok(())

@@ -1,6 +1,9 @@
 //! What the window remembers from one time to the next, in a small JSON file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +14,16 @@ use crate::{
         networks::{ModelChoice, Networks},
         theme::Theme,
     },
+    atomic_file,
     codec::{MAX_BITRATE, MIN_BITRATE},
     pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
 
 /// Links, clips and addresses that are remembered, of each kind.
-const RECENT: usize = 6;
+const MAX_RECENT: usize = 6;
+/// Cameras whose formats are remembered.
+pub const MAX_CAMERA_FORMATS: usize = 8;
 /// A file that is longer is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -98,15 +104,7 @@ impl Default for Settings {
 impl Settings {
     /// Where the file is: `clearcall/settings.json` in the system's folder for such files.
     pub fn default_path() -> Option<PathBuf> {
-        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let folder = if cfg!(windows) {
-            set("APPDATA")
-        } else if cfg!(target_os = "macos") {
-            std::env::home_dir().map(|home| home.join("Library/Application Support"))
-        } else {
-            set("XDG_CONFIG_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".config")))
-        };
-        Some(folder?.join("clearcall").join("settings.json"))
+        Some(dirs::config_dir()?.join("clearcall").join("settings.json"))
     }
 
     /// Reads the file. One that is missing or damaged gives the default values.
@@ -120,13 +118,13 @@ impl Settings {
         settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
         settings.cpu_share = settings.cpu_share.clamp(5, 100);
         settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
-        settings.links.truncate(RECENT);
-        settings.clips.truncate(RECENT);
-        settings.formats.truncate(RECENT);
+        settings.links.truncate(MAX_RECENT);
+        settings.clips.truncate(MAX_RECENT);
+        settings.formats.truncate(MAX_CAMERA_FORMATS);
         settings
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file, whole or not at all, as other windows may do at the same time.
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
@@ -134,16 +132,15 @@ impl Settings {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&beside, path)
+        let text = serde_json::to_vec_pretty(self)?;
+        atomic_file::write(path, |file| file.write_all(&text))
     }
 
     /// Puts a link or a clip in front.
     pub fn remember(list: &mut Vec<String>, what: &str) {
         list.retain(|old| old != what);
         list.insert(0, what.to_owned());
-        list.truncate(RECENT);
+        list.truncate(MAX_RECENT);
     }
 
     /// The network that was chosen last, or that none was.
@@ -243,12 +240,49 @@ mod tests {
             Settings::remember(&mut settings.links, &format!("http://{i}"));
         }
         Settings::remember(&mut settings.links, "http://5");
-        assert_eq!((settings.links[0].as_str(), settings.links.len()), ("http://5", RECENT));
+        assert_eq!((settings.links[0].as_str(), settings.links.len()), ("http://5", MAX_RECENT));
         settings.write(&path).unwrap();
         assert_eq!(Settings::read(&path), settings);
         std::fs::write(&path, "{\"theme\": 7").unwrap();
         assert_eq!(Settings::read(&path), Settings::default());
         std::fs::write(&path, "{\"gain\": 4000, \"unknown\": 1}").unwrap();
         assert_eq!(Settings::read(&path).gain, 16);
+    }
+
+    #[test]
+    fn what_was_called_look_is_still_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        std::fs::write(&path, "{\"look\": \"dark\"}").unwrap();
+        assert_eq!(Settings::read(&path).theme, Theme::Dark);
+    }
+
+    #[test]
+    fn as_many_cameras_formats_are_read_as_the_start_page_keeps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let formats = (0..MAX_CAMERA_FORMATS).map(|i| (format!("camera {i}"), "640x480@30:YUYV".to_owned()));
+        let settings = Settings { formats: formats.collect(), ..Settings::default() };
+        settings.write(&path).unwrap();
+        assert_eq!(Settings::read(&path).formats, settings.formats);
+    }
+
+    #[test]
+    fn two_windows_that_write_at_once_leave_one_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let of = |n: usize| Settings { links: vec!["http://x".repeat(n); MAX_RECENT], ..Settings::default() };
+        let both = [of(1), of(1000)];
+        both[0].write(&path).unwrap();
+        std::thread::scope(|scope| {
+            for settings in &both {
+                scope.spawn(|| (0..200).for_each(|_| settings.write(&path).unwrap()));
+            }
+            for _ in 0..200 {
+                let read = Settings::read(&path);
+                assert!(both.contains(&read), "a file that nobody wrote");
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

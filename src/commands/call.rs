@@ -11,12 +11,11 @@ use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
     call::{DEFAULT_BITRATE, Impairment},
-    devices,
     frame::Size,
     model::Model,
     pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
     report,
-    source::SourceSpec,
+    source::{self, SourceSpec},
     upscale::GpuContext,
 };
 
@@ -127,7 +126,7 @@ fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
 }
 
 fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<CallSettings> {
-    let source = send.source.unwrap_or_else(|| match devices::cameras() {
+    let source = send.source.unwrap_or_else(|| match source::cameras() {
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
     });

@@ -1,8 +1,8 @@
 //! `clearcall devices` and `clearcall models`: what there is.
 
 use clearcall::{
-    devices::{self, Camera},
     model::Model,
+    source::{self, devices::ListedCamera},
     upscale::gpu::{AdapterSummary as Adapter, adapters},
 };
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::cli::ListArgs;
 /// What `devices --json` prints.
 #[derive(Debug, Serialize)]
 struct Devices {
-    cameras: Vec<Camera>,
+    cameras: Vec<ListedCamera>,
     /// Why there is no list of cameras.
     camera_note: Option<String>,
     adapters: Vec<Adapter>,
@@ -28,7 +28,7 @@ struct EngineRow {
 }
 
 pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
-    let (cameras, camera_note) = match devices::cameras() {
+    let (cameras, camera_note) = match source::cameras() {
         Ok(cameras) => (cameras, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Auto, CallSettings, CallState, DisplayFrame, SessionError, Side, Signaling, Slot, Taken, Wake, lock,
     receiver::{ReceiveContext, ReceiveHalf},
+    recorder::RecorderState,
     request::{Endpoint, REQUESTS, Request},
     sender::{SendContext, SendHalf},
     session_task::{SessionTask, Surroundings},
@@ -237,17 +238,23 @@ impl Session {
         self.settings.send_modify(|settings| settings.muted = muted);
     }
 
-    /// Records what arrives into an MP4 from the next keyframe on, which is asked for.
+    /// Records what arrives into an MP4 from the next keyframe on, which is asked for. What goes wrong is a notice
+    /// and the [state](Self::recorder_state).
     pub fn record(&self, path: PathBuf) {
         self.view_request.recorder.start(path);
     }
 
-    /// Ends the recording; none if nothing has been recorded.
+    /// What the recording is doing.
+    pub fn recorder_state(&self) -> RecorderState {
+        self.view_request.recorder.state()
+    }
+
+    /// Ends the recording; its files, one for each size and connection, none if nothing has been recorded.
     ///
     /// # Errors
     ///
-    /// If the file cannot be completed.
-    pub fn stop_recording(&self) -> Result<Option<Recorded>, RecordError> {
+    /// The last two seconds cannot be written; what is before them plays.
+    pub fn stop_recording(&self) -> Result<Vec<Recorded>, RecordError> {
         self.view_request.recorder.stop()
     }
 

@@ -19,8 +19,8 @@ mod worker;
 
 use super::{Event, Source, SourceError, Wish};
 use crate::{
-    devices::{DevicesError, Format, Pixels},
     frame::{Size, Stamp},
+    source::devices::{DevicesError, Format, Pixels},
 };
 use std::{
     sync::Arc,

@@ -10,6 +10,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
+    atomic_file,
     frame::Plane,
     train::TrainError,
     upscale::{bicubic::DOUBLE, filter::weighted},
@@ -311,9 +312,8 @@ impl Pairs {
     /// Writes all pairs. `key` says what they were made from.
     pub(super) fn save(&self, path: &Path, key: &str) -> Result<(), TrainError> {
         let failed = |source| TrainError::Write { path: path.to_owned(), source };
-        let whole = path.with_extension("part");
-        let write = || -> std::io::Result<()> {
-            let mut file = BufWriter::new(File::create(&whole)?);
+        let write = |file: &mut File| -> std::io::Result<()> {
+            let mut file = BufWriter::new(file);
             file.write_all(MAGIC)?;
             file.write_all(&(key.len() as u32).to_le_bytes())?;
             file.write_all(key.as_bytes())?;
@@ -329,10 +329,9 @@ impl Pairs {
                     file.write_all(&pair.hr)?;
                 }
             }
-            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-            std::fs::rename(&whole, path)
+            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
         };
-        write().map_err(failed)
+        atomic_file::write(path, write).map_err(failed)
     }
 
     /// Reads what [`Pairs::save`] wrote. `None`: there is no such file, or it was made from something else.

@@ -2,10 +2,11 @@
 //! clipboard, on a thread of their own.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
@@ -15,6 +16,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::compare::sides::SideChoice,
+    atomic_file,
     frame::{Rgba, Size},
     pipeline::Wake,
     report,
@@ -23,6 +25,8 @@ use crate::{
 
 /// Jobs that may wait; more are refused with a word.
 const JOBS: usize = 8;
+/// What is begun is finished when the window closes, unless the disk takes longer than this.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A part of a picture in shares of it: left, top, right, bottom.
 pub(crate) type Part = [f32; 4];
@@ -53,9 +57,25 @@ pub(crate) enum ExportDone {
     Failed(String),
 }
 
-/// The thread; dropping it lets it finish what it has and joins it.
+/// A way to give the thread something to do. It is shut for all who have it when the worker is dropped.
+#[derive(Clone)]
+pub(crate) struct ExportDoor(Arc<Mutex<Option<SyncSender<ExportJob>>>>);
+
+impl ExportDoor {
+    /// Gives it something; false when it has too much already, or has ended.
+    pub(crate) fn give(&self, job: ExportJob) -> bool {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok())
+    }
+
+    fn shut(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The thread; dropping it lets it finish what it has, within [`GRACE`], and joins it.
 pub(crate) struct ExportWorker {
-    jobs: Option<SyncSender<ExportJob>>,
+    door: ExportDoor,
     done: Receiver<ExportDone>,
     thread: Option<JoinHandle<()>>,
 }
@@ -74,18 +94,18 @@ impl ExportWorker {
                 }
             }
         };
-        let thread = Some(std::thread::Builder::new().name("darkroom".into()).spawn(run)?);
-        Ok(Self { jobs: Some(jobs), done, thread })
+        let thread = Some(std::thread::Builder::new().name("export".into()).spawn(run)?);
+        Ok(Self { door: ExportDoor(Arc::new(Mutex::new(Some(jobs)))), done, thread })
     }
 
     /// Gives it something to do; false when it has too much already.
     pub(crate) fn give(&self, job: ExportJob) -> bool {
-        self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok())
+        self.door.give(job)
     }
 
     /// A way to give it something from elsewhere.
-    pub(crate) fn door(&self) -> Option<SyncSender<ExportJob>> {
-        self.jobs.clone()
+    pub(crate) fn door(&self) -> ExportDoor {
+        self.door.clone()
     }
 
     /// What has been done since the last call of this.
@@ -96,9 +116,20 @@ impl ExportWorker {
 
 impl Drop for ExportWorker {
     fn drop(&mut self) {
-        self.jobs = None;
-        // A door that is still open elsewhere would keep the thread waiting: it is left to end by itself.
-        if self.thread.take_if(|t| t.is_finished()).is_some_and(|t| t.join().is_err()) {
+        self.door.shut();
+        let until = std::time::Instant::now() + GRACE;
+        loop {
+            match self.done.recv_timeout(until.saturating_duration_since(std::time::Instant::now())) {
+                Ok(_) => {} // of no interest any more
+                // The thread has let go of its end.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::error!("pictures that were not written within {} s are lost", GRACE.as_secs());
+                    return;
+                }
+            }
+        }
+        if self.thread.take().is_some_and(|t| t.join().is_err()) {
             tracing::error!("the thread that writes pictures panicked");
         }
     }
@@ -132,7 +163,8 @@ fn work(job: ExportJob) -> Result<ExportDone, String> {
         }
         ExportJob::Text { name, ending, text, folder } => {
             let path = place(&folder, &name, ending)?;
-            std::fs::write(&path, text).map_err(|e| format!("{} cannot be written: {e}.", path.display()))?;
+            atomic_file::write(&path, |file| file.write_all(text.as_bytes()))
+                .map_err(|e| format!("{} cannot be written: {e}.", path.display()))?;
             Ok(ExportDone::Saved(vec![path]))
         }
         ExportJob::Read { id, sides } => {
@@ -245,6 +277,23 @@ mod tests {
         assert_eq!(date(951_868_799), "20000229-235959");
         assert_eq!(date(1_798_761_599), "20261231-235959");
         assert_eq!(date(4_107_542_400), "21000301-000000");
+    }
+
+    #[test]
+    fn what_was_begun_is_whole_when_the_window_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = ExportWorker::start(Arc::new(|| {})).unwrap();
+        let sides = || vec![("bicubic".to_owned(), Picture::Cpu(Arc::new(numbered(960, 720))))];
+        // A picture of the window that is still on its way keeps its door.
+        let door = room.door();
+        for id in 0..4 {
+            assert!(room.give(ExportJob::Sides { id, sides: sides(), folder: folder.path().to_owned() }));
+        }
+        drop(room);
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
+        assert_eq!(files.len(), 4, "{files:?}");
+        assert!(files.iter().all(|file| image::open(file).unwrap().height() == 720));
+        assert!(!door.give(ExportJob::Read { id: 0, sides: Vec::new() }));
     }
 
     #[test]

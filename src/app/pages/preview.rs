@@ -11,10 +11,10 @@ use std::{
 
 use crate::{
     app::{background_drop::BackgroundDrops, compare::textures::Textures, pages::start_page::StartPage},
-    devices::Camera,
     frame::{Frame, Size},
     pipeline::{Slot, Wake},
     scale::{Kernel, Scaler},
+    source::devices::ListedCamera,
     source::{self, Event, Source, SourceSpec, Wish},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn tend(
     page: &mut StartPage,
     preview: &mut Option<Preview>,
     closing: &mut BackgroundDrops,
-    cameras: &Mutex<Option<Vec<Camera>>>,
+    cameras: &Mutex<Option<Vec<ListedCamera>>>,
     textures: &mut Textures,
 ) {
     if let Some(cameras) = cameras.lock().unwrap_or_else(PoisonError::into_inner).clone() {

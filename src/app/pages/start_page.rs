@@ -9,10 +9,10 @@ use egui::{RichText, TextureId, Ui, vec2};
 use crate::{
     app::theme::{Theme, style},
     call::signal::DEFAULT_PORT,
-    devices::{Camera, Format},
     frame::Size,
     pipeline::Signaling,
     source::SourceSpec,
+    source::devices::{Format, ListedCamera},
 };
 
 /// The width of the buttons at the right end of a row.
@@ -82,7 +82,7 @@ pub struct StartPage {
     /// What the rest of the plan says, in one line.
     pub summary: String,
     /// The cameras, once they are known.
-    pub cameras: Option<Vec<Camera>>,
+    pub cameras: Option<Vec<ListedCamera>>,
     /// The chosen source, small.
     pub preview: Option<(TextureId, Size)>,
     /// Why it is not seen.

@@ -2,8 +2,8 @@
 
 use super::FormatRequest;
 use crate::{
-    devices::{Format, Pixels},
     source::Wish,
+    source::devices::{Format, Pixels},
 };
 
 /// The format that was asked for, if it is there; else the nearest to the wish: enough pictures a second first, then

@@ -4,8 +4,8 @@
 
 use super::{Raw, jpeg};
 use crate::{
-    devices::Pixels,
     frame::{ByteOrder, Colour, Frame, FrameError, Matrix, Plane, PlaneError, Range, Size, Stamp, planes_of_rgb},
+    source::devices::Pixels,
 };
 
 /// Bytes that are no picture.

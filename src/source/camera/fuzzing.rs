@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Raw, convert};
-use crate::{devices::Pixels, frame::Size};
+use crate::{frame::Size, source::devices::Pixels};
 
 /// Converts a camera's bytes, of which the first two say how they are packed and how large the picture is: it
 /// comes out in that size or not at all.

@@ -85,9 +85,9 @@ fn extent(bytes: &[u8]) -> Option<Extent> {
 mod tests {
     use super::*;
     use crate::{
-        devices::Pixels,
         frame::{Frame, Range},
         source::camera::{Raw, convert},
+        source::devices::Pixels,
     };
     use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
     use proptest::prelude::*;

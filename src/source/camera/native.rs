@@ -2,8 +2,8 @@
 
 use super::{About, Backend, CameraError, Device, FormatRequest, Raw, choose::choose};
 use crate::{
-    devices::{Camera as Listed, DevicesError, Format, Pixels},
     frame::Size,
+    source::devices::{DevicesError, Format, ListedCamera, Pixels},
 };
 use nokhwa::{
     Buffer, Camera, NokhwaError,
@@ -22,7 +22,7 @@ use std::{
 const LISTING: Duration = Duration::from_secs(10);
 
 /// The cameras that there are, with their formats.
-pub(crate) fn list() -> Result<Vec<Listed>, DevicesError> {
+pub(crate) fn list() -> Result<Vec<ListedCamera>, DevicesError> {
     // Listing opens each camera, and a driver may hang: so on a thread that can be left alone.
     let (tell, told) = mpsc::sync_channel(1);
     thread::Builder::new()
@@ -51,7 +51,7 @@ fn infos() -> Result<Vec<(u32, CameraInfo)>, DevicesError> {
 }
 
 /// A camera's formats. `None` for what only looks like one: Linux lists a camera's metadata as a device.
-fn describe((index, info): &(u32, CameraInfo)) -> Option<Listed> {
+fn describe((index, info): &(u32, CameraInfo)) -> Option<ListedCamera> {
     let (mut formats, problem) = match first(*index).and_then(|mut camera| camera.compatible_camera_formats()) {
         Ok(formats) => (formats.iter().filter_map(|f| ours(*f)).collect::<Vec<_>>(), None),
         Err(e) if sends_nothing(&e) => return None,
@@ -59,7 +59,7 @@ fn describe((index, info): &(u32, CameraInfo)) -> Option<Listed> {
     };
     formats.sort_by_key(|f| (std::cmp::Reverse((f.width * f.height, f.fps)), f.pixels.to_string()));
     formats.dedup();
-    Some(Listed { index: *index, name: info.human_name(), formats, problem })
+    Some(ListedCamera { index: *index, name: info.human_name(), formats, problem })
 }
 
 /// Opens a camera in any format.

@@ -4,7 +4,8 @@
 //! version of the program, is as good as not there.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{AdapterSummary, GpuContext, GpuDataType, Variant, tune};
-use crate::model::Model;
+use crate::{atomic_file, model::Model};
 
 const VARIANTS: &str = "gpu-variants.json";
 const PIPELINES: &str = "gpu-pipelines.bin";
@@ -60,15 +61,7 @@ impl Key {
 
 /// Where it is remembered unless told otherwise: `clearcall` in the user's cache folder, if there is one.
 pub fn usual_folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let folder = if cfg!(windows) {
-        set("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        std::env::home_dir().map(|home| home.join("Library/Caches"))
-    } else {
-        set("XDG_CACHE_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-    };
-    Some(folder?.join("clearcall"))
+    Some(dirs::cache_dir()?.join("clearcall"))
 }
 
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -186,9 +179,7 @@ fn read_file(path: &Path, most: u64) -> Option<Vec<u8>> {
 fn write_file(path: &Path, bytes: &[u8]) {
     let write = || -> io::Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        let part = path.with_extension(format!("{}.part", std::process::id()));
-        fs::write(&part, bytes)?;
-        fs::rename(&part, path)
+        atomic_file::write(path, |file| file.write_all(bytes))
     };
     write().unwrap_or_else(|error| tracing::warn!("{}: {error}", path.display()));
 }

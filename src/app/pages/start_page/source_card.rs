@@ -7,14 +7,13 @@ use egui::{Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, 
 use crate::{
     app::{
         pages::start_page::{Card, SourceKind, StartPage, recent},
+        settings::MAX_CAMERA_FORMATS,
         theme::style,
     },
-    devices::{Camera, Format},
     source::SourceSpec,
+    source::devices::{Format, ListedCamera},
 };
 
-/// Cameras whose formats are remembered.
-const REMEMBERED: usize = 8;
 /// Formats that are offered: some cameras list hundreds.
 const OFFERED: usize = 200;
 
@@ -120,7 +119,7 @@ impl StartPage {
     }
 
     /// Takes the format that was chosen for the camera before, when the cameras have just become known.
-    pub(in crate::app) fn cameras_are_known(&mut self, cameras: Vec<Camera>) {
+    pub(in crate::app) fn cameras_are_known(&mut self, cameras: Vec<ListedCamera>) {
         if self.cameras.is_none() && self.format.is_none() {
             let camera = cameras.iter().find(|c| c.index == self.camera);
             self.format = camera.and_then(|camera| remembered(&self.formats, camera));
@@ -181,7 +180,7 @@ impl StartPage {
 }
 
 /// The formats of a camera, or why they are not known.
-fn choose_format(ui: &mut Ui, camera: &Camera, format: &mut Option<Format>, chosen: &mut Vec<(String, String)>) {
+fn choose_format(ui: &mut Ui, camera: &ListedCamera, format: &mut Option<Format>, chosen: &mut Vec<(String, String)>) {
     if camera.formats.is_empty() {
         let text = camera.problem.clone().unwrap_or_default();
         let quiet = RichText::new(&text).color(style::palette(ui).quiet);
@@ -207,12 +206,12 @@ fn choose_format(ui: &mut Ui, camera: &Camera, format: &mut Option<Format>, chos
         if let Some(format) = format {
             chosen.insert(0, (camera.name.clone(), format.word()));
         }
-        chosen.truncate(REMEMBERED);
+        chosen.truncate(MAX_CAMERA_FORMATS);
     }
 }
 
 /// The format that was chosen for a camera with this name, if it still has it.
-fn remembered(chosen: &[(String, String)], camera: &Camera) -> Option<Format> {
+fn remembered(chosen: &[(String, String)], camera: &ListedCamera) -> Option<Format> {
     let (_, word) = chosen.iter().find(|(name, _)| *name == camera.name)?;
     word.parse().ok().filter(|format| camera.formats.contains(format))
 }
@@ -224,7 +223,7 @@ mod tests {
     #[test]
     fn a_remembered_format_is_taken_by_the_camera_that_has_it() {
         let formats: Vec<Format> = ["1280x720@30:MJPEG", "640x480@30:YUYV"].map(|f| f.parse().unwrap()).into();
-        let camera = |index, name: &str, formats: &[Format]| Camera {
+        let camera = |index, name: &str, formats: &[Format]| ListedCamera {
             index,
             name: name.to_owned(),
             formats: formats.to_vec(),

@@ -1,4 +1,4 @@
-//! The cameras of this machine and what they can send.
+//! Cameras as they are listed, and what they can send.
 
 use crate::frame::Size;
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     /// ```
-    /// # use clearcall::devices::Format;
+    /// # use clearcall::source::devices::Format;
     /// let format: Format = "1280x720@30:mjpeg".parse().unwrap();
     /// assert_eq!((format.width, format.fps, format.word().as_str()), (1280, 30, "1280x720@30:MJPEG"));
     /// assert!("1280x720".parse::<Format>().is_err() && "1280x720@0:YUYV".parse::<Format>().is_err());
@@ -100,9 +100,9 @@ impl fmt::Display for Format {
     }
 }
 
-/// A camera.
+/// A camera that there is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Camera {
+pub struct ListedCamera {
     /// Its number: `--source camera:INDEX`.
     pub index: u32,
     /// What it calls itself.
@@ -125,24 +125,6 @@ pub enum DevicesError {
     Failed(String),
 }
 
-/// The cameras that there are; an empty list when there is none.
-///
-/// # Errors
-/// When the program was built without cameras, or the system does not list them.
-#[cfg(feature = "camera")]
-pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
-    crate::source::camera::list()
-}
-
-/// The cameras that there are: none can be listed in a build without the feature `camera`.
-///
-/// # Errors
-/// When the program was built without cameras, or the system does not list them.
-#[cfg(not(feature = "camera"))]
-pub fn cameras() -> Result<Vec<Camera>, DevicesError> {
-    Err(DevicesError::NotBuilt)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +133,7 @@ mod tests {
     fn formats_read_as_words_and_as_json() {
         let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
         assert_eq!(format.to_string(), "1280x720 at 30 frames/s, MJPEG");
-        let camera = Camera { index: 2, name: "HD".into(), formats: vec![format], problem: None };
+        let camera = ListedCamera { index: 2, name: "HD".into(), formats: vec![format], problem: None };
         let json = serde_json::to_string(&camera).unwrap();
         let format = r#"{"width":1280,"height":720,"fps":30,"pixels":"MJPEG"}"#;
         assert_eq!(json, format!(r#"{{"index":2,"name":"HD","formats":[{format}]}}"#));
@@ -165,14 +147,6 @@ mod tests {
         }
         for wrong in ["", "640x360", "640x360@15", "640x360@:YUYV", "640x360@15:I420", "0x360@15:YUYV", "640@15:YUYV"] {
             assert!(wrong.parse::<Format>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn listing_without_cameras_is_an_empty_list_or_says_why() {
-        match cameras() {
-            Ok(cameras) => assert!(cameras.iter().all(|c| !c.formats.is_empty() || c.problem.is_some())),
-            Err(e) => assert!(e.to_string().contains("cameras"), "{e}"),
         }
     }
 }
