@@ -71,7 +71,7 @@ pub(crate) enum Leave {
 /// The session, or the thread that is starting it.
 enum SessionSlot {
     Opening(Receiver<Result<Session, SessionError>>),
-    Open(Session),
+    Open(Box<Session>),
     Gone,
 }
 
@@ -312,7 +312,7 @@ impl Call {
         match told.try_recv() {
             Ok(Ok(session)) => {
                 session.want_truth(self.scorer.is_some());
-                self.session = SessionSlot::Open(session);
+                self.session = SessionSlot::Open(Box::new(session));
                 None
             }
             Ok(Err(error)) => {
