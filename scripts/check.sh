@@ -1,11 +1,12 @@
 #!/bin/bash
-# Formatting, clippy and docs with warnings as errors, and licences.
+# Formatting, the numbers in the docs, clippy and docs with warnings as errors, and licences.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --check
+step scripts/numbers.sh --check
 # In the release profile, so that build scripts and what they compile serve the tests too.
 step cargo clippy --release --locked --all-targets --features train -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --features train

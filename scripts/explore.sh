@@ -18,8 +18,9 @@ seconds=${1:-60}
 read -ra targets <<<"${TARGETS:-$(basename -s .rs fuzz/fuzz_targets/*.rs | tr '\n' ' ')}"
 cargo run --quiet --release --locked -p clearcall-fuzz --bin seeds fuzz/corpus || exit
 # Only this workspace's crates are built another time; see fuzz/rustc.sh.
-RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/rustc.sh cargo build --release --locked -p clearcall-fuzz "${targets[@]/#/--bin=fuzz_}" ||
-    exit
+# At a low level, since these are built for this alone: a minute sooner, and hardly slower to run.
+RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/rustc.sh cargo build --release --locked -p clearcall-fuzz \
+    --config profile.release.package.clearcall.opt-level=1 "${targets[@]/#/--bin=fuzz_}" || exit
 
 found=0
 if [ "$seconds" -gt 0 ] && [ -z "${TARGETS:-}" ]; then

@@ -58,6 +58,10 @@ if [ "$(uname -s)" = Linux ]; then
         [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; }; then
         need mesa-vulkan-drivers mesa-vulkan-drivers vulkan-swrast
     fi
+    if [ "$purpose" = check ]; then
+        # The docs' tables are compared with docs/numbers.json.
+        has_command python3 || need python3 python3 python
+    fi
     if [ "$purpose" = run ]; then
         # The window opens these when it starts.
         has_library libX11.so.6 || need libx11-6 libX11 libx11

@@ -294,6 +294,9 @@ fn media_addresses_among(listen: IpAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
 }
 
 /// Two peers in this process, connected over real UDP on 127.0.0.1: what `near` offers, `far` answers.
+///
+/// # Errors
+/// What setting up, describing or connecting either peer fails with.
 pub async fn loopback(
     near: PeerConfig,
     far: PeerConfig,

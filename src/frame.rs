@@ -37,6 +37,9 @@ pub enum SizeError {
 
 impl Size {
     /// Checks the two sides.
+    ///
+    /// # Errors
+    /// When a side is not between 1 and [`MAX_SIDE`].
     pub fn new(width: u32, height: u32) -> Result<Self, SizeError> {
         if (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
             Ok(Self { width, height })
@@ -46,6 +49,9 @@ impl Size {
     }
 
     /// The same from a decoder's or a file's signed or wide numbers.
+    ///
+    /// # Errors
+    /// When a side is not between 1 and [`MAX_SIDE`].
     pub fn try_from_wide(width: impl TryInto<u32>, height: impl TryInto<u32>) -> Result<Self, SizeError> {
         let (w, h) = (width.try_into().unwrap_or(0), height.try_into().unwrap_or(0));
         Self::new(w, h)
@@ -72,6 +78,9 @@ impl Size {
     }
 
     /// Both sides times `factor`.
+    ///
+    /// # Errors
+    /// When a side of the product is not between 1 and [`MAX_SIDE`].
     pub fn times(self, factor: u32) -> Result<Self, SizeError> {
         let (w, h) = (u64::from(self.width) * u64::from(factor), u64::from(self.height) * u64::from(factor));
         match (u32::try_from(w), u32::try_from(h)) {
@@ -237,6 +246,9 @@ impl Plane {
     }
 
     /// Takes over `data`; the last row may end at its last sample.
+    ///
+    /// # Errors
+    /// When `data` is shorter than the picture, the stride is shorter than a row, or there is no row or column.
     pub fn from_vec(data: Vec<u8>, width: usize, height: usize, stride: usize) -> Result<Self, PlaneError> {
         let needed = height.checked_sub(1).and_then(|h| h.checked_mul(stride)).and_then(|n| n.checked_add(width));
         match needed {
@@ -246,6 +258,9 @@ impl Plane {
     }
 
     /// Copies `width` samples of each row of `data`, leaving the padding behind.
+    ///
+    /// # Errors
+    /// When `data` is shorter than the picture, the stride is shorter than a row, or there is no row or column.
     pub fn copy_from(data: &[u8], width: usize, height: usize, stride: usize) -> Result<Self, PlaneError> {
         let error = || PlaneError { bytes: data.len(), width, height, stride };
         let needed = height.checked_sub(1).and_then(|h| h.checked_mul(stride)).and_then(|n| n.checked_add(width));
@@ -367,6 +382,9 @@ pub enum FrameError {
 
 impl Frame {
     /// Joins three planes; their sizes must fit together.
+    ///
+    /// # Errors
+    /// When luma has no size that is allowed, or a chroma plane not the size that belongs to it.
     pub fn new(y: Plane, u: Plane, v: Plane, colour: Colour, stamp: Stamp) -> Result<Self, FrameError> {
         let size = Size::try_from_wide(y.width, y.height)?;
         for c in [&u, &v] {

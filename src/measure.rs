@@ -84,6 +84,9 @@ pub struct Scores {
 
 impl Scores {
     /// All scores of `other` against `reference`. Pictures below 11×11 are refused (SSIM's window).
+    ///
+    /// # Errors
+    /// When the pictures differ in size or are below 11×11.
     pub fn of(reference: &Frame, other: &Frame) -> Result<Self> {
         let luma = same_range(reference, other);
         let luma = luma.as_ref().unwrap_or(other.y());
@@ -121,6 +124,9 @@ pub struct Summary {
 
 impl Summary {
     /// Sums up.
+    ///
+    /// # Errors
+    /// When there is no frame.
     pub fn new(per_frame: Vec<Scores>) -> Result<Self> {
         let mean = Scores::mean(&per_frame).ok_or(MeasureError::NoFrames)?;
         Ok(Self { frames: per_frame.len(), mean, per_frame })

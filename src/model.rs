@@ -194,12 +194,18 @@ fn list(names: &[&str]) -> String {
 
 impl Model {
     /// Checks layers and joins them to a model.
+    ///
+    /// # Errors
+    /// When the layers are none of this family, or a weight or score is not finite or too large.
     pub fn new(name: impl Into<String>, layers: Vec<Conv3x3>, training: Training) -> Result<Self, ModelError> {
         Self::with_qp(name, layers, Vec::new(), training)
     }
 
     /// Checks layers, and how they change with the quantiser, and joins them to a model. `by_qp` has the shapes
     /// of `layers` or is empty.
+    ///
+    /// # Errors
+    /// As [`Model::new`], and when `by_qp` has other shapes than `layers`.
     pub fn with_qp(
         name: impl Into<String>,
         layers: Vec<Conv3x3>,
@@ -238,6 +244,9 @@ impl Model {
 
     /// The same model, saying how large its values become: for each layer but the last, for each of its channels, the
     /// largest value after ReLU on pictures that it is made for, whatever the quantiser. All lie above zero.
+    ///
+    /// # Errors
+    /// When a hidden channel has no range, or a range is out of bounds.
     pub fn with_ranges(mut self, ranges: Vec<Vec<f32>>) -> Result<Self, ModelError> {
         let hidden = self.layers.len() - 1;
         let fits = ranges.len() == hidden && ranges.iter().zip(&self.layers).all(|(r, l)| r.len() == l.outputs);
@@ -259,6 +268,9 @@ impl Model {
     /// An untrained model: what training starts from, and what tests are made of. The same seed gives the
     /// same weights (He et al. 2015, uniform; biases small), except that the last layer is scaled down, so
     /// that the picture starts near bicubic.
+    ///
+    /// # Errors
+    /// When there are no or too many channels, or too many layers.
     pub fn untrained(channels: usize, depth: usize, seed: u64) -> Result<Self, ModelError> {
         let name = format!("untrained-{channels}-{depth}");
         if !(1..=MAX_CHANNELS).contains(&channels) || depth + 2 > MAX_LAYERS {
@@ -279,6 +291,9 @@ impl Model {
     }
 
     /// Reads a file. Its name without folder and ending becomes the model's name.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no such model.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let failed = |source| ModelError::Read { path: path.to_owned(), source };
@@ -292,11 +307,17 @@ impl Model {
     }
 
     /// Reads a file's bytes; `name` becomes the model's name.
+    ///
+    /// # Errors
+    /// When the bytes hold no model of this family.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, ModelError> {
         file::parse(bytes, name.to_owned()).map_err(|why| ModelError::Invalid { name: name.to_owned(), why })
     }
 
     /// The bytes of the file that [`Model::from_bytes`] reads.
+    ///
+    /// # Errors
+    /// When the safetensors format cannot hold it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         file::serialise(self).map_err(|why| ModelError::Invalid { name: self.name.clone(), why })
     }
@@ -307,6 +328,9 @@ impl Model {
     }
 
     /// A shipped model by its name, or else a file by its path. `NAME.vivid` are the vivid weights of a shipped one.
+    ///
+    /// # Errors
+    /// When no model is called so, or the file cannot be read or holds no model.
     pub fn find(name_or_path: &str) -> Result<Self, ModelError> {
         let built_in = shipped::MODELS.iter().chain(shipped::VIVID);
         if let Some((name, bytes)) = built_in.clone().find(|(name, _)| *name == name_or_path) {
@@ -322,6 +346,9 @@ impl Model {
 
     /// Between two models of one shape: this one's weights, and `amount` (0 to 1) of the way to the other's. It is
     /// called after this one and the amount, `small@0.6`.
+    ///
+    /// # Errors
+    /// When the two have other shapes.
     pub fn blended(&self, with: &Self, amount: f32) -> Result<Self, ModelError> {
         let shape = |m: &Self| (m.info.channels, m.info.depth, m.by_qp.len());
         if shape(self) != shape(with) {
@@ -354,6 +381,9 @@ impl Model {
 
     /// The vivid weights of the model that [`Model::find`] finds: of a shipped one those that are built in, of a file
     /// `NAME.safetensors` the file `NAME.vivid.safetensors` beside it. [`None`]: there are none.
+    ///
+    /// # Errors
+    /// When the file beside it cannot be read or holds no model.
     pub fn find_vivid(name_or_path: &str) -> Result<Option<Self>, ModelError> {
         if Self::shipped().any(|name| name == name_or_path) {
             let vivid = format!("{name_or_path}.vivid");

@@ -38,6 +38,7 @@ pub use error::SessionError;
 pub use governed::Auto;
 #[cfg(feature = "app")]
 pub(crate) use recorder::Recorder;
+pub use recorder::RecorderState;
 pub use session::Session;
 pub use settings::{CallSettings, Signaling};
 pub use slot::{Slot, Taken};

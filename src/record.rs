@@ -1,73 +1,133 @@
-//! H.264 into a file as it comes, without decoding it: MP4 (ISO/IEC 14496-12 and -15).
+//! H.264 into a file as it comes, without decoding it: fragmented MP4 (ISO/IEC 14496-12 and -15).
 //!
 //! ```text
-//! ftyp │ mdat: sample, sample, … │ moov: the index, written when the recording ends
+//! ftyp │ moov: what the track is │ moof mdat │ moof mdat │ …   each pair a fragment: a GOP, or two seconds of it
 //! ```
 //!
-//! Parameter sets are taken out of the samples and stand in `avcC`; a stream that changes them goes on in a
-//! new file, since players expect one set.
+//! Whatever ends the program or fills the disk costs the last fragment only; all before it plays. There is no index
+//! at the end that could be missing, and nothing grows with the length. While a fragment is being written its first
+//! box is called `free`, which players skip, and `moof` once all of it is with the system: half a `moof` at the end
+//! would make some of them refuse the whole file.
+//!
+//! Parameter sets are taken out of the samples and stand in `avcC`. A stream that changes them, and with them its
+//! size, goes on in a new file: fragments can only point at sample descriptions that `moov` has listed before.
 
 mod boxes;
 
 use std::{
+    fmt::Debug,
     fs::File,
-    io::{BufWriter, Seek as _, SeekFrom, Write as _},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use crate::{
-    codec::nal::{NalKind, Sps, nal_units},
+    codec::{
+        MAX_UNIT_BYTES,
+        nal::{NalKind, Sps, nal_units},
+    },
     frame::Size,
 };
 
 /// Ticks in a second of the timestamps.
 const CLOCK: u32 = 90_000;
-/// The longest recording: ten hours at 30 frames a second.
-const MAX_SAMPLES: usize = 1_080_000;
+/// The longest fragment: what a kill may cost.
+const MAX_FRAGMENT_TICKS: u64 = 2 * CLOCK as u64;
+/// A fragment is not begun with, or continued beyond, so many bytes; one sample may have more.
+const MAX_FRAGMENT_BYTES: usize = 8 << 20;
+/// Nor so many samples.
+const MAX_FRAGMENT_SAMPLES: usize = 1000;
 /// A step between two timestamps that is longer than this many ticks is a jump of the clock and no time.
 const MAX_STEP: u32 = 60 * CLOCK;
 /// What a frame lasts when nothing says so.
-const STEP: u32 = CLOCK / 30;
+const DEFAULT_STEP: u32 = CLOCK / 30;
 
 /// A recording that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The file system said no.
-    #[error("cannot write the recording {}: {source}", path.display())]
+    #[error("cannot write the recording {}: {source}; {}", path.display(), advice(*kept_seconds))]
     Write {
         /// The file.
         path: PathBuf,
+        /// How much of it is in the file, and plays.
+        kept_seconds: f64,
         /// What it said.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The file was moved or deleted under the program's hands.
+    #[error(
+        "the recording {} has ended: the file was moved or deleted while it was being written; record again",
+        .0.display()
+    )]
+    Gone(PathBuf),
     /// It began with something else than a keyframe that carries its parameter sets.
-    #[error("a recording begins with a keyframe and its parameter sets")]
+    #[error("a recording begins with a keyframe and its parameter sets, and this stream's keyframe has none")]
     NoParameters,
-    /// It is as long as it may get.
-    #[error("the recording is as long as it may get ({MAX_SAMPLES} frames)")]
-    TooLong,
+    /// No picture has so many bytes.
+    #[error("the recording has ended: a picture of {0} bytes is more than the {MAX_UNIT_BYTES} that it can have")]
+    UnitTooLong(usize),
+    /// The stream changes its parameter sets all the time.
+    #[error("the recording has ended: the stream has changed its size or format {0} times; record again")]
+    TooManyFiles(u32),
+}
+
+fn advice(kept_seconds: f64) -> String {
+    let kept =
+        if kept_seconds > 0.0 { format!("its first {kept_seconds:.1} s are kept and play; ") } else { String::new() };
+    format!("{kept}make room on the disk or look after the folder, and record again")
 }
 
 /// What [`Recording::unit`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is in the file.
+    /// It is in the file, or in the fragment that is written next.
     Frame,
-    /// Its parameter sets are others: end this file, and begin a new one with this unit.
+    /// Its parameter sets are others: end this file, and begin a new one with the next keyframe.
     Changed,
 }
 
-/// A file that is being written. It can be played once [`finish`](Self::finish) has been called.
+/// Where the bytes of a recording go. What is written is with the system when `write_all` and `flush` return.
+pub(crate) trait Sink: Write + Seek + Send + Debug {}
+
+impl<T: Write + Seek + Send + Debug> Sink for T {}
+
+/// A file that is being written. What it holds can be played at any time; [`finish`](Self::finish) adds the last
+/// fragment, of two seconds at most.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
-    file: BufWriter<File>,
+    /// None after an error: behind half a fragment nothing can be read.
+    sink: Option<Box<dyn Sink>>,
     sps: Vec<u8>,
     pps: Vec<u8>,
     size: Size,
-    bytes: u64,
+    fragment: Fragment,
+    /// The timestamp of the newest sample.
     last: u32,
-    samples: boxes::Samples,
+    /// When it is decoded, in ticks from the first.
+    clock: u64,
+    /// How long the one before it lasted.
+    step: u32,
+    kept: Kept,
+}
+
+/// Samples that are not in the file yet.
+#[derive(Debug, Default)]
+struct Fragment {
+    samples: Vec<boxes::Sample>,
+    data: Vec<u8>,
+    /// When the first of them is decoded.
+    begins: u64,
+}
+
+/// What is in the file.
+#[derive(Debug, Default)]
+struct Kept {
+    fragments: u32,
+    frames: usize,
+    /// When the last of them ends.
+    ticks: u64,
 }
 
 /// A finished recording.
@@ -85,52 +145,131 @@ pub struct Recorded {
 
 impl Recording {
     /// Begins a file with a keyframe, in Annex B with its parameter sets; `timestamp` counts 1/90000 s.
+    ///
+    /// # Errors
+    /// [`RecordError::NoParameters`] for what is no such keyframe, [`RecordError::Write`] when the file exists
+    /// already or cannot be written.
     pub fn create(path: impl Into<PathBuf>, keyframe: &[u8], timestamp: u32) -> Result<Self, RecordError> {
-        let path = path.into();
-        let (sps, pps) = sets(keyframe);
-        let (Some(sps), Some(pps)) = (sps, pps) else { return Err(RecordError::NoParameters) };
-        let Ok(parsed) = Sps::parse(sps) else { return Err(RecordError::NoParameters) };
-        let failed = |source| RecordError::Write { path: path.clone(), source };
-        let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
-        file.write_all(&boxes::head()).map_err(failed)?;
-        let mut recording = Self {
-            sps: sps.to_vec(),
-            pps: pps.to_vec(),
-            size: parsed.size,
-            file,
-            bytes: 0,
-            last: timestamp,
-            samples: boxes::Samples::default(),
-            path,
+        Self::create_with(open_new, path.into(), keyframe, timestamp)
+    }
+
+    /// Like [`create`](Self::create), into what `open` makes of the path.
+    pub(crate) fn create_with(
+        open: OpenSink,
+        path: PathBuf,
+        keyframe: &[u8],
+        timestamp: u32,
+    ) -> Result<Self, RecordError> {
+        let short = |set: &&[u8]| set.len() <= usize::from(u16::MAX);
+        let (sps, pps) = parameter_sets(keyframe);
+        let (Some(sps), Some(pps)) = (sps.filter(short), pps.filter(short)) else {
+            return Err(RecordError::NoParameters);
         };
+        let Ok(Sps { size, .. }) = Sps::parse(sps) else { return Err(RecordError::NoParameters) };
+        let (sps, pps) = (sps.to_vec(), pps.to_vec());
+        let sink = match open(&path) {
+            Ok(sink) => sink,
+            Err(source) => return Err(RecordError::Write { path, kept_seconds: 0.0, source }),
+        };
+        let head = boxes::head(size, &sps, &pps);
+        let mut recording = Self {
+            path,
+            sink: Some(sink),
+            sps,
+            pps,
+            size,
+            fragment: Fragment::default(),
+            last: timestamp,
+            clock: 0,
+            step: DEFAULT_STEP,
+            kept: Kept::default(),
+        };
+        recording.write(|sink| sink.write_all(&head))?;
         recording.unit(keyframe, true, timestamp)?;
         Ok(recording)
     }
 
-    /// Adds an access unit.
+    /// Adds an access unit. A keyframe, or one that would make the fragment too long, has what waits written first.
+    ///
+    /// # Errors
+    /// [`RecordError::Write`] and [`RecordError::Gone`] when the fragment cannot be written: the recording has
+    /// ended, and every further call fails. [`RecordError::UnitTooLong`] for what can be no picture.
     pub fn unit(&mut self, data: &[u8], keyframe: bool, timestamp: u32) -> Result<Written, RecordError> {
-        let (sps, pps) = sets(data);
+        let (sps, pps) = parameter_sets(data);
         if sps.is_some_and(|s| s != self.sps) || pps.is_some_and(|p| p != self.pps) {
             return Ok(Written::Changed);
         }
-        if self.samples.len() >= MAX_SAMPLES {
-            return Err(RecordError::TooLong);
+        let sample = lengths_in_front(data)?;
+        if sample.is_empty() {
+            return Ok(Written::Frame);
         }
-        let mut sample = Vec::with_capacity(data.len());
-        for nal in nal_units(data) {
-            if matches!(NalKind::of(nal), Some(NalKind::Sps | NalKind::Pps | NalKind::Delimiter) | None) {
-                continue;
-            }
-            sample.extend_from_slice(&(nal.len() as u32).to_be_bytes());
-            sample.extend_from_slice(nal);
+        self.tick(timestamp);
+        if keyframe || self.fragment.is_full(self.clock, sample.len()) {
+            self.flush()?;
         }
-        let path = &self.path;
-        self.file.write_all(&sample).map_err(|source| RecordError::Write { path: path.clone(), source })?;
-        self.bytes += sample.len() as u64;
+        if self.fragment.samples.is_empty() {
+            self.fragment.begins = self.clock;
+        }
+        self.fragment.samples.push(boxes::Sample { size: sample.len() as u32, duration: self.step, keyframe });
+        self.fragment.data.extend_from_slice(&sample);
+        Ok(Written::Frame)
+    }
+
+    /// Goes on to the time of the next sample, up to which the newest one lasts.
+    fn tick(&mut self, timestamp: u32) {
         let step = timestamp.wrapping_sub(self.last);
         self.last = timestamp;
-        self.samples.add(sample.len() as u32, keyframe, if step > MAX_STEP { STEP } else { step });
-        Ok(Written::Frame)
+        if self.kept.frames == 0 && self.fragment.samples.is_empty() {
+            return;
+        }
+        // Two samples of one time would not be told apart.
+        self.step = if step > MAX_STEP { DEFAULT_STEP } else { step.max(1) };
+        self.clock = self.clock.saturating_add(self.step.into());
+        if let Some(newest) = self.fragment.samples.last_mut() {
+            newest.duration = self.step;
+        }
+    }
+
+    /// Writes what waits for the fragment to be complete. Good for a pause in the stream.
+    ///
+    /// # Errors
+    /// As [`unit`](Self::unit).
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        let Fragment { samples, data, begins } = std::mem::take(&mut self.fragment);
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let number = self.kept.fragments.saturating_add(1);
+        let mut fragment = boxes::fragment(number, begins, &samples, &data);
+        fragment[4..8].copy_from_slice(b"free");
+        self.write(|sink| {
+            let at = sink.stream_position()?;
+            sink.write_all(&fragment)?;
+            sink.seek(SeekFrom::Start(at + 4))?;
+            sink.write_all(b"moof")?;
+            sink.seek(SeekFrom::End(0)).map(|_| ())
+        })?;
+        let ticks: u64 = samples.iter().map(|s| u64::from(s.duration)).sum();
+        self.kept = Kept {
+            fragments: number,
+            frames: self.kept.frames.saturating_add(samples.len()),
+            ticks: begins.saturating_add(ticks),
+        };
+        Ok(())
+    }
+
+    fn write(&mut self, what: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> Result<(), RecordError> {
+        let written = match &mut self.sink {
+            Some(sink) => what(sink.as_mut()).and_then(|()| sink.flush()),
+            None => Err(io::Error::other("it has ended with an error before")),
+        };
+        written.map_err(|source| {
+            self.sink = None;
+            match source.kind() {
+                io::ErrorKind::NotFound => RecordError::Gone(self.path.clone()),
+                _ => RecordError::Write { path: self.path.clone(), kept_seconds: self.seconds(), source },
+            }
+        })
     }
 
     /// The file.
@@ -138,96 +277,78 @@ impl Recording {
         &self.path
     }
 
-    /// Writes the index; only now the file can be played.
+    /// How much of it is in the file.
+    fn seconds(&self) -> f64 {
+        self.kept.ticks as f64 / f64::from(CLOCK)
+    }
+
+    /// Writes the last fragment.
+    ///
+    /// # Errors
+    /// As [`unit`](Self::unit).
     pub fn finish(mut self) -> Result<Recorded, RecordError> {
-        let index = boxes::index(&self.samples, self.size, &self.sps, &self.pps);
-        let length = boxes::data_length(self.bytes);
-        let written = self.file.write_all(&index).and_then(|()| {
-            self.file.seek(SeekFrom::Start(boxes::DATA_LENGTH_AT))?;
-            self.file.write_all(&length.to_be_bytes())?;
-            self.file.flush()
-        });
-        written.map_err(|source| RecordError::Write { path: self.path.clone(), source })?;
-        Ok(Recorded {
-            frames: self.samples.len(),
-            seconds: self.samples.ticks() as f64 / f64::from(CLOCK),
-            size: self.size,
-            path: self.path,
-        })
+        self.flush()?;
+        Ok(Recorded { frames: self.kept.frames, seconds: self.seconds(), size: self.size, path: self.path })
+    }
+}
+
+impl Fragment {
+    /// Whether it has no room for so many bytes more, that come at this time.
+    fn is_full(&self, time: u64, bytes: usize) -> bool {
+        time.saturating_sub(self.begins) >= MAX_FRAGMENT_TICKS
+            || self.data.len().saturating_add(bytes) > MAX_FRAGMENT_BYTES
+            || self.samples.len() >= MAX_FRAGMENT_SAMPLES
+    }
+}
+
+/// Opens what a recording is written to.
+pub(crate) type OpenSink = fn(&Path) -> io::Result<Box<dyn Sink>>;
+
+/// Makes the file; one that is there already stays as it is.
+pub(crate) fn open_new(path: &Path) -> io::Result<Box<dyn Sink>> {
+    Ok(Box::new(RecordingFile { file: File::create_new(path)?, path: path.to_owned() }))
+}
+
+/// A file that notices when it is taken away: the system goes on taking bytes for a file that nobody can find.
+#[derive(Debug)]
+struct RecordingFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Write for RecordingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.path.metadata().map(|_| ())
+    }
+}
+
+impl Seek for RecordingFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 
 /// The parameter sets in a unit.
-fn sets(unit: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+fn parameter_sets(unit: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     let find = |kind| nal_units(unit).find(|nal| NalKind::of(nal) == Some(kind));
     (find(NalKind::Sps), find(NalKind::Pps))
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::{
-        codec::{AccessUnit, Decoder, Encoder, EncoderConfig},
-        frame::{Frame, Stamp},
-        source::{Event, Source as _, clip::Clip, scene::Scene},
-    };
-
-    /// Units of the scene, 25 a second.
-    fn units(size: &str, count: u64) -> Vec<AccessUnit> {
-        let size = size.parse().unwrap();
-        let scene = Scene::new(size, 25.0).unwrap();
-        let config =
-            EncoderConfig { size, fps: 25.0, bitrate: 200_000, keyframe_interval: Some(5), skip_frames: false };
-        let mut encoder = Encoder::new(config).unwrap();
-        let start = Instant::now();
-        let frame = |n: u64| {
-            let captured = start + Duration::from_millis(40 * n);
-            encoder.encode(&scene.draw(n).with_stamp(Stamp { id: n, captured })).unwrap()
-        };
-        (0..count).filter_map(frame).collect()
-    }
-
-    fn decoded(units: &[AccessUnit]) -> Vec<Frame> {
-        let mut decoder = Decoder::new().unwrap();
-        units.iter().filter_map(|u| decoder.decode(&u.data, u.stamp).unwrap()).map(|d| d.frame).collect()
-    }
-
-    #[test]
-    fn what_is_recorded_plays_as_it_was_received() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("call.mp4");
-        let units = units("96x64", 12);
-        // The clock may wrap.
-        let start = u32::MAX - 4 * 3600;
-        let time = |i: usize| start.wrapping_add(3600 * i as u32);
-        let mut recording = Recording::create(&path, &units[0].data, time(0)).unwrap();
-        for (i, unit) in units.iter().enumerate().skip(1) {
-            assert_eq!(recording.unit(&unit.data, unit.keyframe, time(i)).unwrap(), Written::Frame);
-        }
-        let done = recording.finish().unwrap();
-        assert_eq!((done.frames, done.size), (12, "96x64".parse().unwrap()));
-        assert!((done.seconds - 12.0 / 25.0).abs() < 0.01, "{}", done.seconds);
-
-        let mut clip = Clip::open(&path).unwrap();
-        assert!((clip.fps() - 25.0).abs() < 0.1, "{}", clip.fps());
-        for want in decoded(&units) {
-            let Event::Frame(frame) = clip.next().unwrap() else { panic!("the recording is too short") };
-            assert_eq!(frame.planes(), want.planes());
+/// A unit as a sample: its NAL units with their lengths in front, without those that `avcC` has.
+fn lengths_in_front(unit: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let mut sample = Vec::with_capacity(unit.len());
+    for nal in nal_units(unit) {
+        if !matches!(NalKind::of(nal), Some(NalKind::Sps | NalKind::Pps | NalKind::Delimiter) | None) {
+            sample.extend_from_slice(&(nal.len() as u32).to_be_bytes());
+            sample.extend_from_slice(nal);
         }
     }
-
-    #[test]
-    fn another_size_asks_for_another_file_and_no_keyframe_is_no_beginning() {
-        let folder = tempfile::tempdir().unwrap();
-        let (small, large) = (units("96x64", 2), units("128x96", 1));
-        let mut recording = Recording::create(folder.path().join("a.mp4"), &small[0].data, 0).unwrap();
-        assert_eq!(recording.unit(&large[0].data, true, 3600).unwrap(), Written::Changed);
-        assert_eq!(recording.finish().unwrap().frames, 1);
-        let none = Recording::create(folder.path().join("b.mp4"), &small[1].data, 0);
-        assert!(matches!(none, Err(RecordError::NoParameters)));
-        let nowhere = Recording::create(folder.path().join("no/c.mp4"), &small[0].data, 0).unwrap_err();
-        assert!(nowhere.to_string().contains("c.mp4"), "{nowhere}");
-    }
+    if sample.len() > MAX_UNIT_BYTES { Err(RecordError::UnitTooLong(sample.len())) } else { Ok(sample) }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

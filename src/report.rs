@@ -67,6 +67,9 @@ pub enum ReportError {
 }
 
 /// Writes `value` as indented JSON with a line end.
+///
+/// # Errors
+/// When the value has no JSON, or the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ReportError> {
     let mut text =
         serde_json::to_string_pretty(value).map_err(|source| ReportError::Json { path: path.to_owned(), source })?;
@@ -75,11 +78,17 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ReportError
 }
 
 /// Writes text as it is.
+///
+/// # Errors
+/// When the file cannot be written.
 pub fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
     std::fs::write(path, text).map_err(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
 /// Writes one picture as PNG, whole or not at all.
+///
+/// # Errors
+/// When the picture cannot be encoded, or the file cannot be written.
 pub fn write_png(path: &Path, picture: &Rgba) -> Result<(), ReportError> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
@@ -90,6 +99,9 @@ pub fn write_png(path: &Path, picture: &Rgba) -> Result<(), ReportError> {
 }
 
 /// Writes bicubic (left) and CNN (right) of one frame beside each other, likewise.
+///
+/// # Errors
+/// When a picture cannot be read back from the GPU or encoded, or the file cannot be written.
 pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
     let (left, right) = (pair.bicubic.to_rgba()?, pair.cnn.to_rgba()?);
     let row = left.size.width() as usize * 4;

@@ -134,10 +134,16 @@ pub trait Source: Send {
     fn live(&self) -> bool;
 
     /// The next event.
+    ///
+    /// # Errors
+    /// When no more pictures will come: the file is damaged or cannot be read. A camera that is lost is an event.
     fn next(&mut self) -> Result<Event, SourceError>;
 }
 
 /// Opens what `spec` names, as near to `wish` as it can.
+///
+/// # Errors
+/// What opening the clip, the camera or the scene fails with.
 pub fn open(spec: &SourceSpec, wish: Wish) -> Result<Box<dyn Source>, SourceError> {
     match spec {
         SourceSpec::Clip(path) => Ok(Box::new(clip::Clip::open(path)?)),

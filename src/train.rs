@@ -352,6 +352,10 @@ fn in_words(terms: Terms) -> String {
 }
 
 /// Trains a model and writes its file. `progress` is called now and then, from this thread.
+///
+/// # Errors
+/// When the settings contradict each other, pictures or the model to start from cannot be used, or a file cannot be
+/// written.
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
     let kind = BlockKind { wide: config.wide, by_qp: config.by_qp };

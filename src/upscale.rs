@@ -181,6 +181,9 @@ pub enum Picture {
 
 impl Picture {
     /// The bytes, wherever they are now. From a GPU this waits until the picture is done.
+    ///
+    /// # Errors
+    /// When a GPU's device is lost, or refuses to copy.
     pub fn to_rgba(&self) -> Result<Arc<Rgba>, UpscaleError> {
         match self {
             Self::Cpu(rgba) => Ok(rgba.clone()),
@@ -232,9 +235,15 @@ pub trait Upscaler: Send {
     fn precision(&self) -> Precision;
 
     /// Both pictures of one frame.
+    ///
+    /// # Errors
+    /// When twice the frame's size is too large, or the GPU fails or is lost for good.
     fn compare(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
 
     /// Bicubic alone, as both pictures: where no network is fast enough.
+    ///
+    /// # Errors
+    /// When twice the frame's size is too large, or the GPU fails or is lost for good.
     fn bicubic(&mut self, lr: &Frame) -> Result<Pair, UpscaleError>;
 
     /// What the GPU needed for a frame lately, one of the last few; none without a GPU, or where it has no clock.
@@ -255,6 +264,9 @@ pub trait Upscaler: Send {
     }
 
     /// The frame at twice the size in I420, for files and scores.
+    ///
+    /// # Errors
+    /// When twice the frame's size is too large, or the GPU fails or is lost for good.
     fn upscale(&mut self, lr: &Frame, how: Method) -> Result<Frame, UpscaleError>;
 
     /// Uses another model from the next frame on.
@@ -262,6 +274,9 @@ pub trait Upscaler: Send {
 
     /// Uses other weights of the same shape from the next frame on. Cheap enough for every frame: nothing is
     /// compiled or made anew. A model of another shape is refused, and changes nothing.
+    ///
+    /// # Errors
+    /// When the model has another shape than the one that runs.
     fn set_weights(&mut self, model: &Model) -> Result<(), UpscaleError>;
 }
 
@@ -270,12 +285,18 @@ pub trait Upscaler: Send {
 /// A real GPU is used where there is one. Where there is none, or only a program on the CPU that behaves
 /// like one, the CPU engine is several times faster. `context` is the window's device, so that pictures stay
 /// where they are shown; without it a device of its own is opened.
+///
+/// # Errors
+/// When the engine that was asked for cannot be made, or, for [`EngineChoice::Auto`], not even the CPU's.
 pub fn choose(choice: EngineChoice, context: Option<GpuContext>, model: Arc<Model>) -> Result<Chosen, UpscaleError> {
     choose_in(Precision::F32, choice, context, model)
 }
 
 /// The same for a call, where a frame has to be done before the next one comes: on a CPU that nobody asked for, the
 /// network is computed in bytes. A larger one then fits into the time of a frame, and gains more than bytes lose.
+///
+/// # Errors
+/// As [`choose`].
 pub fn choose_for_call(
     choice: EngineChoice,
     context: Option<GpuContext>,

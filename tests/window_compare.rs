@@ -14,6 +14,7 @@ use clearcall::app::{
     controls::{Action, Controls, Keep},
     overlay::Overlay,
 };
+use clearcall::pipeline::RecorderState;
 use egui::{
     Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme, TouchPhase, pos2, vec2,
 };
@@ -179,6 +180,27 @@ fn what_is_kept_and_stepped_comes_back_as_actions() {
     ];
     assert_eq!(*harness.state().actions.borrow(), wanted);
     assert!(harness.state().controls.shown.is_some());
+}
+
+#[test]
+fn the_button_says_what_a_recording_does_and_why_it_has_failed() {
+    let failed = RecorderState::Failed { why: "No space left on the disk".to_owned() };
+    let states = [
+        (RecorderState::Off, RecorderState::Off, "More"),
+        (RecorderState::WaitingForKeyframe, RecorderState::Off, "Waiting to record"),
+        (RecorderState::WaitingForKeyframe, RecorderState::Recording, "Recording"),
+        (failed, RecorderState::Recording, "Recording failed"),
+    ];
+    for (recording, view_recording, label) in states {
+        let page = page(|c| (c.recording, c.view_recording) = (recording.clone(), view_recording.clone()));
+        let mut harness = page.open(Theme::Dark);
+        harness.get_by_label(label).click();
+        harness.run();
+        let has = |text: &str| harness.query_by_label_contains(text).is_some();
+        assert_eq!(has("No space left on the disk"), label == "Recording failed", "{label}");
+        assert_eq!(has("Record what arrives as MP4"), !recording.is_on(), "{label}");
+        assert_eq!(has("Record both sides as MP4"), !view_recording.is_on(), "{label}");
+    }
 }
 
 #[test]

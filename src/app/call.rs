@@ -26,7 +26,7 @@ use crate::{
         controls::{Action, Controls},
         export::{
             Exports,
-            view_recorder::{Filming, Still, filmed},
+            view_recorder::{ViewFrame, ViewRecorder, recorded_view},
         },
         networks::Networks,
         overlay::Overlay,
@@ -42,7 +42,9 @@ use crate::{
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, DisplayFrame, Session, SessionError, Side, Signaling, Wake},
+    pipeline::{
+        Auto, CallSettings, CallState, DisplayFrame, RecorderState, Session, SessionError, Side, Signaling, Wake,
+    },
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
 };
@@ -99,7 +101,7 @@ pub(crate) struct Call {
     frozen: bool,
     scorer: Option<Scorer>,
     exports: Exports,
-    filming: Filming,
+    view_recorder: ViewRecorder,
     /// Another theme is wanted.
     pub(crate) theme_wanted: bool,
     /// What was done before the session had begun.
@@ -138,8 +140,8 @@ impl Call {
             fps: plan.fps.round() as u32,
             graphs: false,
             shown: None,
-            recording: false,
-            filming: false,
+            recording: RecorderState::Off,
+            view_recording: RecorderState::Off,
             blind: None,
             outcome: None,
             stats: true,
@@ -156,7 +158,7 @@ impl Call {
         };
         let impairment = Arc::clone(&plan.impairment);
         let exports = Exports::new(folder, Arc::clone(&wake));
-        let filming = Filming::new(Arc::clone(&wake));
+        let view_recorder = ViewRecorder::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
         let scorer = matches!(link, Signaling::Loopback).then(|| Scorer::start(Arc::clone(&wake)));
         let scorer = scorer.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
@@ -194,7 +196,7 @@ impl Call {
             frozen: false,
             scorer,
             exports,
-            filming,
+            view_recorder,
             theme_wanted: false,
             pending: Vec::new(),
             controls,
@@ -372,8 +374,8 @@ impl Call {
             self.seen = sides;
         }
         // What is seen in a blind test is for its answers only.
-        if new && self.filming.running() && self.controls.blind.is_none() {
-            self.film(models, now);
+        if new && self.view_recorder.state().is_on() && self.controls.blind.is_none() {
+            self.record_view(models, now);
         }
         let SessionSlot::Open(session) = &self.session else { return false };
         let fresh = fresh && self.pictures.is_some();
@@ -388,13 +390,14 @@ impl Call {
         fresh
     }
 
-    /// Adds the frame that has just come to the film.
-    fn film(&mut self, models: &[Arc<Model>], at: Instant) {
+    /// Adds the frame that has just come to the recording of the view.
+    fn record_view(&mut self, models: &[Arc<Model>], at: Instant) {
         let Some(display_frame) = &self.display_frame else { return };
-        let (sides, how) = filmed(&self.controls.compare, self.controls.model, self.controls.shown);
+        let (sides, how) = recorded_view(&self.controls.compare, self.controls.model, self.controls.shown);
         let picture = |side: &SideChoice| display_frame.picture(&side.side(models)?).cloned();
         let pictures = sides.iter().map(picture).collect();
-        self.filming.add(Still { id: display_frame.pair.stamp.id, at, size: display_frame.pair.size, pictures, how });
+        let (id, size) = (display_frame.pair.stamp.id, display_frame.pair.size);
+        self.view_recorder.add(ViewFrame { id, at, size, pictures, how });
     }
 
     fn read_numbers(&mut self, ui: &Ui, models: &[Arc<Model>], now: Instant) {
@@ -405,12 +408,13 @@ impl Call {
         for text in self.exports.collect(ui.ctx()) {
             self.notices.push_back((now, text));
         }
-        for text in self.filming.said() {
+        for text in self.view_recorder.said() {
             self.notices.push_back((now, text));
         }
-        self.controls.filming = self.filming.running();
+        self.controls.view_recording = self.view_recorder.state();
         let fps = self.fps(now);
         let SessionSlot::Open(session) = &self.session else { return };
+        self.controls.recording = session.recorder_state();
         for notice in session.notices() {
             self.notices.push_back((now, notice));
         }

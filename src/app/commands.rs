@@ -63,7 +63,7 @@ pub enum Command {
     /// Record what arrives, or end the recording.
     Record,
     /// Record what is compared, or end the recording.
-    Film,
+    RecordView,
     /// Begin the blind test.
     Blind,
     /// Dark, light, or as the system has it.
@@ -180,7 +180,7 @@ pub const TABLE: &[Entry] = {
         plain(C::CopyCrop, G::Keep, Key::C, "C", "Copy the seen part of both"),
         with(Modifiers::SHIFT, plain(C::CopyView, G::Keep, Key::C, "Shift+C", "Copy the view")),
         plain(C::Record, G::Keep, Key::R, "R", "Record what arrives as MP4, or end it"),
-        with(Modifiers::SHIFT, plain(C::Film, G::Keep, Key::R, "Shift+R", "Record both sides as MP4, or end it")),
+        with(Modifiers::SHIFT, plain(C::RecordView, G::Keep, Key::R, "Shift+R", "Record both sides as MP4, or end it")),
         plain(C::Blind, G::Compare, Key::T, "T", "Blind test of A against B"),
         with(Modifiers::SHIFT, plain(C::Theme, G::Call, Key::L, "Shift+L", "Dark, light, or as the system")),
         plain(C::Graphs, G::Call, Key::Q, "Q", "Scores and graphs of the last minute"),

@@ -12,6 +12,7 @@ use crate::{
         overlay::Overlay,
     },
     frame::Size,
+    pipeline::RecorderState,
     upscale::EngineChoice,
 };
 
@@ -51,9 +52,9 @@ pub struct Controls {
     /// What was seen last.
     pub shown: Option<Shown>,
     /// What arrives is recorded.
-    pub recording: bool,
+    pub recording: RecorderState,
     /// The compared view is recorded.
-    pub filming: bool,
+    pub view_recording: RecorderState,
     /// The blind test that is under way.
     pub blind: Option<Blind>,
     /// What came of the last one, until it was read.
@@ -130,7 +131,7 @@ pub enum Action {
     /// Record what arrives, or end it.
     Record,
     /// Record what is compared, or end it.
-    Film,
+    RecordView,
     /// A blind test has come to its end.
     Outcome,
     /// Dark, light, or as the system has it: the next of them.

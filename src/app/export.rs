@@ -77,8 +77,8 @@ impl Exports {
         worker::place(&self.folder, "call", "mp4")
     }
 
-    /// Where the next film goes, of these sides.
-    pub(crate) fn film(&self, sides: &str) -> Result<PathBuf, String> {
+    /// Where the next recording of the view goes, of these sides.
+    pub(crate) fn view_recording(&self, sides: &str) -> Result<PathBuf, String> {
         worker::place(&self.folder, sides, "mp4")
     }
 

@@ -15,6 +15,9 @@ use crate::{
 };
 
 /// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// When no window can be opened, the window fails, or the call or a file that was asked for does.
 pub fn run(start: Start) -> Result<(), AppError> {
     if let Some(why) = no_display(|name| std::env::var_os(name)) {
         return Err(AppError::NoDisplay(why));

@@ -127,6 +127,9 @@ impl Settings {
     }
 
     /// Writes the file, whole or not at all, as other windows may do at the same time.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

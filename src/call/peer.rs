@@ -113,6 +113,9 @@ fn internal(doing: &'static str) -> impl Fn(webrtc::error::Error) -> CallError {
 impl Peer {
     /// Binds the sockets. What the peer has to say goes to `events`; if nobody takes the events, units
     /// are thrown away (and counted) and everything else waits, one of each kind.
+    ///
+    /// # Errors
+    /// When a socket cannot be bound, or webrtc cannot be set up.
     pub async fn new(config: PeerConfig, runtime: &Handle, events: mpsc::Sender<PeerEvent>) -> Result<Self, CallError> {
         let handle = runtime.clone();
         let build = async move { Self::build(config, handle, events).await };
@@ -175,6 +178,9 @@ impl Peer {
     }
 
     /// Makes the offer; the far side has to answer it.
+    ///
+    /// # Errors
+    /// When webrtc makes no offer, or no network address is found in time.
     pub async fn offer(&self) -> Result<String, CallError> {
         let (pc, track, media) = (Arc::clone(&self.pc), self.track.clone(), self.media);
         let init = |direction| Some(RTCRtpTransceiverInit { direction, streams: vec![], send_encodings: vec![] });
@@ -200,6 +206,9 @@ impl Peer {
     }
 
     /// Answers the far side's offer.
+    ///
+    /// # Errors
+    /// When the offer cannot be used or has no H.264 that is spoken here, or no network address is found in time.
     pub async fn answer(&self, offer: &str) -> Result<String, CallError> {
         let wrong = |why: String| CallError::Description { what: "offer", why };
         check(offer).map_err(wrong)?;
@@ -224,6 +233,9 @@ impl Peer {
     }
 
     /// Takes the far side's answer to our offer; the connection follows.
+    ///
+    /// # Errors
+    /// When the answer cannot be used or takes no video.
     pub async fn accept_answer(&self, answer: &str) -> Result<(), CallError> {
         let wrong = |why: String| CallError::Description { what: "answer", why };
         check(answer).map_err(wrong)?;
@@ -256,6 +268,9 @@ impl Peer {
     }
 
     /// Waits until packets can flow.
+    ///
+    /// # Errors
+    /// When `limit` passes, or the call ends before.
     pub async fn connected(&self, limit: Duration) -> Result<(), CallError> {
         let mut life = self.shared.life.subscribe();
         let waiting = life.wait_for(|life| *life != Life::New);

@@ -67,6 +67,9 @@ pub struct UnitSender {
 
 impl UnitSender {
     /// Queues one unit. Its RTP timestamp is its capture time.
+    ///
+    /// # Errors
+    /// When the queue is full, the call is not connected yet, or this end does not send; the unit is dropped.
     pub fn send(&self, unit: AccessUnit) -> Result<(), SendError> {
         self.send_then(unit, |_| {})
     }

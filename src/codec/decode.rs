@@ -97,6 +97,9 @@ impl std::fmt::Debug for Decoder {
 
 impl Decoder {
     /// A decoder that waits for a keyframe.
+    ///
+    /// # Errors
+    /// When OpenH264's decoder does not start.
     pub fn new() -> Result<Self, DecodeError> {
         let start = |why: String| DecodeError::Start(why);
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
@@ -124,6 +127,9 @@ impl Decoder {
     /// Size and format are read from the stream's own parameter sets and checked before the decoder sees
     /// them. Colour is read there too; a stream that does not say is BT.601 in limited range. Of a unit that holds two
     /// pictures the second comes with the next call.
+    ///
+    /// # Errors
+    /// When the unit is too long, its pictures are too large or of another format, or the decoder makes nothing of it.
     pub fn decode(&mut self, data: &[u8], stamp: Stamp) -> Result<Option<Decoded>, DecodeError> {
         if data.len() > MAX_UNIT_BYTES {
             self.owed += 1;
@@ -151,6 +157,9 @@ impl Decoder {
     }
 
     /// The next picture that is still held back, when no more units will come.
+    ///
+    /// # Errors
+    /// When the picture has planes that do not fit together.
     pub fn flush(&mut self) -> Result<Option<Decoded>, DecodeError> {
         if let Some(decoded) = self.give() {
             return Ok(Some(decoded));

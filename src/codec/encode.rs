@@ -92,6 +92,9 @@ impl std::fmt::Debug for Encoder {
 
 impl Encoder {
     /// Checks the settings. The first unit that comes out is a keyframe.
+    ///
+    /// # Errors
+    /// When the bitrate, the frame rate, the keyframe interval or the size is beyond what is encoded.
     pub fn new(config: EncoderConfig) -> Result<Self, EncodeError> {
         check_bitrate(config.bitrate)?;
         if !(1.0..=60.0).contains(&config.fps) {
@@ -111,6 +114,9 @@ impl Encoder {
     ///
     /// A frame of another size or colour than the one before starts anew with a keyframe. H.264 in 4:2:0
     /// knows even sides only: an odd picture grows by one column or row, a copy of its last.
+    ///
+    /// # Errors
+    /// When the picture's size cannot be encoded, or OpenH264 fails.
     pub fn encode(&mut self, frame: &Frame) -> Result<Option<AccessUnit>, EncodeError> {
         let picture = Picture::new(frame);
         let size = picture.size(frame)?;
@@ -136,6 +142,9 @@ impl Encoder {
     }
 
     /// Changes the bitrate, from the next frame on and without a keyframe.
+    ///
+    /// # Errors
+    /// When the bitrate is beyond what is encoded; the old one stays.
     pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
         check_bitrate(bitrate)?;
         self.config.bitrate = bitrate;

@@ -129,6 +129,9 @@ pub struct AvccError {
 }
 
 /// Turns a sample with lengths of `length_size` bytes into Annex B, appending to `out`.
+///
+/// # Errors
+/// When a length reaches past the end of the sample; the NAL units before it have been appended.
 pub fn avcc_to_annex_b(sample: &[u8], length_size: usize, out: &mut Vec<u8>) -> Result<(), AvccError> {
     let mut at = 0;
     while at < sample.len() {

@@ -70,6 +70,9 @@ pub struct Alignment {
 
 impl Alignment {
     /// Takes a frame and its truth.
+    ///
+    /// # Errors
+    /// When the two differ in size.
     pub fn add(&mut self, truth: &Frame, output: &Frame) -> Result<()> {
         let (t, o) = (truth.y(), output.y());
         same_size(t, o)?;
@@ -104,6 +107,9 @@ impl Alignment {
     }
 
     /// Takes two frames that follow each other, each with its truth: earlier ones first.
+    ///
+    /// # Errors
+    /// When the planes differ in size.
     pub fn add_successive(&mut self, truth: [&Plane; 2], output: [&Plane; 2]) -> Result<()> {
         let error = |a: &Plane, b: &Plane| -> Result<u64> {
             same_size(a, b)?;
@@ -135,6 +141,9 @@ impl Alignment {
     }
 
     /// All is as it must be, or the first thing that is not.
+    ///
+    /// # Errors
+    /// When tags, range, place or time of the output are not the truth's: the first that is found.
     pub fn check(&self) -> Result<(), AlignError> {
         if let Some(tags) = &self.tags {
             return Err(tags.clone());

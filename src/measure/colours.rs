@@ -8,6 +8,9 @@ use ssimulacra2::{ColorPrimaries, Rgb, TransferCharacteristic, compute_frame_ssi
 ///
 /// The metric is defined on sRGB pictures. R′G′B′ here is taken to be sRGB whatever the matrix, as the
 /// program's window and every browser show it. Pictures below 8×8 are refused.
+///
+/// # Errors
+/// When the pictures differ in size or are below 8×8, or the metric fails.
 pub fn ssimulacra2(a: &Frame, b: &Frame) -> Result<f64> {
     same_size(a.y(), b.y())?;
     large_enough("SSIMULACRA2", 8, a.y())?;

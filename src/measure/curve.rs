@@ -50,6 +50,9 @@ fn rising(points: &[RatePoint]) -> Result<Vec<(f64, f64)>, CurveError> {
 /// The mean change of rate in percent that `test` needs for the same quality as `anchor`; negative: it saves.
 ///
 /// The mean is taken over the qualities that both reach. Four points or more are the custom; two are enough.
+///
+/// # Errors
+/// When a curve has fewer than two points, a point without meaning, or does not rise, or the two do not overlap.
 pub fn bd_rate(anchor: &[RatePoint], test: &[RatePoint]) -> Result<f64, CurveError> {
     let log_rate_of_quality = |points| {
         rising(points).map(|curve| Pchip::new(curve.into_iter().map(|(rate, quality)| (quality, rate)).collect()))
@@ -72,6 +75,9 @@ pub enum Overtaking {
 }
 
 /// Where `second` overtakes `first`: from which rate on its quality is higher.
+///
+/// # Errors
+/// As [`bd_rate`].
 pub fn overtaking(first: &[RatePoint], second: &[RatePoint]) -> Result<Overtaking, CurveError> {
     /// The curves are compared at so many places; between two of them the crossing is halved in.
     const PLACES: usize = 256;

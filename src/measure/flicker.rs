@@ -29,6 +29,9 @@ pub struct StillBlocks {
 
 impl StillBlocks {
     /// Compares two successive frames of the truth.
+    ///
+    /// # Errors
+    /// When the two differ in size.
     pub fn between(before: &Plane, now: &Plane) -> Result<Self> {
         same_size(before, now)?;
         let (width, height) = (now.width(), now.height());
@@ -63,6 +66,9 @@ pub struct Moved {
 
 impl Moved {
     /// Adds how much a video moved from one frame to the next in the truth's still blocks.
+    ///
+    /// # Errors
+    /// When the planes do not have the size of the blocks' frames.
     pub fn add(&mut self, before: &Plane, now: &Plane, blocks: &StillBlocks) -> Result<()> {
         same_size(before, now)?;
         let columns = blocks.width.div_ceil(BLOCK);

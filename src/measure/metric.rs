@@ -50,6 +50,9 @@ impl Metric {
     }
 
     /// The score of `other` against `reference`. Their planes are compared as they are: the colours must agree.
+    ///
+    /// # Errors
+    /// When the pictures differ in size, or are too small for the score.
     pub fn of(self, reference: &Frame, other: &Frame) -> Result<f64> {
         let plane = |i: usize| psnr(reference.planes()[i], other.planes()[i]).map(|db| db.min(PSNR_CAP));
         match self {

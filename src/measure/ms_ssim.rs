@@ -19,6 +19,9 @@ const SHORTEST: usize = SIDE << (EXPONENTS.len() - 1);
 /// The MS-SSIM of two planes of luma: 1 for equal ones. Planes below 176×176 are refused.
 ///
 /// A scale that is anticorrelated, which no power is defined for, counts as 0, and so does the result.
+///
+/// # Errors
+/// When the planes differ in size or are below 176×176.
 pub fn ms_ssim(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
     large_enough("MS-SSIM", SHORTEST, a)?;

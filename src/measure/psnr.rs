@@ -11,6 +11,9 @@ pub const PSNR_CAP: f64 = 100.0;
 /// PSNR of `b` against `a` in dB: `10·log₁₀(255² / MSE)`; infinite for equal planes.
 ///
 /// The peak is 255 in either range and for luma and chroma alike, as everywhere in the field.
+///
+/// # Errors
+/// When the planes differ in size.
 pub fn psnr(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
     let squares: u64 = a.rows().zip(b.rows()).map(|(a, b)| squared_error(a, b)).sum();

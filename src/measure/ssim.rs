@@ -15,6 +15,9 @@ const C2: f32 = (0.03 * 255.0) * (0.03 * 255.0);
 const GREY: f32 = 128.0;
 
 /// The mean SSIM of two planes of luma: 1 for equal ones. Planes below 11×11 are refused.
+///
+/// # Errors
+/// When the planes differ in size or are below 11×11.
 pub fn ssim(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
     large_enough("SSIM", SIDE, a)?;

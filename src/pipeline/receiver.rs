@@ -28,6 +28,7 @@ use crate::{
     codec::Decoder,
     frame::{Frame, Stamp},
     model::{Model, SteadyQp},
+    record::RecordError,
     stats::{Stage, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
 };
@@ -183,7 +184,7 @@ impl Decoding {
                         Some(same) if same.0 == generation => same,
                         other => match Decoder::new() {
                             Ok(decoder) => {
-                                self.recorder.new_stream();
+                                self.recorded(self.recorder.new_stream());
                                 other.insert((generation, decoder, SteadyQp::default()))
                             }
                             Err(error) => {
@@ -193,10 +194,12 @@ impl Decoding {
                             }
                         },
                     };
-                    broken |= self.record(&unit);
+                    broken |= self.recorded(self.recorder.unit(&unit));
                     broken |= !self.decode(decoder, steady, &unit, stamp);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.recorded(self.recorder.pause());
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if broken && let Some((generation, ..)) = &decoding {
@@ -209,8 +212,8 @@ impl Decoding {
     }
 
     /// True when the recording needs a keyframe to go on.
-    fn record(&self, unit: &ReceivedUnit) -> bool {
-        self.recorder.unit(unit).unwrap_or_else(|error| {
+    fn recorded(&self, done: Result<bool, RecordError>) -> bool {
+        done.unwrap_or_else(|error| {
             self.notices.say(error.to_string());
             false
         })

@@ -1,156 +1,215 @@
-//! Records access units as they come: what arrives, or the film of what is seen.
+//! Records access units as they come: what arrives, or the view that was encoded anew.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use super::lock;
 use crate::{
     call::ReceivedUnit,
-    record::{RecordError, Recorded, Recording, Written},
+    record::{OpenSink, RecordError, Recorded, Recording, Written, open_new},
 };
+
+/// A stream that changes its parameter sets more often than that is no stream to record.
+const MAX_FILES: u32 = 1000;
+
+/// What a recording is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RecorderState {
+    /// Nothing is recorded.
+    #[default]
+    Off,
+    /// It begins, or goes on after a gap, with the next keyframe.
+    WaitingForKeyframe,
+    /// Pictures are written.
+    Recording,
+    /// It has ended by itself. What was written before is kept.
+    Failed {
+        /// In a sentence.
+        why: String,
+    },
+}
+
+impl RecorderState {
+    /// Whether it goes on until it is ended.
+    pub const fn is_on(&self) -> bool {
+        matches!(self, Self::WaitingForKeyframe | Self::Recording)
+    }
+}
 
 /// Whether something is recorded, and where to.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<RecorderState>);
+pub(crate) struct Recorder {
+    files: Mutex<Option<Files>>,
+    /// Beside the files, so that who looks at it never waits for the disk.
+    state: Mutex<RecorderState>,
+}
 
-#[derive(Debug, Default)]
-enum RecorderState {
-    #[default]
-    Off,
-    /// To be begun at the next keyframe; the number of the file, from 1.
-    Waiting(PathBuf, u32),
-    Running(Recording, PathBuf, u32),
-    /// Pictures are missing: it goes on at the next keyframe.
-    Torn(Recording, PathBuf, u32),
+/// The files of one recording: the stream may change its size.
+#[derive(Debug)]
+struct Files {
+    path: PathBuf,
+    open: OpenSink,
+    /// The number of the next one, from 1.
+    next: u32,
+    done: Vec<Recorded>,
+    current: Option<Recording>,
+    waiting: bool,
 }
 
 impl Recorder {
-    /// Records into `path` from the next keyframe on.
+    /// Records into `path` from the next keyframe on. Where that file exists, and at another size, the name gets
+    /// a number.
     pub(crate) fn start(&self, path: PathBuf) {
-        *lock(&self.0) = RecorderState::Waiting(path, 1);
+        self.start_with(open_new, path);
     }
 
-    /// Ends the recording; none if nothing has been recorded.
-    pub(crate) fn stop(&self) -> Result<Option<Recorded>, RecordError> {
-        match std::mem::take(&mut *lock(&self.0)) {
-            RecorderState::Off | RecorderState::Waiting(..) => Ok(None),
-            RecorderState::Running(recording, ..) | RecorderState::Torn(recording, ..) => recording.finish().map(Some),
-        }
+    /// Like [`start`](Self::start), into what `open` makes of the path.
+    pub(crate) fn start_with(&self, open: OpenSink, path: PathBuf) {
+        self.end();
+        let mut files = lock(&self.files);
+        *files = Some(Files { path, open, next: 1, done: Vec::new(), current: None, waiting: true });
+        self.say(RecorderState::WaitingForKeyframe);
     }
 
-    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
-    pub(crate) fn new_stream(&self) {
-        let mut state = lock(&self.0);
-        *state = match std::mem::take(&mut *state) {
-            RecorderState::Running(recording, path, n) | RecorderState::Torn(recording, path, n) => {
-                if let Err(error) = recording.finish() {
-                    tracing::error!("{error}");
-                }
-                RecorderState::Waiting(path, n + 1)
-            }
-            other => other,
-        };
+    /// What it is doing.
+    pub(crate) fn state(&self) -> RecorderState {
+        lock(&self.state).clone()
+    }
+
+    /// Ends the recording; its files, none if nothing has been recorded.
+    pub(crate) fn stop(&self) -> Result<Vec<Recorded>, RecordError> {
+        let mut files = lock(&self.files);
+        let Some(files) = files.take() else { return Ok(Vec::new()) };
+        self.say(RecorderState::Off);
+        files.finish().inspect_err(|error| self.say(failed(error)))
     }
 
     /// Units are missing before the next one.
     pub(crate) fn gap(&self) {
-        let mut state = lock(&self.0);
-        *state = match std::mem::take(&mut *state) {
-            RecorderState::Running(recording, path, n) => RecorderState::Torn(recording, path, n),
-            other => other,
-        };
+        if let Some(files) = &mut *lock(&self.files) {
+            files.waiting = true;
+            self.say(RecorderState::WaitingForKeyframe);
+        }
     }
 
-    /// Takes a unit; true when a keyframe would help.
+    /// Takes a unit; true, as from the others, when a keyframe would help.
     pub(crate) fn unit(&self, unit: &ReceivedUnit) -> Result<bool, RecordError> {
-        let mut state = lock(&self.0);
-        let taken = std::mem::take(&mut *state);
-        // What fails leaves the recorder off.
-        *state = match taken {
-            RecorderState::Off => return Ok(false),
-            RecorderState::Waiting(path, n) if unit.keyframe && unit.complete => begin(path, n, unit)?,
-            RecorderState::Torn(recording, path, n) if !(unit.keyframe && unit.complete) => {
-                RecorderState::Torn(recording, path, n)
-            }
-            RecorderState::Running(recording, path, n) if !unit.complete => RecorderState::Torn(recording, path, n),
-            RecorderState::Running(mut recording, path, n) | RecorderState::Torn(mut recording, path, n) => {
-                match recording.unit(&unit.data, unit.keyframe, unit.rtp_timestamp)? {
-                    Written::Frame => RecorderState::Running(recording, path, n),
-                    Written::Changed => {
-                        recording.finish()?;
-                        begin(path, n + 1, unit)?
-                    }
-                }
-            }
-            waiting @ RecorderState::Waiting(..) => waiting,
-        };
-        Ok(matches!(*state, RecorderState::Waiting(..) | RecorderState::Torn(..)))
+        self.with_files(|files| files.unit(unit))
     }
-}
 
-/// Begins file number `n`; those after the first have their number in their name.
-fn begin(path: PathBuf, n: u32, unit: &ReceivedUnit) -> Result<RecorderState, RecordError> {
-    let file = if n == 1 {
-        path.clone()
-    } else {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        path.with_file_name(format!("{stem}-{n}.mp4"))
-    };
-    let recording = Recording::create(file, &unit.data, unit.rtp_timestamp)?;
-    Ok(RecorderState::Running(recording, path, n))
-}
+    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
+    pub(crate) fn new_stream(&self) -> Result<bool, RecordError> {
+        self.with_files(|files| {
+            files.waiting = true;
+            files.end_file()
+        })
+    }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
+    /// Nothing has come for a while: what has is written, so that it is safe.
+    pub(crate) fn pause(&self) -> Result<bool, RecordError> {
+        self.with_files(|files| files.current.as_mut().map_or(Ok(()), Recording::flush))
+    }
+
+    /// Does something to the files; true when they wait for a keyframe. What fails ends the recording.
+    fn with_files(&self, what: impl FnOnce(&mut Files) -> Result<(), RecordError>) -> Result<bool, RecordError> {
+        let mut guard = lock(&self.files);
+        let Some(files) = &mut *guard else { return Ok(false) };
+        match what(files) {
+            Ok(()) => {
+                let waiting = files.waiting;
+                self.say(if waiting { RecorderState::WaitingForKeyframe } else { RecorderState::Recording });
+                Ok(waiting)
+            }
+            Err(error) => {
+                // What waits is written if it can be; why it has ended is known already.
+                let _ = guard.take().map(Files::finish);
+                self.say(failed(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends what may be running, where nobody asks for the outcome.
+    fn end(&self) {
         if let Err(error) = self.stop() {
             tracing::error!("{error}");
         }
     }
+
+    fn say(&self, state: RecorderState) {
+        *lock(&self.state) = state;
+    }
+}
+
+fn failed(error: &RecordError) -> RecorderState {
+    RecorderState::Failed { why: error.to_string() }
+}
+
+impl Files {
+    fn unit(&mut self, unit: &ReceivedUnit) -> Result<(), RecordError> {
+        let begins = unit.keyframe && unit.complete;
+        self.waiting |= !unit.complete;
+        if self.waiting && !begins {
+            return Ok(());
+        }
+        let written = match &mut self.current {
+            Some(recording) => recording.unit(&unit.data, unit.keyframe, unit.rtp_timestamp)?,
+            None => Written::Changed,
+        };
+        self.waiting = match written {
+            Written::Frame => false,
+            Written::Changed if begins => {
+                self.end_file()?;
+                self.current = Some(self.next_file(unit)?);
+                false
+            }
+            Written::Changed => true,
+        };
+        Ok(())
+    }
+
+    fn end_file(&mut self) -> Result<(), RecordError> {
+        if let Some(recording) = self.current.take() {
+            self.done.push(recording.finish()?);
+        }
+        Ok(())
+    }
+
+    /// Begins the next file; those after the first have their number in their name.
+    fn next_file(&mut self, unit: &ReceivedUnit) -> Result<Recording, RecordError> {
+        while self.next <= MAX_FILES {
+            let path = numbered(&self.path, self.next);
+            self.next += 1;
+            match Recording::create_with(self.open, path, &unit.data, unit.rtp_timestamp) {
+                // An earlier recording's: it must not be lost.
+                Err(RecordError::Write { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+                begun => return begun,
+            }
+        }
+        Err(RecordError::TooManyFiles(MAX_FILES))
+    }
+
+    fn finish(mut self) -> Result<Vec<Recorded>, RecordError> {
+        self.end_file()?;
+        Ok(self.done)
+    }
+}
+
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    if n == 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{n}.mp4"))
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-    use crate::{
-        codec::{AccessUnit, Encoder, EncoderConfig},
-        source::scene::Scene,
-    };
-
-    fn units(size: &str, count: u64) -> Vec<AccessUnit> {
-        let size = size.parse().unwrap();
-        let scene = Scene::new(size, 30.0).unwrap();
-        let config =
-            EncoderConfig { size, fps: 30.0, bitrate: 200_000, keyframe_interval: Some(4), skip_frames: false };
-        let mut encoder = Encoder::new(config).unwrap();
-        (0..count).filter_map(|n| encoder.encode(&scene.draw(n)).unwrap()).collect()
-    }
-
-    fn received(unit: &AccessUnit, complete: bool) -> ReceivedUnit {
-        let (data, keyframe) = (unit.data.clone(), unit.keyframe);
-        ReceivedUnit { data, keyframe, rtp_timestamp: 3000 * unit.stamp.id as u32, arrived: Instant::now(), complete }
-    }
-
-    #[test]
-    fn it_begins_at_a_keyframe_skips_what_is_torn_and_starts_anew_at_another_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("r.mp4");
-        let (units, others) = (units("96x64", 12), units("128x96", 1));
-        let recorder = Recorder::default();
-        assert_eq!(recorder.stop().unwrap(), None);
-        recorder.start(path.clone());
-        let give = |i: usize, complete| recorder.unit(&received(&units[i], complete)).unwrap();
-        assert!(give(1, true), "a keyframe is wanted");
-        assert!(!give(4, true) && !give(5, true));
-        assert!(give(6, false), "and again when something is missing");
-        assert!(give(7, true), "what follows refers to it");
-        assert!(!give(8, true));
-        recorder.gap();
-        assert!(give(9, true) && give(10, true));
-        assert!(!recorder.unit(&received(&others[0], true)).unwrap());
-        let last = recorder.stop().unwrap().unwrap();
-        assert_eq!((last.frames, last.path), (1, folder.path().join("r-2.mp4")));
-        let first = crate::source::clip::Clip::open(&path).unwrap();
-        assert_eq!(crate::source::Source::size(&first), "96x64".parse().unwrap());
-    }
-}
+mod tests;

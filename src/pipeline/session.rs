@@ -15,9 +15,10 @@ use tokio::{
 use super::{
     Auto, CallSettings, CallState, DisplayFrame, SessionError, Side, Signaling, Slot, Taken, Wake, lock,
     receiver::{ReceiveContext, ReceiveHalf},
+    recorder::RecorderState,
     request::{Endpoint, REQUESTS, Request},
     sender::{SendContext, SendHalf},
-    session_task::SessionTask,
+    session_task::{SessionTask, Surroundings},
     shared::SessionShared,
     side_renderer::{SideRenderer, ViewRequest},
 };
@@ -106,16 +107,15 @@ impl Session {
             notices,
             wake,
         })?;
-        let task = SessionTask::new(
-            signaling,
-            Arc::clone(&shared),
-            runtime.handle().clone(),
-            wanted,
+        let surroundings = Surroundings {
+            shared: Arc::clone(&shared),
+            runtime: runtime.handle().clone(),
+            settings: wanted,
             outlet,
             units,
-            host,
-            inbox,
-        );
+            requests: inbox,
+        };
+        let task = SessionTask::new(signaling, host, surroundings);
         let (stop, stopped) = oneshot::channel();
         let task = runtime.spawn(task.run(stopped));
         let running = Some(RunningTask { runtime, task, stop });
@@ -238,17 +238,23 @@ impl Session {
         self.settings.send_modify(|settings| settings.muted = muted);
     }
 
-    /// Records what arrives into an MP4 from the next keyframe on, which is asked for.
+    /// Records what arrives into an MP4 from the next keyframe on, which is asked for. What goes wrong is a notice
+    /// and the [state](Self::recorder_state).
     pub fn record(&self, path: PathBuf) {
         self.view_request.recorder.start(path);
     }
 
-    /// Ends the recording; none if nothing has been recorded.
+    /// What the recording is doing.
+    pub fn recorder_state(&self) -> RecorderState {
+        self.view_request.recorder.state()
+    }
+
+    /// Ends the recording; its files, one for each size and connection, none if nothing has been recorded.
     ///
     /// # Errors
     ///
-    /// If the file cannot be completed.
-    pub fn stop_recording(&self) -> Result<Option<Recorded>, RecordError> {
+    /// The last two seconds cannot be written; what is before them plays.
+    pub fn stop_recording(&self) -> Result<Vec<Recorded>, RecordError> {
         self.view_request.recorder.stop()
     }
 

@@ -54,6 +54,16 @@ struct Caller {
 /// What an attempt came to: a connection, or why there is none.
 type Attempted = (Generation, Result<Opened, SessionError>);
 
+/// What the task is connected with.
+pub(super) struct Surroundings {
+    pub(super) shared: Arc<SessionShared>,
+    pub(super) runtime: Handle,
+    pub(super) settings: watch::Receiver<CallSettings>,
+    pub(super) outlet: watch::Sender<Option<Outlet>>,
+    pub(super) units: UnitQueue,
+    pub(super) requests: mpsc::Receiver<Request>,
+}
+
 /// See the module.
 pub(super) struct SessionTask {
     machine: StateMachine,
@@ -82,16 +92,8 @@ pub(super) struct SessionTask {
 
 impl SessionTask {
     /// Begins the call. `host` listens already.
-    pub(super) fn new(
-        signaling: Signaling,
-        shared: Arc<SessionShared>,
-        runtime: Handle,
-        settings: watch::Receiver<CallSettings>,
-        outlet: watch::Sender<Option<Outlet>>,
-        units: UnitQueue,
-        host: Option<Host>,
-        requests: mpsc::Receiver<Request>,
-    ) -> Self {
+    pub(super) fn new(signaling: Signaling, host: Option<Host>, surroundings: Surroundings) -> Self {
+        let Surroundings { shared, runtime, settings, outlet, units, requests } = surroundings;
         let role = match signaling {
             Signaling::Loopback => Role::Loopback,
             Signaling::Host { .. } => Role::Host,

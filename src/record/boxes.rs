@@ -1,139 +1,97 @@
-//! The boxes of a file with one H.264 track and one chunk (ISO/IEC 14496-12 §8, 14496-15 §5.3).
+//! The boxes of a fragmented file with one H.264 track (ISO/IEC 14496-12 §8, 14496-15 §5.3).
 
-use super::{CLOCK, STEP};
+use super::CLOCK;
 use crate::frame::Size;
 
-/// `ftyp` (24 bytes), and `mdat` with a length of 64 bits (16 bytes).
-const DATA_AT: u64 = 40;
-/// Where the length of `mdat` stands.
-pub(super) const DATA_LENGTH_AT: u64 = 32;
+/// The track's number.
+const TRACK: u32 = 1;
+/// Of a keyframe: it depends on no other sample (§8.8.3.1).
+const SYNC: u32 = 0x0200_0000;
+/// Of any other: it depends on others, and decoding cannot begin with it.
+const NO_SYNC: u32 = 0x0101_0000;
 
-/// Sizes, times and keyframes of all samples.
-#[derive(Debug, Default)]
-pub(super) struct Samples {
-    sizes: Vec<u32>,
-    keyframes: Vec<u32>,
-    /// Runs of equal durations: how many samples, and how many ticks each.
-    durations: Vec<(u32, u32)>,
-    total: u64,
+/// What a fragment says of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// In bytes.
+    pub(super) size: u32,
+    /// In ticks of [`CLOCK`].
+    pub(super) duration: u32,
+    pub(super) keyframe: bool,
 }
 
-impl Samples {
-    /// A sample that comes `step` ticks after the one before, which is what that one lasts.
-    pub(super) fn add(&mut self, size: u32, keyframe: bool, step: u32) {
-        if !self.sizes.is_empty() {
-            self.total += u64::from(step);
-            match self.durations.last_mut() {
-                Some((count, ticks)) if *ticks == step => *count += 1,
-                _ => self.durations.push((1, step)),
-            }
-        }
-        self.sizes.push(size);
-        if keyframe {
-            self.keyframes.push(self.sizes.len() as u32);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.sizes.len()
-    }
-
-    /// The last sample lasts as long as the one before it.
-    fn last_duration(&self) -> u32 {
-        self.durations.last().map_or(STEP, |(_, ticks)| *ticks)
-    }
-
-    pub(super) fn ticks(&self) -> u64 {
-        self.total + u64::from(self.last_duration())
-    }
-}
-
-/// The beginning of the file, with the length of `mdat` left open.
-pub(super) fn head() -> Vec<u8> {
-    let mut out = boxed(b"ftyp", &[b"isom", &[0, 0, 2, 0], b"isom", b"avc1"]);
-    out.extend_from_slice(&1_u32.to_be_bytes()); // the length follows in 64 bits
-    out.extend_from_slice(b"mdat");
-    out.extend_from_slice(&0_u64.to_be_bytes());
+/// The beginning of the file: `ftyp`, and `moov` without samples.
+pub(super) fn head(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
+    let mut out = boxed(b"ftyp", &[b"iso5", &[0, 0, 2, 0], b"iso5", b"iso6", b"avc1", b"mp41"]);
+    out.extend(moov(size, sps, pps));
     out
 }
 
-/// The length of `mdat` with so many bytes in it.
-pub(super) fn data_length(bytes: u64) -> u64 {
-    bytes + 16
+/// `moof` and `mdat`: fragment `number`, whose first sample is decoded at `time`, in ticks.
+pub(super) fn fragment(number: u32, time: u64, samples: &[Sample], data: &[u8]) -> Vec<u8> {
+    let entries = samples.iter().flat_map(|s| [s.duration, s.size, if s.keyframe { SYNC } else { NO_SYNC }]);
+    let entries: Vec<u32> = entries.collect();
+    let moof = |offset: u32| {
+        // Offsets count from the beginning of moof.
+        let tfhd = full(b"tfhd", 0, 0x2_0000, &[&words(&[TRACK])]);
+        let tfdt = full(b"tfdt", 1, 0, &[&time.to_be_bytes()]);
+        // Each sample has a duration, a size and flags.
+        let trun = full(b"trun", 0, 0x701, &[&words(&[samples.len() as u32, offset]), &words(&entries)]);
+        boxed(b"moof", &[&full(b"mfhd", 0, 0, &[&words(&[number])]), &boxed(b"traf", &[&tfhd, &tfdt, &trun])])
+    };
+    let mut out = moof(moof(0).len() as u32 + 8);
+    out.extend(boxed(b"mdat", &[data]));
+    out
 }
 
-/// `moov`.
-pub(super) fn index(samples: &Samples, size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
-    let duration = samples.ticks();
+fn moov(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
+    // No duration: the fragments have it.
     let tkhd = full(
         b"tkhd",
-        1,
+        0,
         3,
         &[
-            &[0; 16],
-            &1_u32.to_be_bytes(),
-            &[0; 4],
-            &duration.to_be_bytes(),
+            &words(&[0, 0, TRACK, 0, 0]),
             &[0; 16],
             &MATRIX,
             &(size.width() << 16).to_be_bytes(),
             &(size.height() << 16).to_be_bytes(),
         ],
     );
-    let mdhd = full(
-        b"mdhd",
-        1,
-        0,
-        // The language is "und", five bits for each letter.
-        &[&[0; 16], &CLOCK.to_be_bytes(), &duration.to_be_bytes(), &0x55c4_u16.to_be_bytes(), &[0; 2]],
-    );
+    // The language is "und", five bits for each letter.
+    let mdhd = full(b"mdhd", 0, 0, &[&words(&[0, 0, CLOCK, 0]), &0x55c4_u16.to_be_bytes(), &[0; 2]]);
     let hdlr = full(b"hdlr", 0, 0, &[&[0; 4], b"vide", &[0; 12], b"clearcall\0"]);
     let dref = full(b"dref", 0, 0, &[&1_u32.to_be_bytes(), &full(b"url ", 0, 1, &[])]);
-    let minf =
-        boxed(b"minf", &[&full(b"vmhd", 0, 1, &[&[0; 8]]), &boxed(b"dinf", &[&dref]), &table(samples, size, sps, pps)]);
+    let stbl = boxed(
+        b"stbl",
+        &[
+            &full(b"stsd", 0, 0, &[&1_u32.to_be_bytes(), &avc1(size, sps, pps)]),
+            &full(b"stts", 0, 0, &[&words(&[0])]),
+            &full(b"stsc", 0, 0, &[&words(&[0])]),
+            &full(b"stsz", 0, 0, &[&words(&[0, 0])]),
+            &full(b"stco", 0, 0, &[&words(&[0])]),
+        ],
+    );
+    let minf = boxed(b"minf", &[&full(b"vmhd", 0, 1, &[&[0; 8]]), &boxed(b"dinf", &[&dref]), &stbl]);
     let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &minf]);
     let trak = boxed(b"trak", &[&tkhd, &mdia]);
     let mvhd = full(
         b"mvhd",
-        1,
+        0,
         0,
         &[
-            &[0; 16],
-            &CLOCK.to_be_bytes(),
-            &duration.to_be_bytes(),
+            &words(&[0, 0, CLOCK, 0]),
             &0x0001_0000_u32.to_be_bytes(), // rate 1
             &0x0100_u16.to_be_bytes(),      // volume 1
             &[0; 10],
             &MATRIX,
             &[0; 24],
-            &2_u32.to_be_bytes(), // the next track's number
+            &(TRACK + 1).to_be_bytes(), // the next track's number
         ],
     );
-    boxed(b"moov", &[&mvhd, &trak])
-}
-
-/// `stbl`: what the samples are, how long, where.
-fn table(samples: &Samples, size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
-    let mut durations = samples.durations.clone();
-    match durations.last_mut() {
-        Some((count, _)) => *count += 1,
-        None => durations.push((samples.len() as u32, STEP)),
-    }
-    let stts: Vec<u32> = durations.iter().flat_map(|&(count, ticks)| [count, ticks]).collect();
-    let count = samples.len() as u32;
-    let stsd = full(b"stsd", 0, 0, &[&1_u32.to_be_bytes(), &avc1(size, sps, pps)]);
-    boxed(
-        b"stbl",
-        &[
-            &stsd,
-            &full(b"stts", 0, 0, &[&(durations.len() as u32).to_be_bytes(), &words(&stts)]),
-            &full(b"stss", 0, 0, &[&(samples.keyframes.len() as u32).to_be_bytes(), &words(&samples.keyframes)]),
-            // One chunk holds all samples, and all are of the first kind.
-            &full(b"stsc", 0, 0, &[&words(&[1, 1, count, 1])]),
-            &full(b"stsz", 0, 0, &[&words(&[0, count]), &words(&samples.sizes)]),
-            &full(b"co64", 0, 0, &[&1_u32.to_be_bytes(), &DATA_AT.to_be_bytes()]),
-        ],
-    )
+    // The first sample description, and of each sample what its fragment says.
+    let trex = full(b"trex", 0, 0, &[&words(&[TRACK, 1, 0, 0, 0])]);
+    boxed(b"moov", &[&mvhd, &trak, &boxed(b"mvex", &[&trex])])
 }
 
 fn avc1(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
@@ -197,26 +155,4 @@ fn full(kind: &[u8; 4], version: u8, flags: u32, parts: &[&[u8]]) -> Vec<u8> {
     let head = (u32::from(version) << 24 | flags).to_be_bytes();
     let all: Vec<&[u8]> = std::iter::once(&head[..]).chain(parts.iter().copied()).collect();
     boxed(kind, &all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_beginning_is_as_long_as_is_said_elsewhere() {
-        let head = head();
-        assert_eq!(head.len() as u64, DATA_AT);
-        assert_eq!(&head[DATA_LENGTH_AT as usize - 4..DATA_LENGTH_AT as usize], b"mdat");
-    }
-
-    #[test]
-    fn durations_are_runs() {
-        let mut samples = Samples::default();
-        for step in [0, 3000, 3000, 3003] {
-            samples.add(10, false, step);
-        }
-        assert_eq!(samples.durations, [(2, 3000), (1, 3003)]);
-        assert_eq!(samples.ticks(), 3000 + 3000 + 2 * 3003);
-    }
 }

@@ -166,6 +166,9 @@ fn row_height(detail: usize) -> usize {
 }
 
 /// The sheet: rows one below the other, each with its title, the details enlarged, their names over them.
+///
+/// # Errors
+/// When the sheet is too large for a picture, or the built-in font cannot be read.
 pub fn sheet(rows: &[SheetRow]) -> Result<Rgba, ReportError> {
     let side =
         |row: &SheetRow, of: fn(Size) -> u32| row.details.iter().map(|d| of(d.1.size) as usize).max().unwrap_or(0);

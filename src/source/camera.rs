@@ -170,6 +170,9 @@ pub struct Camera {
 impl Camera {
     /// Opens camera `number` in `format`. Without one, or if the camera has it not, in its format nearest to the
     /// wish, preferring pictures that need no decoding.
+    ///
+    /// # Errors
+    /// When there is no such camera, it cannot be used, sends nothing that is read here, or does not answer in time.
     pub fn open(number: u32, format: Option<Format>, wish: Wish) -> Result<Self, CameraError> {
         Self::open_with(Arc::new(native::Native), number, FormatRequest { format, wish }, Patience::DEFAULT)
     }

@@ -93,6 +93,9 @@ struct Unit {
 
 impl ClipReader {
     /// Opens a file and reads as much of it as tells what it is.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be read, or is no video or picture that is read here.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ClipError> {
         let path = path.as_ref().to_owned();
         let mut file = File::open(&path).map_err(|e| ClipError::open(&path, e))?;
@@ -151,6 +154,9 @@ impl ClipReader {
     /// The next picture; [`None`] after the last.
     ///
     /// A file that is cut short gives its whole pictures, then [`ClipError::CutShort`] once.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, cut short, or holds no picture.
     #[expect(clippy::should_implement_trait, reason = "an iterator's end and an error do not mix well")]
     pub fn next(&mut self) -> Result<Option<ClipFrame>, ClipError> {
         if self.ended {
@@ -183,6 +189,9 @@ impl ClipReader {
     }
 
     /// Goes back to the first picture; numbers, times and losses start again.
+    ///
+    /// # Errors
+    /// When the file cannot be read again, or no decoder starts.
     pub fn rewind(&mut self) -> Result<(), ClipError> {
         match &mut self.content {
             Content::Y4m(y4m) => y4m.rewind(&self.path)?,
@@ -279,6 +288,9 @@ pub struct Clip {
 
 impl Clip {
     /// Opens the file.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be read, or is no video or picture that is read here.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ClipError> {
         Ok(Self { reader: ClipReader::open(path)?, next_id: 0 })
     }

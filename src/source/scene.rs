@@ -40,6 +40,9 @@ pub struct Scene {
 
 impl Scene {
     /// Draws all that only has to move later; this takes some tenths of a second.
+    ///
+    /// # Errors
+    /// When the size or the frame rate is beyond what is drawn, or the built-in portrait cannot be read.
     pub fn new(size: Size, fps: f32) -> Result<Self, SceneError> {
         if size.pixels() > 2560 * 1600 || size.width().max(size.height()) > 4096 {
             return Err(SceneError::TooLarge(size));

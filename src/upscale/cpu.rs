@@ -97,11 +97,17 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// Starts its threads, as many as the machine has cores and [`limit_threads`] allows, or as given; with the
     /// best instructions that the machine has, or those that [`SIMD_VARIABLE`] names.
+    ///
+    /// # Errors
+    /// When [`SIMD_VARIABLE`] asks for what this machine does not have, or a thread cannot be started.
     pub fn new(model: &Model, threads: Option<usize>) -> Result<Self, UpscaleError> {
         Self::with_isa(model, threads, Isa::from_env()?)
     }
 
     /// The same with these instructions.
+    ///
+    /// # Errors
+    /// When this machine does not have the instructions, or a thread cannot be started.
     pub fn with_isa(model: &Model, threads: Option<usize>, isa: Isa) -> Result<Self, UpscaleError> {
         let isa = isa.checked()?;
         let threads = threads.unwrap_or_else(default_threads).clamp(1, MAX_THREADS);

@@ -23,6 +23,9 @@ const LOBE_LIMIT: f32 = 0.25 - 1.0 / 16.0;
 const STOPS: f32 = 0.2;
 
 /// Luma at twice the size: EASU, then RCAS.
+///
+/// # Errors
+/// Never for a plane that has pixels.
 pub fn luma(lr: &Plane) -> Result<Plane, UpscaleError> {
     let (width, height) = (2 * lr.width(), 2 * lr.height());
     let upsampled = easu(lr);

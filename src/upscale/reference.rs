@@ -25,6 +25,9 @@ impl Values {
 }
 
 /// The picture at twice the size in RGB. `model` is what [`Method::Cnn`] uses.
+///
+/// # Errors
+/// When twice the frame's size is too large for a picture.
 pub fn rgba(lr: &Frame, how: Method, model: &Model) -> Result<Rgba, UpscaleError> {
     let y = luma(lr, how, model);
     in_rgb(lr, how, &y)
@@ -49,6 +52,9 @@ fn in_rgb(lr: &Frame, how: Method, y: &Values) -> Result<Rgba, UpscaleError> {
 }
 
 /// The picture at twice the size in I420.
+///
+/// # Errors
+/// When twice the frame's size is too large for a picture.
 pub fn i420(lr: &Frame, how: Method, model: &Model) -> Result<Frame, UpscaleError> {
     in_yuv(lr, how, luma(lr, how, model))
 }
@@ -61,11 +67,17 @@ pub struct Video {
 
 impl Video {
     /// The next frame in RGB.
+    ///
+    /// # Errors
+    /// When twice the frame's size is too large for a picture.
     pub fn rgba(&mut self, lr: &Frame, model: &Model) -> Result<Rgba, UpscaleError> {
         in_rgb(lr, Method::Cnn, &self.next(lr, model))
     }
 
     /// The next frame in I420.
+    ///
+    /// # Errors
+    /// When twice the frame's size is too large for a picture.
     pub fn i420(&mut self, lr: &Frame, model: &Model) -> Result<Frame, UpscaleError> {
         in_yuv(lr, Method::Cnn, self.next(lr, model))
     }

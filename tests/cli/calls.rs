@@ -41,6 +41,7 @@ fn a_headless_call_leaves_a_report_and_a_picture() {
     let (sent, shown) = (count(&r, "/frames/sent"), count(&r, "/frames/shown"));
     assert!(shown > 0 && shown <= sent, "{r}");
     assert_eq!((&r["engine"], &r["model"], &r["upscaler"]), (&"cpu".into(), &"nano".into(), &"cnn".into()));
+    assert_eq!(count(&r, "/frames/bicubic_only"), 0, "the network that was asked for made every picture: {r}");
     assert_eq!(count(&r, "/bitrate_bps/target"), 300_000);
     for number in ["/bitrate_bps/measured", "/age_ms/p50", "/age_ms/p95", "/qp"] {
         assert!(r.pointer(number).and_then(serde_json::Value::as_f64).is_some_and(|v| v > 0.0), "{number} in {r}");
@@ -97,6 +98,9 @@ fn where_no_model_is_fast_enough_both_pictures_are_bicubic() {
     let r = report(&room, "r.json");
     assert_eq!((&r["model"], &r["model_reason"]), (&"off".into(), &"the CPU share is limited".into()), "{r}");
     assert!(ran.out.contains("off (the CPU share is limited)"), "{}", ran.out);
+    let (shown, bicubic) = (count(&r, "/frames/shown"), count(&r, "/frames/bicubic_only"));
+    assert!(bicubic > 0, "{r}");
+    assert_eq!(r["upscaler"], if bicubic == shown { "bicubic" } else { "mixed" }, "{r}");
     let both = image::open(room.path("p.png")).unwrap().to_rgb8();
     let same = |(x, y, pixel): (u32, u32, &image::Rgb<u8>)| both.get_pixel((x + 320) % 640, y) == pixel;
     assert!(both.enumerate_pixels().all(same));

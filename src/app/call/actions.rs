@@ -9,7 +9,7 @@ use crate::{
         call::{Call, Leave, SessionSlot},
         compare::sides::SideChoice,
         controls::{Action, Keep},
-        export::{ExportedSide, Exports},
+        export::{ExportedSide, Exports, view_recorder::recorded_text},
         networks::Networks,
     },
     pipeline::Session,
@@ -37,15 +37,15 @@ impl Call {
         self.exports.keep(ui.ctx(), what, display_frame.pair.stamp.id, sides, self.controls.shown)
     }
 
-    /// Begins a film of what is compared, or ends it.
-    fn film_or_end(&mut self, networks: &Networks) -> Result<(), String> {
-        if self.filming.running() {
-            self.filming.stop();
+    /// Begins a recording of what is compared, or ends it.
+    fn record_view_or_end(&mut self, networks: &Networks) -> Result<(), String> {
+        if self.view_recorder.state().is_on() {
+            self.view_recorder.stop();
         } else {
             let words = self.controls.compare.two(self.controls.model).map(|side| side.word(networks.choices()));
-            self.filming.start(self.exports.film(&words.join("-"))?)?;
+            self.view_recorder.start(self.exports.view_recording(&words.join("-"))?)?;
         }
-        self.controls.filming = self.filming.running();
+        self.controls.view_recording = self.view_recorder.state();
         Ok(())
     }
 
@@ -81,15 +81,15 @@ impl Call {
                 }
                 continue;
             }
-            if action == Action::Film {
-                if let Err(why) = self.film_or_end(networks) {
+            if action == Action::RecordView {
+                if let Err(why) = self.record_view_or_end(networks) {
                     self.notices.push_back((Instant::now(), why));
                 }
                 continue;
             }
             let SessionSlot::Open(session) = &self.session else { return None };
             match action {
-                Action::HangUp | Action::Again | Action::Keep(_) | Action::Film => {}
+                Action::HangUp | Action::Again | Action::Keep(_) | Action::RecordView => {}
                 Action::Size => session.set_size(self.controls.size),
                 Action::Fps => session.set_fps(self.controls.fps as f32),
                 Action::Freeze => {
@@ -104,9 +104,8 @@ impl Call {
                 Action::Step(by) => session.step(by.into()),
                 Action::Theme => self.theme_wanted = true,
                 Action::Record => {
-                    let said = record(session, &self.exports, self.controls.recording);
-                    self.controls.recording = !self.controls.recording && said.is_ok();
-                    let said = said.unwrap_or_else(Some);
+                    let said = record(session, &self.exports).unwrap_or_else(Some);
+                    self.controls.recording = session.recorder_state();
                     self.notices.extend(said.map(|text| (Instant::now(), text)));
                 }
                 Action::Outcome => {
@@ -142,14 +141,10 @@ impl Call {
 }
 
 /// Begins a recording, or ends it and says where it is; an error says what to say.
-fn record(session: &Session, exports: &Exports, running: bool) -> Result<Option<String>, String> {
-    if !running {
+fn record(session: &Session, exports: &Exports) -> Result<Option<String>, String> {
+    if !session.recorder_state().is_on() {
         session.record(exports.recording()?);
         return Ok(None);
     }
-    match session.stop_recording() {
-        Ok(Some(done)) => Ok(Some(format!("Recorded {:.1} s into {}", done.seconds, done.path.display()))),
-        Ok(None) => Ok(Some("Nothing was recorded: no whole picture came.".to_owned())),
-        Err(error) => Err(error.to_string()),
-    }
+    session.stop_recording().map(|files| Some(recorded_text(&files, ""))).map_err(|e| e.to_string())
 }

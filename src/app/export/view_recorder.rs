@@ -1,5 +1,5 @@
-//! The compared view as a film: both sides of each frame that is shown, at their full size, through the program's
-//! own encoder into an `.mp4`, on a thread of its own.
+//! Records the compared view: both sides of each frame that is shown, at their full size, through the program's own
+//! encoder into an `.mp4`, on a thread of its own.
 //!
 //! ```text
 //! side by side, difference   A | B            wipe   A up to the divider, B after it
@@ -13,10 +13,10 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -24,21 +24,23 @@ use crate::{
     call::ReceivedUnit,
     codec::{Encoder, EncoderConfig},
     frame::{Frame, Rgba, Size, Stamp},
-    pipeline::{Recorder, Wake},
+    pipeline::{Recorder, RecorderState, Wake},
     record::Recorded,
     scale::{Kernel, Scaler},
     upscale::Picture,
 };
 
 /// Frames that may wait for the encoder.
-const WAITING: usize = 3;
+const MAX_WAITING: usize = 3;
 /// What is larger is scaled down: the encoder takes no more.
-const LARGEST: (u32, u32) = (3840, 2160);
-/// Bits for a pixel and second, at 30 frames a second: a film for comparing must not blur what is compared.
-const BITS: f64 = 0.25 * 30.0;
+const MAX_SIZE: (u32, u32) = (3840, 2160);
+/// Bits for a pixel and second, at 30 frames a second: a recording for comparing must not blur what is compared.
+const BITS_PER_PIXEL_SECOND: f64 = 0.25 * 30.0;
 const BITRATES: (f64, f64) = (500_000.0, 60_000_000.0);
 /// Frames from one keyframe to the next, so that players can seek.
-const KEYFRAMES: u32 = 60;
+const KEYFRAME_INTERVAL: u32 = 60;
+/// What is recorded is written, too, when nothing has been shown for so long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How the pictures of a frame are put together.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,8 +53,8 @@ pub(crate) enum Arrangement {
     Wipe(f32),
 }
 
-/// What of the comparison is filmed.
-pub(crate) fn filmed(compare: &Compare, model: usize, shown: Option<Shown>) -> (Vec<SideChoice>, Arrangement) {
+/// What of the comparison is recorded.
+pub(crate) fn recorded_view(compare: &Compare, model: usize, shown: Option<Shown>) -> (Vec<SideChoice>, Arrangement) {
     let [a, b] = compare.two(model);
     match compare.layout {
         Layout::SideBySide | Layout::Difference => (vec![a, b], Arrangement::Row),
@@ -66,102 +68,126 @@ pub(crate) fn filmed(compare: &Compare, model: usize, shown: Option<Shown>) -> (
     }
 }
 
-/// One frame of the film.
-pub(crate) struct Still {
+/// One frame of the recording.
+pub(crate) struct ViewFrame {
     /// The frame's number.
     pub(crate) id: u64,
     /// When it was shown.
     pub(crate) at: Instant,
-    /// The size of each picture in the film; others are brought to it.
+    /// The size of each picture in the recording; others are brought to it.
     pub(crate) size: Size,
     /// In their order; one that is not there stays black.
     pub(crate) pictures: Vec<Option<Picture>>,
     pub(crate) how: Arrangement,
 }
 
-/// The film that is being made, and those that are still being finished.
-pub(crate) struct Filming {
+/// The recording that is being made, and those that are still being finished.
+pub(crate) struct ViewRecorder {
     wake: Wake,
-    running: Option<Film>,
-    ending: Vec<Film>,
+    running: Option<ViewRecording>,
+    ending: Vec<ViewRecording>,
+    /// Why the last one has ended by itself.
+    failed: Option<String>,
 }
 
-impl Filming {
+impl ViewRecorder {
     /// `wake` is called when there is something to say.
     pub(crate) fn new(wake: Wake) -> Self {
-        Self { wake, running: None, ending: Vec::new() }
+        Self { wake, running: None, ending: Vec::new(), failed: None }
     }
 
-    /// Whether one is being made.
-    pub(crate) fn running(&self) -> bool {
-        self.running.is_some()
+    /// What it is doing.
+    pub(crate) fn state(&self) -> RecorderState {
+        match (&self.running, &self.failed) {
+            (Some(recording), _) => recording.recorder.state(),
+            (None, Some(why)) => RecorderState::Failed { why: why.clone() },
+            (None, None) => RecorderState::Off,
+        }
     }
 
     /// Begins one.
     pub(crate) fn start(&mut self, path: PathBuf) -> Result<(), String> {
         self.stop();
-        let film = Film::start(path, Arc::clone(&self.wake));
-        self.running = Some(film.map_err(|e| format!("The view cannot be recorded: {e}."))?);
+        self.failed = None;
+        let recording = ViewRecording::start(path, Arc::clone(&self.wake));
+        self.running = Some(recording.map_err(|e| format!("The view cannot be recorded: {e}."))?);
         Ok(())
     }
 
     /// Adds a frame, or leaves it out.
-    pub(crate) fn add(&mut self, still: Still) {
-        if let Some(film) = &mut self.running {
-            film.add(still);
+    pub(crate) fn add(&mut self, view: ViewFrame) {
+        if let Some(recording) = &mut self.running {
+            recording.add(view);
         }
     }
 
     /// Ends it; what is waiting is still written, and then there is something to say.
     pub(crate) fn stop(&mut self) {
-        if let Some(mut film) = self.running.take() {
-            film.stills = None;
-            self.ending.push(film);
+        if let Some(mut recording) = self.running.take() {
+            recording.frames = None;
+            self.ending.push(recording);
         }
     }
 
     /// What there is to say about those that have ended.
     pub(crate) fn said(&mut self) -> Vec<String> {
         // One that failed ends by itself.
-        let failed = self.running.take_if(|film| film.done());
-        let mut said: Vec<String> = failed.and_then(Film::outcome).into_iter().collect();
-        for mut film in std::mem::take(&mut self.ending) {
-            if film.done() {
-                said.extend(film.outcome());
-            } else {
-                self.ending.push(film);
+        self.ending.extend(self.running.take_if(|recording| recording.done()));
+        let mut said = Vec::new();
+        for mut recording in std::mem::take(&mut self.ending) {
+            if !recording.done() {
+                self.ending.push(recording);
+                continue;
             }
+            let text = recording.outcome();
+            self.failed = text.as_ref().err().cloned();
+            said.push(text.unwrap_or_else(|why| why));
         }
         said
     }
 }
 
-/// The thread of one film. Dropping it finishes the file and joins it.
-struct Film {
-    stills: Option<SyncSender<Still>>,
-    told: Receiver<Result<Option<Recorded>, String>>,
-    outcome: Option<Result<Option<Recorded>, String>>,
+/// What to say of a recording that has ended well; `of_what` names it, like " of the view".
+pub(crate) fn recorded_text(files: &[Recorded], of_what: &str) -> String {
+    let seconds: f64 = files.iter().map(|file| file.seconds).sum();
+    let Some(first) = files.first() else { return format!("Nothing{of_what} was recorded: no whole picture came.") };
+    let others = match files.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more beside it, one for each size and connection"),
+    };
+    format!("Recorded {seconds:.1} s{of_what} into {}{others}", first.path.display())
+}
+
+/// The thread of one recording. Dropping it finishes the file and joins it.
+struct ViewRecording {
+    recorder: Arc<Recorder>,
+    frames: Option<SyncSender<ViewFrame>>,
+    told: Receiver<Result<Vec<Recorded>, String>>,
+    outcome: Option<Result<Vec<Recorded>, String>>,
     left_out: u64,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Film {
+impl ViewRecording {
     fn start(path: PathBuf, wake: Wake) -> std::io::Result<Self> {
-        let (stills, todo) = sync_channel(WAITING);
+        let recorder = Arc::new(Recorder::default());
+        recorder.start(path);
+        let (frames, todo) = sync_channel(MAX_WAITING);
         let (tell, told) = sync_channel(1);
+        let encoder = ViewEncoder::new(Arc::clone(&recorder));
         let run = move || {
-            let outcome = Projector::new(path).run(&todo);
+            let outcome = encoder.run(&todo);
             // There is one place and one word; nobody may be listening any more.
             let _ = tell.try_send(outcome);
             wake();
         };
-        let thread = Some(std::thread::Builder::new().name("film".into()).spawn(run)?);
-        Ok(Self { stills: Some(stills), told, outcome: None, left_out: 0, thread })
+        let thread = Some(std::thread::Builder::new().name("view-recorder".into()).spawn(run)?);
+        Ok(Self { recorder, frames: Some(frames), told, outcome: None, left_out: 0, thread })
     }
 
-    fn add(&mut self, still: Still) {
-        if let Some(stills) = &self.stills
-            && let Err(TrySendError::Full(_)) = stills.try_send(still)
+    fn add(&mut self, view: ViewFrame) {
+        if let Some(frames) = &self.frames
+            && let Err(TrySendError::Full(_)) = frames.try_send(view)
         {
             self.left_out += 1;
         }
@@ -178,61 +204,67 @@ impl Film {
         self.outcome.is_some()
     }
 
-    fn outcome(mut self) -> Option<String> {
-        Some(match self.outcome.take()? {
-            Ok(Some(done)) => {
-                let left_out = match self.left_out {
-                    0 => String::new(),
-                    n => format!(" ({n} frames were left out: there was no time for them)"),
-                };
-                format!("Recorded {:.1} s of the view into {}{left_out}", done.seconds, done.path.display())
-            }
-            Ok(None) => "Nothing of the view was recorded: no frame came.".to_owned(),
-            Err(why) => why,
-        })
+    /// What to say of it once it is [done](Self::done); an error says why it has failed.
+    fn outcome(mut self) -> Result<String, String> {
+        let files = self.outcome.take().unwrap_or_else(|| Ok(Vec::new()))?;
+        let left_out = match self.left_out {
+            0 => String::new(),
+            n => format!(" ({n} frames were left out: there was no time for them)"),
+        };
+        Ok(recorded_text(&files, " of the view") + &left_out)
     }
 }
 
-impl Drop for Film {
+impl Drop for ViewRecording {
     fn drop(&mut self) {
-        self.stills = None;
+        self.frames = None;
         if self.thread.take().is_some_and(|t| t.join().is_err()) {
             tracing::error!("the thread that records the view panicked");
         }
     }
 }
 
-/// Makes the film, on its thread.
-struct Projector {
-    recorder: Recorder,
+/// Composes and encodes the frames, on its thread.
+struct ViewEncoder {
+    recorder: Arc<Recorder>,
     encoder: Option<Encoder>,
     scaler: Option<Scaler>,
     begun: Option<Instant>,
 }
 
-impl Projector {
-    fn new(path: PathBuf) -> Self {
-        let recorder = Recorder::default();
-        recorder.start(path);
+impl ViewEncoder {
+    /// For a recorder that has been started.
+    fn new(recorder: Arc<Recorder>) -> Self {
         Self { recorder, encoder: None, scaler: None, begun: None }
     }
 
-    fn run(mut self, stills: &Receiver<Still>) -> Result<Option<Recorded>, String> {
-        for still in stills {
-            self.add(still)?;
-        }
-        self.recorder.stop().map_err(|e| e.to_string())
+    fn run(mut self, frames: &Receiver<ViewFrame>) -> Result<Vec<Recorded>, String> {
+        let recorded = self.record_all(frames);
+        // What has been recorded before an error is still written.
+        let ended = self.recorder.stop().map_err(|e| e.to_string());
+        recorded.and(ended)
     }
 
-    fn add(&mut self, still: Still) -> Result<(), String> {
-        let stamp = Stamp { id: still.id, captured: still.at };
-        let frame = self.frame(&still, stamp)?;
+    /// Until nobody sends frames any more.
+    fn record_all(&mut self, frames: &Receiver<ViewFrame>) -> Result<(), String> {
+        loop {
+            match frames.recv_timeout(PAUSE) {
+                Ok(view) => self.add(view)?,
+                Err(RecvTimeoutError::Timeout) => drop(self.recorder.pause().map_err(|e| e.to_string())?),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    fn add(&mut self, view: ViewFrame) -> Result<(), String> {
+        let stamp = Stamp { id: view.id, captured: view.at };
+        let frame = self.frame(&view, stamp)?;
         let size = frame.size();
-        let bitrate = (size.pixels() as f64 * BITS).clamp(BITRATES.0, BITRATES.1) as u32;
+        let bitrate = (size.pixels() as f64 * BITS_PER_PIXEL_SECOND).clamp(BITRATES.0, BITRATES.1) as u32;
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => {
-                let keyframe_interval = Some(KEYFRAMES);
+                let keyframe_interval = Some(KEYFRAME_INTERVAL);
                 let config = EncoderConfig { size, fps: 30.0, bitrate, keyframe_interval, skip_frames: false };
                 none.insert(Encoder::new(config).map_err(|e| e.to_string())?)
             }
@@ -240,25 +272,25 @@ impl Projector {
         // Another layout has another size.
         encoder.set_bitrate(bitrate).map_err(|e| e.to_string())?;
         let Some(unit) = encoder.encode(&frame).map_err(|e| e.to_string())? else { return Ok(()) };
-        let begun = *self.begun.get_or_insert(still.at);
+        let begun = *self.begun.get_or_insert(view.at);
         // The clock of a file is that of RTP, which wraps.
-        let ticks = still.at.saturating_duration_since(begun).as_nanos() * 9 / 100_000;
+        let ticks = view.at.saturating_duration_since(begun).as_nanos() * 9 / 100_000;
         let unit = ReceivedUnit {
             data: unit.data,
             keyframe: unit.keyframe,
             rtp_timestamp: ticks as u32,
-            arrived: still.at,
+            arrived: view.at,
             complete: true,
         };
         self.recorder.unit(&unit).map(|_| ()).map_err(|e| e.to_string())
     }
 
-    fn frame(&mut self, still: &Still, stamp: Stamp) -> Result<Frame, String> {
+    fn frame(&mut self, view: &ViewFrame, stamp: Stamp) -> Result<Frame, String> {
         let bytes = |picture: &Option<Picture>| picture.as_ref().map(Picture::to_rgba).transpose();
-        let pictures: Result<Vec<_>, _> = still.pictures.iter().map(bytes).collect();
-        let (rgb, width, height) = composed(still.size, &pictures.map_err(|e| e.to_string())?, still.how);
+        let pictures: Result<Vec<_>, _> = view.pictures.iter().map(bytes).collect();
+        let (rgb, width, height) = composed(view.size, &pictures.map_err(|e| e.to_string())?, view.how);
         let frame = Frame::from_rgb8(&rgb, width, height, stamp).map_err(|e| e.to_string())?;
-        let largest = Size::new(LARGEST.0, LARGEST.1).map_err(|e| e.to_string())?;
+        let largest = Size::new(MAX_SIZE.0, MAX_SIZE.1).map_err(|e| e.to_string())?;
         let size = frame.size();
         if size.width() <= largest.width() && size.height() <= largest.height() {
             return Ok(frame);
@@ -316,19 +348,21 @@ mod tests {
         Arc::new(Rgba { size, data: [level, level, level, 255].repeat(size.pixels()) })
     }
 
-    fn still(n: u64, begun: Instant, how: Arrangement) -> Still {
+    fn view(n: u64, begun: Instant, how: Arrangement) -> ViewFrame {
         let picture = |level| Some(Picture::Cpu(grey(64, 48, level)));
         let at = begun + Duration::from_millis(40 * n);
-        Still { id: n, at, size: Size::new(64, 48).unwrap(), pictures: vec![picture(60), picture(200)], how }
+        ViewFrame { id: n, at, size: Size::new(64, 48).unwrap(), pictures: vec![picture(60), picture(200)], how }
     }
 
-    /// Makes a film of these and reads it back.
-    fn shown(stills: Vec<Still>) -> (Recorded, Vec<Frame>) {
+    /// Records these and reads the last file back.
+    fn shown(frames: Vec<ViewFrame>) -> (Recorded, Vec<Frame>) {
         let folder = tempfile::tempdir().unwrap();
-        let (tx, stills_in) = sync_channel(stills.len());
-        stills.into_iter().for_each(|still| tx.send(still).unwrap());
+        let (tx, frames_in) = sync_channel(frames.len());
+        frames.into_iter().for_each(|view| tx.send(view).unwrap());
         drop(tx);
-        let done = Projector::new(folder.path().join("v.mp4")).run(&stills_in).unwrap().unwrap();
+        let recorder = Arc::new(Recorder::default());
+        recorder.start(folder.path().join("v.mp4"));
+        let done = ViewEncoder::new(recorder).run(&frames_in).unwrap().pop().unwrap();
         let mut clip = Clip::open(&done.path).unwrap();
         let frames = (0..done.frames).map(|_| match clip.next().unwrap() {
             Event::Frame(frame) => frame,
@@ -347,7 +381,7 @@ mod tests {
     #[test]
     fn the_left_half_is_a_and_the_right_half_is_b_at_the_frames_own_times() {
         let begun = Instant::now();
-        let (done, frames) = shown((0..6).map(|n| still(n, begun, Arrangement::Row)).collect());
+        let (done, frames) = shown((0..6).map(|n| view(n, begun, Arrangement::Row)).collect());
         assert_eq!((done.frames, done.size), (6, Size::new(128, 48).unwrap()));
         assert!((done.seconds - 0.24).abs() < 0.02, "{}", done.seconds);
         for frame in &frames {
@@ -360,10 +394,10 @@ mod tests {
     #[test]
     fn a_wipe_parts_one_picture_and_another_layout_goes_on_in_another_file() {
         let begun = Instant::now();
-        let (_, frames) = shown(vec![still(0, begun, Arrangement::Wipe(0.25))]);
+        let (_, frames) = shown(vec![view(0, begun, Arrangement::Wipe(0.25))]);
         let (a, b) = (luma(&frames[0], 0..16), luma(&frames[0], 16..64));
         assert!((a - 67.5).abs() < 4.0 && (b - 187.8).abs() < 4.0, "{a} {b}");
-        let mixed = vec![still(0, begun, Arrangement::Wipe(0.5)), still(1, begun, Arrangement::Row)];
+        let mixed = vec![view(0, begun, Arrangement::Wipe(0.5)), view(1, begun, Arrangement::Row)];
         let (done, frames) = shown(mixed);
         assert_eq!((done.frames, frames[0].size()), (1, Size::new(128, 48).unwrap()));
         assert!(done.path.ends_with("v-2.mp4"), "{:?}", done.path);
@@ -380,45 +414,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filmed_is_what_is_looked_at() {
+    fn what_is_recorded_is_what_is_looked_at() {
         let mut compare = Compare::new(1);
         let [a, b] = [SideChoice::Bicubic, SideChoice::Network(1)];
-        assert_eq!(filmed(&compare, 1, None), (vec![a, b], Arrangement::Row));
+        assert_eq!(recorded_view(&compare, 1, None), (vec![a, b], Arrangement::Row));
         compare.layout = Layout::Toggle;
         compare.flipped = true;
-        assert_eq!(filmed(&compare, 1, None), (vec![b], Arrangement::Row));
+        assert_eq!(recorded_view(&compare, 1, None), (vec![b], Arrangement::Row));
         compare.layout = Layout::Wipe;
         let part = Rect::from_min_max(pos2(0.5, 0.0), pos2(1.0, 0.5));
         let shown = Shown { area: Rect::ZERO, part };
-        assert_eq!(filmed(&compare, 1, Some(shown)), (vec![a, b], Arrangement::Wipe(0.75)));
+        assert_eq!(recorded_view(&compare, 1, Some(shown)), (vec![a, b], Arrangement::Wipe(0.75)));
         compare.layout = Layout::FourUp;
-        assert_eq!(filmed(&compare, 1, None).0.len(), 4);
+        assert_eq!(recorded_view(&compare, 1, None).0.len(), 4);
     }
 
     #[test]
     fn the_window_hears_of_the_end_and_of_what_went_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let (tell, told) = sync_channel(4);
-        let mut filming = Filming::new(Arc::new(move || {
+        let mut recorder = ViewRecorder::new(Arc::new(move || {
             let _ = tell.try_send(());
         }));
-        filming.start(folder.path().join("v.mp4")).unwrap();
-        filming.add(still(0, Instant::now(), Arrangement::Row));
-        filming.stop();
+        recorder.start(folder.path().join("v.mp4")).unwrap();
+        assert!(recorder.state().is_on());
+        recorder.add(view(0, Instant::now(), Arrangement::Row));
+        recorder.stop();
         told.recv().unwrap();
-        let said = filming.said();
-        assert!(said.len() == 1 && said[0].contains("v.mp4") && !filming.running(), "{said:?}");
+        let said = recorder.said();
+        assert!(said.len() == 1 && said[0].contains("v.mp4"), "{said:?}");
+        assert_eq!(recorder.state(), RecorderState::Off);
         assert_eq!(Clip::open(folder.path().join("v.mp4")).unwrap().size(), Size::new(128, 48).unwrap());
 
-        filming.start(folder.path().join("none/v.mp4")).unwrap();
-        filming.add(still(0, Instant::now(), Arrangement::Row));
+        recorder.start(folder.path().join("none/v.mp4")).unwrap();
+        recorder.add(view(0, Instant::now(), Arrangement::Row));
         told.recv().unwrap();
-        let said = filming.said();
-        assert!(said[0].contains("v.mp4") && !filming.running(), "{said:?}");
+        let said = recorder.said();
+        assert!(said[0].contains("v.mp4"), "{said:?}");
+        assert_eq!(recorder.state(), RecorderState::Failed { why: said[0].clone() });
         // Whoever closes the window has the file too.
-        filming.start(folder.path().join("w.mp4")).unwrap();
-        filming.add(still(0, Instant::now(), Arrangement::Row));
-        drop(filming);
+        recorder.start(folder.path().join("w.mp4")).unwrap();
+        recorder.add(view(0, Instant::now(), Arrangement::Row));
+        drop(recorder);
         assert!(Clip::open(folder.path().join("w.mp4")).is_ok());
     }
 }

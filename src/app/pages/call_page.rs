@@ -275,7 +275,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::CopyCrop => actions.push(Action::Keep(Keep::Crop { copy: true })),
         Command::CopyView => actions.push(Action::Keep(Keep::View { copy: true })),
         Command::Record => actions.push(Action::Record),
-        Command::Film => actions.push(Action::Film),
+        Command::RecordView => actions.push(Action::RecordView),
         Command::Blind => {
             (controls.blind, controls.outcome) = (Some(Blind::new(rand::random())), None);
             actions.extend(controls.auto.then_some(Action::Model));

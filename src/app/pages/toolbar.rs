@@ -8,11 +8,11 @@ use crate::app::{
     controls::Controls,
     theme::style,
 };
+use crate::pipeline::RecorderState;
 
 /// Draws the row. What concerns the view is done where the pictures are placed, so it comes back as commands.
 pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) -> Vec<Command> {
-    let Controls { graphs, recording, filming, .. } = *controls;
-    let compare = &mut controls.compare;
+    let Controls { graphs, recording, view_recording, compare, .. } = controls;
     let mut todo = Vec::new();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
@@ -88,20 +88,27 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
                 }
             }
         });
-        let graphs = Button::new("Graphs").selected(graphs);
+        let graphs = Button::new("Graphs").selected(*graphs);
         let hint = format!("Scores and graphs of the last minute ({})", key_of(Command::Graphs));
         if ui.add(graphs).on_hover_text(hint).clicked() {
             todo.push(Command::Graphs);
         }
         let p = style::palette(ui);
-        let text =
-            if recording || filming { RichText::new("Recording").color(p.danger) } else { RichText::new("More") };
+        let text = recorder_label([recording, view_recording]);
+        let text = text.map_or(RichText::new("More"), |text| RichText::new(text).color(p.danger));
         ui.menu_button(text, |ui| {
-            let record = if recording { "End the recording" } else { "Record what arrives as MP4" };
-            let film = if filming { "End the recording of the sides" } else { "Record both sides as MP4" };
+            ui.set_max_width(320.0);
+            for state in [&*recording, &*view_recording] {
+                if let RecorderState::Failed { why } = state {
+                    ui.add(Label::new(RichText::new(why.as_str()).color(p.danger)).wrap());
+                }
+            }
+            let record = if recording.is_on() { "End the recording" } else { "Record what arrives as MP4" };
+            let view =
+                if view_recording.is_on() { "End the recording of the sides" } else { "Record both sides as MP4" };
             for (text, command) in [
                 (record, Command::Record),
-                (film, Command::Film),
+                (view, Command::RecordView),
                 ("Blind test", Command::Blind),
                 ("Colours", Command::Theme),
             ] {
@@ -112,6 +119,20 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
         });
     });
     todo
+}
+
+/// What the menu of the recordings is called while there is one, or one has failed.
+fn recorder_label(states: [&RecorderState; 2]) -> Option<&'static str> {
+    let any = |wanted: fn(&RecorderState) -> bool| states.into_iter().any(wanted);
+    if any(|state| matches!(state, RecorderState::Failed { .. })) {
+        Some("Recording failed")
+    } else if any(|state| *state == RecorderState::Recording) {
+        Some("Recording")
+    } else if any(RecorderState::is_on) {
+        Some("Waiting to record")
+    } else {
+        None
+    }
 }
 
 /// A line of a menu with its key.

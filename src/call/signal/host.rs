@@ -102,6 +102,9 @@ fn same(given: &str, token: &str) -> bool {
 
 impl Host {
     /// Listens at `listen` (port 0: a free one) and hands calls to `handler`, which decides how many it takes.
+    ///
+    /// # Errors
+    /// When it cannot listen there.
     pub async fn start(listen: SocketAddr, handler: Arc<dyn CallHandler>) -> Result<Self, SignalError> {
         let failed = |why: io::Error| SignalError::Listen { address: listen, why: explain(&why, listen) };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;

@@ -85,6 +85,9 @@ pub enum TextError {
 }
 
 /// Makes the line.
+///
+/// # Errors
+/// When the line would be longer than a terminal takes.
 pub fn to_line(kind: SdpType, description: &str) -> Result<String, TextError> {
     let packed = miniz_oxide::deflate::compress_to_vec_zlib(description.as_bytes(), 9);
     let line = format!("{}{}", kind.label(), URL_SAFE_NO_PAD.encode(packed));
@@ -95,6 +98,9 @@ pub fn to_line(kind: SdpType, description: &str) -> Result<String, TextError> {
 }
 
 /// Reads the line; white space around it and line breaks that a terminal put into it do not matter.
+///
+/// # Errors
+/// When the text is empty, no such line, the other kind's, or not whole.
 pub fn from_line(expected: SdpType, text: &str) -> Result<String, TextError> {
     if text.trim().is_empty() {
         return Err(TextError::Empty(expected));

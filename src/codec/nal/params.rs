@@ -66,6 +66,9 @@ pub enum SpsError {
 
 impl Sps {
     /// Reads a NAL unit of kind [`Sps`](super::NalKind::Sps).
+    ///
+    /// # Errors
+    /// When the set is damaged, or its pictures are too large or of a format that is not decoded.
     pub fn parse(nal: &[u8]) -> Result<Self, SpsError> {
         let data = rbsp(nal, MAX_BYTES);
         let raw = RawSps::read(&mut Bits::new(&data)).ok_or(SpsError::Damaged)?;

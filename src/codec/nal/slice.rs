@@ -30,6 +30,9 @@ pub struct SliceHeader {
 
 impl Parameters {
     /// Remembers a parameter set; other NAL units are let pass.
+    ///
+    /// # Errors
+    /// As [`Sps::parse`] for a sequence parameter set. A damaged picture parameter set is passed over.
     pub fn update(&mut self, nal: &[u8]) -> Result<(), SpsError> {
         match NalKind::of(nal) {
             Some(NalKind::Sps) => {

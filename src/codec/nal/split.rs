@@ -32,6 +32,9 @@ pub struct UnitTooLong;
 
 impl UnitSplitter {
     /// Adds bytes; take out all units before adding more.
+    ///
+    /// # Errors
+    /// When more than [`MAX_UNIT_BYTES`] would wait; nothing is added then.
     pub fn push(&mut self, data: &[u8]) -> Result<(), UnitTooLong> {
         if self.buffer.len().saturating_add(data.len()) > MAX_UNIT_BYTES {
             return Err(UnitTooLong);

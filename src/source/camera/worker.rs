@@ -70,7 +70,7 @@ impl Handoff {
 /// What waiting for a picture brought.
 pub(super) enum Wait {
     /// The newest picture, and the format of the camera.
-    Picture(About, Frame),
+    Picture(About, Box<Frame>),
     /// The thread has ended, and why.
     Ended(String),
     /// Nothing within the limit.
@@ -120,7 +120,7 @@ impl Worker {
     pub(super) fn next(&self, limit: Duration) -> Wait {
         let found = self.shared.wait(limit, |state| {
             if let (Some(about), Some(frame)) = (&state.about, state.newest.take()) {
-                return Some(Wait::Picture(about.clone(), frame));
+                return Some(Wait::Picture(about.clone(), Box::new(frame)));
             }
             state.ended.as_ref().map(|ended| {
                 Wait::Ended(match ended {

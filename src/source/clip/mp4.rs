@@ -35,16 +35,21 @@ pub(super) struct Mp4Reader<R> {
     /// When the first picture is shown.
     start: i64,
     next: usize,
+    /// The file ends in the middle of a fragment that could not be read any more.
+    cut: bool,
 }
 
 impl<R: Read + Seek> Mp4Reader<R> {
     pub(super) fn open(mut reader: R, length: u64, path: &Path) -> Result<Self, ClipError> {
-        let index = read_index(&mut reader, length, path)?;
+        let (index, cut) = read_index(&mut reader, length, path)?;
+        if index.samples.is_empty() && cut {
+            return Err(ClipError::cut(path, "before its first picture", 0));
+        }
         if index.samples.is_empty() {
             return Err(ClipError::damaged(path, "its index lists no pictures"));
         }
         let start = index.start();
-        Ok(Self { reader, length, index, start, next: 0 })
+        Ok(Self { reader, length, index, start, next: 0, cut })
     }
 
     pub(super) fn size(&self) -> Size {
@@ -65,7 +70,12 @@ impl<R: Read + Seek> Mp4Reader<R> {
 
     pub(super) fn next(&mut self, path: &Path) -> Result<Option<Unit>, ClipError> {
         let number = self.next;
-        let Some(&sample) = self.index.samples.get(number) else { return Ok(None) };
+        let Some(&sample) = self.index.samples.get(number) else {
+            if self.cut {
+                return Err(ClipError::cut(path, "in the middle of a fragment", number as u64));
+            }
+            return Ok(None);
+        };
         self.next += 1;
         let cut = || ClipError::cut(path, format!("frame {number} lies past its end"), number as u64);
         if sample.offset.checked_add(u64::from(sample.size)).is_none_or(|end| end > self.length) {
@@ -95,21 +105,26 @@ impl<R: Read + Seek> Mp4Reader<R> {
     }
 }
 
-/// Walks over the file's boxes and reads those that say where the pictures are.
-fn read_index<R: Read + Seek>(reader: &mut R, length: u64, path: &Path) -> Result<Index, ClipError> {
+/// Walks over the file's boxes and reads those that say where the pictures are. True when it ends in the middle
+/// of one that should have brought more.
+fn read_index<R: Read + Seek>(reader: &mut R, length: u64, path: &Path) -> Result<(Index, bool), ClipError> {
     let mut index = None;
+    let mut cut = false;
     let mut at = 0;
     while at < length {
         let mut head = Vec::new();
         reader.seek(SeekFrom::Start(at)).map_err(|e| ClipError::read(path, e))?;
         reader.by_ref().take(16).read_to_end(&mut head).map_err(|e| ClipError::read(path, e))?;
         let Some(header) = Header::parse(&head, length - at) else {
+            // Zeros are padding.
+            cut = head.iter().any(|&byte| byte != 0);
             break;
         };
         let Ok(Header { kind, payload, size }) = header else {
             return Err(ClipError::damaged(path, format!("at byte {at} there is no box")));
         };
         let whole = at.checked_add(size).filter(|&end| end <= length);
+        cut = whole.is_none() && &kind == b"moof";
         if &kind == b"moov" || &kind == b"moof" {
             if whole.is_none() {
                 break;
@@ -132,8 +147,9 @@ fn read_index<R: Read + Seek>(reader: &mut R, length: u64, path: &Path) -> Resul
         };
         at = end;
     }
-    // A recording that was broken off has its pictures but not yet the index, which comes last.
-    index.ok_or_else(|| ClipError::cut(path, "before its index, the moov box", 0))
+    // A file that was broken off while it was written may have its pictures but no index.
+    let index = index.ok_or_else(|| ClipError::cut(path, "before its index, the moov box", 0))?;
+    Ok((index, cut))
 }
 
 fn index_error(error: IndexError, path: &Path) -> ClipError {

@@ -158,6 +158,9 @@ pub struct Y4mWriter {
 
 impl Y4mWriter {
     /// Creates the file, or empties it, and writes its header.
+    ///
+    /// # Errors
+    /// When the file cannot be created or written.
     pub fn create(path: impl AsRef<Path>, size: Size, fps: f32, colour: Colour) -> Result<Self, ClipError> {
         let path = path.as_ref().to_owned();
         let file = File::create(&path).map_err(|e| ClipError::write(&path, e))?;
@@ -168,6 +171,9 @@ impl Y4mWriter {
     }
 
     /// Appends a picture; it must have the file's size.
+    ///
+    /// # Errors
+    /// When the picture has another size than the file, or the file cannot be written.
     pub fn write(&mut self, frame: &Frame) -> Result<(), ClipError> {
         if frame.size() != self.size {
             return Err(ClipError::WrongSize { path: self.path.clone(), got: frame.size(), want: self.size });
@@ -182,6 +188,9 @@ impl Y4mWriter {
     }
 
     /// Writes out what is still in memory. Without it, an error at the very end goes unseen.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn finish(mut self) -> Result<(), ClipError> {
         self.file.flush().map_err(|e| ClipError::write(&self.path, e))
     }

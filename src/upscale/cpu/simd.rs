@@ -70,6 +70,9 @@ impl Isa {
     }
 
     /// The one that [`SIMD_VARIABLE`] asks for, or the best that this machine has.
+    ///
+    /// # Errors
+    /// When the variable names no instruction set, or one that this machine does not have.
     pub fn from_env() -> Result<Self, UpscaleError> {
         match std::env::var(SIMD_VARIABLE) {
             Ok(word) if !word.is_empty() => word.parse::<Self>().and_then(Self::checked),
@@ -78,6 +81,9 @@ impl Isa {
     }
 
     /// Itself, if this machine has it.
+    ///
+    /// # Errors
+    /// When this machine does not have it.
     pub fn checked(self) -> Result<Self, UpscaleError> {
         if self.is_available() {
             return Ok(self);

@@ -91,6 +91,9 @@ fn enumerate() -> Vec<wgpu::Adapter> {
 impl GpuContext {
     /// Opens the best adapter without a window; `WGPU_ADAPTER_NAME` (a part of the name is enough) and
     /// `WGPU_BACKEND` choose another.
+    ///
+    /// # Errors
+    /// When there is no adapter, none of that name, or its device cannot be opened.
     pub fn headless() -> Result<Self, UpscaleError> {
         let adapters = enumerate();
         let wish = std::env::var("WGPU_ADAPTER_NAME").ok().map(|w| w.to_lowercase());

@@ -49,12 +49,18 @@ const STEADY: u32 = 1800;
 
 impl GpuEngine {
     /// Compiles the shaders for a model; on a device that was lost, after opening it anew.
+    ///
+    /// # Errors
+    /// When the device refuses the shaders or buffers, or is lost and cannot be opened anew.
     pub fn new(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
         let variant = Self::fastest(&gpu, &model, false);
         Self::with_variant(gpu, model, variant)
     }
 
     /// The same in bytes, for models that say how large their values become; others are computed as usual.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::new`].
     pub fn in_bytes(gpu: GpuContext, model: Arc<Model>) -> Result<Self, UpscaleError> {
         let variant = Self::fastest(&gpu, &model, true);
         Ok(Self { bytes: true, ..Self::with_variant(gpu, model, variant)? })
@@ -69,6 +75,9 @@ impl GpuEngine {
     }
 
     /// Likewise, and runs it in this way.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::new`], and when the variant needs 16-bit numbers and the adapter has none.
     pub fn with_variant(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
         match Self::on(gpu.clone(), Arc::clone(&model), variant) {
             Err(UpscaleError::Lost(_)) => Self::on(gpu.reopened()?, model, variant),

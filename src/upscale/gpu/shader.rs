@@ -54,6 +54,9 @@ pub const DATA_TYPE: &str = "data_type.wgsl";
 pub const TAPS: &str = "taps.wgsl";
 
 /// A shader with its includes in their places, each of them once.
+///
+/// # Errors
+/// When a file that is named does not exist, or an include is written wrongly.
 pub fn source(name: &str, precision: GpuDataType) -> Result<String, ShaderError> {
     let (mut text, mut seen) = (String::new(), Vec::new());
     expand(name, precision, &mut seen, &mut text)?;

@@ -44,6 +44,9 @@ impl GpuPicture {
     }
 
     /// Its bytes; waits until the picture is done.
+    ///
+    /// # Errors
+    /// When the device is lost, or refuses to copy.
     pub fn read_back(&self) -> Result<Rgba, UpscaleError> {
         self.gpu.guarded(|| readback::texture(&self.gpu, self.texture(), self.textures.size))
     }

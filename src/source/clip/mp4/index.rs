@@ -30,6 +30,8 @@ pub(super) struct Index {
     clock: i64,
     /// The sum of the pictures' durations.
     duration: u64,
+    /// Bytes of the file that are left for pictures which have no entry of their own in a fragment.
+    room: u64,
 }
 
 #[derive(Debug)]
@@ -128,9 +130,7 @@ impl Index {
         if flags & 4 != 0 {
             f.skip(4)?;
         }
-        if count > MAX_SAMPLES - self.samples.len().min(MAX_SAMPLES) {
-            return Err(IndexError::TooMany);
-        }
+        self.claim(count, 4 * (flags & 0xf00).count_ones() as usize, defaults.1, f.rest().len())?;
         for _ in 0..count {
             let duration = if flags & 0x100 != 0 { f.u32()? } else { defaults.0 };
             let size = if flags & 0x200 != 0 { f.u32()? } else { defaults.1 };
@@ -142,6 +142,24 @@ impl Index {
             offset = offset.checked_add(size.into()).ok_or_else(|| f.malformed())?;
         }
         Ok(offset)
+    }
+
+    /// Whether a run may have so many pictures: each needs its entry in the box, of `entry` bytes, or where the
+    /// box has no entries, its bytes in the file.
+    fn claim(&mut self, count: usize, entry: usize, default_size: u32, rest: usize) -> Result<(), IndexError> {
+        let fits = if entry > 0 {
+            count <= rest / entry
+        } else {
+            let bytes = (count as u64).checked_mul(default_size.max(1).into());
+            let room = bytes.and_then(|bytes| self.room.checked_sub(bytes));
+            self.room = room.unwrap_or(0);
+            room.is_some()
+        };
+        if fits && count <= MAX_SAMPLES - self.samples.len().min(MAX_SAMPLES) {
+            Ok(())
+        } else {
+            Err(IndexError::TooMany)
+        }
     }
 
     fn push(&mut self, offset: u64, size: u32, shift: i32, duration: u32) {
@@ -200,6 +218,7 @@ fn read_track(trak: &[u8], length: u64) -> Result<Option<Index>, IndexError> {
         defaults: (0, 0),
         clock: 0,
         duration: 0,
+        room: length,
     };
     read_samples(stbl, length, &mut index)?;
     Ok(Some(index))

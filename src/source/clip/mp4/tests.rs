@@ -86,8 +86,8 @@ fn samples_are_found_and_timed() {
     assert_eq!(units[2].time, Duration::from_secs_f64(2.0 / 30.0));
 }
 
-#[test]
-fn fragments_are_read() {
+/// `ftyp` and `moov` of a file in fragments.
+fn fragmented() -> Vec<u8> {
     let tables = [
         boxed(b"stts", &[&words(&[0, 0])]),
         boxed(b"stsc", &[&words(&[0, 0])]),
@@ -96,7 +96,12 @@ fn fragments_are_read() {
     ];
     let mvex = boxed(b"mvex", &[&boxed(b"trex", &[&words(&[0, 1, 1, 100, 0, 0])])]);
     let ftyp = boxed(b"ftyp", &[b"isom", &[0; 4]]);
-    let mut data = [ftyp, boxed(b"moov", &[&trak(&avc1(&SPS, &PPS), &tables.concat()), &mvex])].concat();
+    [ftyp, boxed(b"moov", &[&trak(&avc1(&SPS, &PPS), &tables.concat()), &mvex])].concat()
+}
+
+/// Two fragments of two samples each.
+fn two_fragments() -> Vec<u8> {
+    let mut data = fragmented();
     for n in 0..2_u32 {
         let samples = [sample(0x65, 9), sample(0x41, 4)];
         let moof = |offset| {
@@ -109,6 +114,12 @@ fn fragments_are_read() {
         data.extend(moof(length + 8));
         data.extend(boxed(b"mdat", &[&samples.concat()]));
     }
+    data
+}
+
+#[test]
+fn fragments_are_read() {
+    let data = two_fragments();
     let units = read_all(&data).unwrap();
     assert_eq!(units.len(), 4);
     assert!(units[2].data.ends_with(&[0x65; 9]) && units[3].data.ends_with(&[0x41; 4]));
@@ -132,6 +143,59 @@ fn cut_files_say_so() {
 }
 
 #[test]
+fn of_cut_fragments_what_is_whole_is_read() {
+    let data = two_fragments();
+    let begins = fragmented().len();
+    let fragment = (data.len() - begins) / 2;
+    for length in begins..data.len() {
+        let mut units = 0;
+        let error = open(&data[..length]).and_then(|mut mp4| {
+            while mp4.next(Path::new("t.mp4"))?.is_some() {
+                units += 1;
+            }
+            Ok(())
+        });
+        let whole = (length - begins) / fragment;
+        assert!((2 * whole..2 * whole + 2).contains(&units), "{length}: {units}");
+        match error {
+            // Between two fragments it is a shorter file, and a size begins with zeros, as padding does.
+            Ok(()) => assert!((length - begins) % fragment < 4, "{length}"),
+            Err(ClipError::CutShort { frames, .. }) => assert_eq!(frames, units as u64),
+            Err(error) => assert!(length - begins < 4, "{length}: {error}"),
+        }
+    }
+    // Up to seven zeros behind the last box are padding.
+    assert_eq!(read_all(&[&data[..], &[0; 7]].concat()).unwrap().len(), 4);
+}
+
+#[test]
+fn a_fragment_claims_no_more_samples_than_the_file_has_room_for() {
+    let claim = |tfhd: &[u32], trun: &[&[u32]]| {
+        let tfhd = boxed(b"tfhd", &[&words(tfhd)]);
+        let runs: Vec<u8> = trun.iter().flat_map(|run| boxed(b"trun", &[&words(run)])).collect();
+        let moof = boxed(b"moof", &[&boxed(b"traf", &[&tfhd, &runs])]);
+        open(&[fragmented(), moof].concat()).map(|mp4| mp4.frames())
+    };
+    let refused = |result: Result<u64, ClipError>| {
+        assert!(
+            matches!(&result, Err(ClipError::Damaged { what, .. }) if what.contains("more pictures")),
+            "{result:?}"
+        );
+    };
+    // No entries in the box: by default each sample has no byte, or one.
+    refused(claim(&[0x2_0000, 1], &[&[0, 4_000_000]]));
+    refused(claim(&[0x2_0010, 1, 1], &[&[0, 4_000_000]]));
+    // A run alone fits into the file, but not many that name the same bytes.
+    refused(claim(&[0x2_0010, 1, 1], &[&[0, 200][..]; 10]));
+    // Entries that are not there.
+    for flags in [0x100, 0x200, 0x400, 0x800, 0xf00] {
+        refused(claim(&[0x2_0000, 1], &[&[flags, 4_000_000, 1, 1, 1, 1]]));
+        refused(claim(&[0x2_0000, 1], &[&[flags, u32::MAX, 1, 1, 1, 1]]));
+    }
+    assert_eq!(claim(&[0x2_0010, 1, 1], &[&[0, 200]]).unwrap(), 200);
+}
+
+#[test]
 fn other_codecs_are_named() {
     let data = [boxed(b"ftyp", &[b"isom"]), boxed(b"moov", &[&trak(&boxed(b"hvc1", &[&[0; 90]]), &[])])].concat();
     let error = open(&data).err().unwrap().to_string();
@@ -152,12 +216,13 @@ proptest! {
 
     #[test]
     fn any_changes_pass(changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(0), Just(255), Just(1)]), 1..12)) {
-        let mut data = file(&[sample(0x65, 9), sample(0x41, 4), sample(0x41, 7)]);
-        for (at, value) in changes {
-            let at = at.index(data.len());
-            data[at] = value;
+        for mut data in [file(&[sample(0x65, 9), sample(0x41, 4), sample(0x41, 7)]), two_fragments()] {
+            for (at, value) in &changes {
+                let at = at.index(data.len());
+                data[at] = *value;
+            }
+            let _ = read_all(&data);
         }
-        let _ = read_all(&data);
     }
 
     #[test]
