@@ -138,7 +138,7 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_name = "PERCENT")]
     pub(crate) cpu_share: Option<Percent>,
     /// With --model auto: take as much while the machine runs on its battery as otherwise
-    #[arg(long)]
+    #[arg(long, hide = !clearcall::pipeline::Auto::KNOWS_BATTERY)]
     pub(crate) ignore_battery: bool,
     /// Where the upscaling runs; auto, the default, takes the GPU if there is a real one
     ///

@@ -241,6 +241,9 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         }
         match session.state() {
             CallState::Ended { why, cause } => ended = Some((why, cause)),
+            CallState::Waiting { .. } if reconnecting => {
+                ended = Some(("the other side did not come back".into(), Cause::Failure));
+            }
             CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
             state => {
                 let lost = state == CallState::Reconnecting;

@@ -14,6 +14,7 @@ use crate::{
     },
     codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
+    pipeline::Auto,
     upscale::EngineChoice,
 };
 
@@ -238,7 +239,9 @@ fn limits(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
         let slider = ui.add(slider).labelled_by(label.id);
         let hint = "Whatever this says, a frame never takes more than half of the time to the next";
         let moved = slider.on_hover_text(hint).changed();
-        ui.checkbox(&mut controls.spare_battery, "Less while it runs on its battery").changed() || moved
+        let spared = Auto::KNOWS_BATTERY
+            && ui.checkbox(&mut controls.spare_battery, "Less while it runs on its battery").changed();
+        spared || moved
     });
     response.on_hover_text("What the automatic choice may use of this machine");
     if changed.is_some_and(|changed| changed.inner) {
