@@ -180,6 +180,10 @@ impl Endpoint {
         if url.path() == "/" {
             url.set_path("/whip");
         }
+        // Url takes names that HTTP's parser does not, and only then would it be said that nobody understands HTTP there.
+        if ureq::http::Uri::try_from(url.as_str()).is_err() {
+            return Err(wrong("there are characters in it that do not belong into a link"));
+        }
         Ok(Self { url, token })
     }
 
@@ -217,6 +221,7 @@ mod tests {
             ("http://192.0.2.1:80/whip?token=", "token is missing"),
             ("http://a@192.0.2.1/?token=x", "no machine"),
             ("http://192.0.2.1/a\r\nb?token=x", "characters"),
+            ("http://19`.http/?token=x", "characters"),
         ] {
             let error = Endpoint::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
