@@ -72,6 +72,11 @@ impl Media {
     }
 }
 
+/// What a call sends unless something else is asked for, in bit/s.
+pub const DEFAULT_BITRATE: u32 = 300_000;
+/// The rate control goes no lower by itself, in bit/s; where the user asks for less, it stays at that.
+pub const RATE_CONTROL_FLOOR: u32 = 60_000;
+
 /// How one end of a call is set up.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
@@ -94,9 +99,9 @@ impl Default for PeerConfig {
         Self {
             bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
             media: Media::default(),
-            bitrate: 300_000,
-            min_bitrate: 60_000,
-            max_bitrate: 300_000,
+            bitrate: DEFAULT_BITRATE,
+            min_bitrate: RATE_CONTROL_FLOOR,
+            max_bitrate: DEFAULT_BITRATE,
             impairment: None,
         }
     }
@@ -105,7 +110,7 @@ impl Default for PeerConfig {
 impl PeerConfig {
     /// A loopback end with this bitrate, which is also the highest that it goes to.
     pub fn new(media: Media, bitrate: u32) -> Self {
-        Self { media, bitrate, max_bitrate: bitrate, min_bitrate: 60_000.min(bitrate), ..Self::default() }
+        Self { media, bitrate, max_bitrate: bitrate, min_bitrate: RATE_CONTROL_FLOOR.min(bitrate), ..Self::default() }
     }
 }
 

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use clearcall::{
+    call::signal::DEFAULT_PORT,
+    codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
@@ -136,7 +138,7 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_name = "PERCENT")]
     pub(crate) cpu_share: Option<Percent>,
     /// With --model auto: take as much while the machine runs on its battery as otherwise
-    #[arg(long)]
+    #[arg(long, hide = !clearcall::pipeline::Auto::KNOWS_BATTERY)]
     pub(crate) ignore_battery: bool,
     /// Where the upscaling runs; auto, the default, takes the GPU if there is a real one
     ///
@@ -174,7 +176,7 @@ pub(crate) struct CallArgs {
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
     /// Address and port to wait at; 0 as the port takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))]
     pub(crate) listen: SocketAddr,
     /// Copy and paste one line each way instead of serving HTTP
     #[arg(long)]
@@ -321,8 +323,12 @@ number!(
             _ => (t, 1.0),
         };
         match digits.trim().parse::<f64>() {
-            Ok(v) if (20e3..=50e6).contains(&(v * factor)) => Ok((v * factor).round() as u32),
-            _ => Err("a bitrate is written 300k, 1.2M or 300000, and lies between 20k and 50M".into()),
+            Ok(v) if (f64::from(MIN_BITRATE)..=f64::from(MAX_BITRATE)).contains(&(v * factor)) => Ok((v * factor).round() as u32),
+            _ => Err(format!(
+                "a bitrate is written 300k, 1.2M or 300000, and lies between {}k and {}M",
+                MIN_BITRATE / 1000,
+                MAX_BITRATE / 1_000_000
+            )),
         }
     }
 );

@@ -10,7 +10,7 @@ mod encode;
 mod gaps;
 
 pub use decode::{DecodeError, Decoded, Decoder};
-pub use encode::{EncodeError, Encoder, EncoderConfig};
+pub use encode::{EncodeError, Encoder, EncoderConfig, MAX_BITRATE, MIN_BITRATE};
 
 use crate::frame::Stamp;
 

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 fn log_to_stderr(verbose: u8) {
     let own = ["warn", "info", "debug"][usize::from(verbose.min(2))];
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("error,clearcall={own}")));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("error,webrtc=off,rtc=off,clearcall={own}")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -66,7 +66,7 @@ pub enum EngineChoice {
     GpuInt8,
     /// The CPU
     Cpu,
-    /// The CPU, computing in bytes: larger models are about twice as fast, and lose some hundredths of a dB
+    /// The CPU, computing in bytes: faster, above all with larger models, and some hundredths of a dB worse
     CpuInt8,
 }
 
@@ -79,7 +79,7 @@ pub enum Precision {
     F32,
     /// Features, weights and products in 16 bits, sums in 32: GPUs that have them.
     F16,
-    /// Bytes, summed up in 32 bits: about twice as fast on the CPU, and off by less than a code now and then.
+    /// Bytes, summed up in 32 bits: faster on the CPU, and off by less than a code now and then.
     Int8,
 }
 

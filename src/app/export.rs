@@ -1,4 +1,4 @@
-//! Pictures that the person wants to keep: what is asked of the darkroom, and what is said when it is done.
+//! Pictures that the person wants to keep: what is asked of the worker, and what is said when it is done.
 
 pub(crate) mod view_recorder;
 mod worker;
@@ -26,9 +26,9 @@ pub(crate) struct ExportedSide {
     pub(crate) picture: Picture,
 }
 
-/// The darkroom of a call.
+/// What is exported from a call.
 pub(crate) struct Exports {
-    room: Option<ExportWorker>,
+    worker: Option<ExportWorker>,
     folder: PathBuf,
     /// The frame whose bytes are being read from the GPU.
     reading: Option<u64>,
@@ -38,8 +38,8 @@ pub(crate) struct Exports {
 impl Exports {
     /// Files are written to `folder`.
     pub(crate) fn new(folder: PathBuf, wake: Wake) -> Self {
-        let room = ExportWorker::start(wake).map_err(|e| tracing::error!("{e}")).ok();
-        Self { room, folder, reading: None, read: Vec::new() }
+        let worker = ExportWorker::start(wake).map_err(|e| tracing::error!("{e}")).ok();
+        Self { worker, folder, reading: None, read: Vec::new() }
     }
 
     /// Has a picture made of what is seen; says what is wrong if it cannot be.
@@ -61,14 +61,14 @@ impl Exports {
             }
             Keep::View { copy } => return self.view(ctx, shown, folder(copy)),
         };
-        let taken = self.room.as_ref().is_some_and(|room| room.give(job));
+        let taken = self.worker.as_ref().is_some_and(|worker| worker.give(job));
         if taken { Ok(()) } else { Err("Pictures are still being written; try again in a moment.".to_owned()) }
     }
 
     /// Writes a text beside the pictures.
     pub(crate) fn text(&self, name: &str, ending: &'static str, text: String) -> Result<(), String> {
         let job = ExportJob::Text { name: name.to_owned(), ending, text, folder: self.folder.clone() };
-        let taken = self.room.as_ref().is_some_and(|room| room.give(job));
+        let taken = self.worker.as_ref().is_some_and(|worker| worker.give(job));
         if taken { Ok(()) } else { Err("Files are still being written; try again in a moment.".to_owned()) }
     }
 
@@ -83,7 +83,7 @@ impl Exports {
     }
 
     fn view(&self, ctx: &Context, shown: Option<Shown>, folder: Option<PathBuf>) -> Result<(), String> {
-        let (Some(shown), Some(door)) = (shown, self.room.as_ref().map(ExportWorker::door)) else {
+        let (Some(shown), Some(door)) = (shown, self.worker.as_ref().map(ExportWorker::door)) else {
             return Err("There is no view to keep yet.".to_owned());
         };
         let window = ctx.content_rect();
@@ -99,7 +99,9 @@ impl Exports {
 
     /// Asks for the bytes of sides that are in the GPU's memory; one frame at a time.
     pub(crate) fn read(&mut self, id: u64, sides: Vec<(SideChoice, Picture)>) {
-        if self.reading.is_none() && self.room.as_ref().is_some_and(|room| room.give(ExportJob::Read { id, sides })) {
+        if self.reading.is_none()
+            && self.worker.as_ref().is_some_and(|worker| worker.give(ExportJob::Read { id, sides }))
+        {
             self.reading = Some(id);
         }
     }
@@ -111,7 +113,7 @@ impl Exports {
 
     /// Takes what is done, puts pictures into the clipboard, and says what there is to say.
     pub(crate) fn collect(&mut self, ctx: &Context) -> Vec<String> {
-        let done = self.room.as_ref().map(ExportWorker::done).unwrap_or_default();
+        let done = self.worker.as_ref().map(ExportWorker::done).unwrap_or_default();
         let mut said = Vec::new();
         for done in done {
             match done {

@@ -15,6 +15,7 @@ use crate::{
         theme::Theme,
     },
     atomic_file,
+    codec::{MAX_BITRATE, MIN_BITRATE},
     pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
@@ -23,9 +24,6 @@ use crate::{
 const MAX_RECENT: usize = 6;
 /// Cameras whose formats are remembered.
 pub const MAX_CAMERA_FORMATS: usize = 8;
-/// Bits a second that are believed.
-const MIN_BITRATE: u32 = 10_000;
-const MAX_BITRATE: u32 = 50_000_000;
 /// A file that is longer is not ours.
 const MAX_BYTES: u64 = 1 << 20;
 

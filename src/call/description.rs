@@ -1,12 +1,12 @@
 //! Session descriptions (SDP), as far as they have to be understood outside webrtc. Pure.
 
 /// A session description is never longer than this.
-const LONGEST: usize = 64 << 10;
+pub(super) const MAX_DESCRIPTION: usize = 64 << 10;
 
 /// What can be seen of the far side's description before webrtc parses it.
 pub(super) fn check(description: &str) -> Result<(), String> {
-    if description.len() > LONGEST {
-        return Err(format!("it is {} bytes long, more than {LONGEST}", description.len()));
+    if description.len() > MAX_DESCRIPTION {
+        return Err(format!("it is {} bytes long, more than {MAX_DESCRIPTION}", description.len()));
     }
     if !description.trim_start().starts_with("v=0") {
         return Err("it is not a session description (SDP starts with v=0)".to_owned());

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     /// A link with a deep queue, and a far side that reports what has arrived ten times a second.
-    struct Link {
+    struct SimulatedLink {
         start: Instant,
         now: Instant,
         /// When the link will have sent what it has, in seconds since the start.
@@ -196,7 +196,7 @@ mod tests {
         under_way: VecDeque<(f64, PacketFate)>,
     }
 
-    impl Link {
+    impl SimulatedLink {
         fn new() -> Self {
             let start = Instant::now();
             Self { start, now: start, busy: 0.0, count: 0, under_way: VecDeque::new() }
@@ -236,14 +236,14 @@ mod tests {
     #[test]
     fn a_good_network_gets_the_whole_bitrate() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = Link::new().drive(&mut rate, 10e6, 2, 30);
+        let targets = SimulatedLink::new().drive(&mut rate, 10e6, 2, 30);
         assert!(targets.iter().all(|&t| t == 300_000), "{targets:?}");
     }
 
     #[test]
     fn a_narrow_network_is_not_flooded_and_used_again_when_it_widens() {
         let mut rate = RateControl::new(BOUNDS);
-        let mut link = Link::new();
+        let mut link = SimulatedLink::new();
         let narrow = link.drive(&mut rate, 150e3, 0, 40);
         let end = &narrow[20..];
         assert!(end.iter().all(|&t| (70_000..220_000).contains(&t)), "{narrow:?}");
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn heavy_loss_brings_the_target_down_to_its_floor_at_most() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = Link::new().drive(&mut rate, 10e6, 30, 60);
+        let targets = SimulatedLink::new().drive(&mut rate, 10e6, 30, 60);
         assert!(targets.windows(2).all(|w| w[1] <= w[0]), "{targets:?}");
         assert_eq!(targets.last(), Some(&50_000));
         assert!(rate.loss().is_some_and(|l| (0.2..0.4).contains(&l)));
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn moderate_loss_costs_little() {
         let mut rate = RateControl::new(BOUNDS);
-        let targets = Link::new().drive(&mut rate, 10e6, 10, 120);
+        let targets = SimulatedLink::new().drive(&mut rate, 10e6, 10, 120);
         assert!(targets.iter().all(|&t| t >= 270_000), "{targets:?}");
     }
 

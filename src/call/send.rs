@@ -76,6 +76,9 @@ impl UnitSender {
 
     /// The same; `sent` is told, on the peer's thread, how long the unit waited for its turn and for the pacer until its
     /// last packet was handed to the connection. It is not called for a unit that never is.
+    ///
+    /// # Errors
+    /// As [`UnitSender::send`]; `sent` is not called then.
     pub fn send_then(&self, unit: AccessUnit, sent: impl FnOnce(Duration) + Send + 'static) -> Result<(), SendError> {
         let result = match &self.queue {
             None => Err(SendError::Closed),

@@ -20,6 +20,9 @@ pub use host::{CallHandler, Host, IncomingCall, Refusal};
 pub use join::{Joined, WhipSession, join};
 pub use text::{MAX_LINE, SdpType, TextError, from_line, to_line};
 
+/// The port that a host listens on unless another one is asked for.
+pub const DEFAULT_PORT: u16 = 8080;
+
 /// The media type of session descriptions.
 const SDP: &str = "application/sdp";
 
@@ -35,7 +38,7 @@ pub enum SignalError {
         why: String,
     },
     /// The link is not one.
-    #[error("'{link}' is not a link to a call: {why}; it looks like http://192.0.2.7:7800/whip?token=…")]
+    #[error("'{link}' is not a link to a call: {why}; it looks like http://192.0.2.7:{DEFAULT_PORT}/whip?token=…")]
     Link {
         /// What was given.
         link: String,

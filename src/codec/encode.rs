@@ -20,8 +20,10 @@ use openh264_sys2::{
 use super::{AccessUnit, MAX_UNIT_BYTES};
 use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
 
-/// The bitrates that the encoder takes, in bit/s.
-const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=100_000_000;
+/// The least that a video may be encoded into, in bit/s, and so the least that can be asked for.
+pub const MIN_BITRATE: u32 = 20_000;
+/// The most that a video may be encoded into, in bit/s, and so the most that can be asked for.
+pub const MAX_BITRATE: u32 = 50_000_000;
 
 /// What to encode and into how many bits.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +33,7 @@ pub struct EncoderConfig {
     /// Frames per second, 1 to 60, that are expected. Rate control begins with it and then goes by the
     /// frames' own times.
     pub fps: f32,
-    /// Bits per second, 10,000 to 100,000,000.
+    /// Bits per second, [`MIN_BITRATE`] to [`MAX_BITRATE`].
     pub bitrate: u32,
     /// Frames from one keyframe to the next; [`None`]: only the first and on request.
     pub keyframe_interval: Option<u32>,
@@ -158,13 +160,11 @@ impl Encoder {
 }
 
 fn check_bitrate(bitrate: u32) -> Result<(), EncodeError> {
-    if BITRATES.contains(&bitrate) {
+    if (MIN_BITRATE..=MAX_BITRATE).contains(&bitrate) {
         return Ok(());
     }
     Err(EncodeError::Setting(format!(
-        "{bitrate} bit/s cannot be encoded: give a bitrate from {} to {}",
-        BITRATES.start(),
-        BITRATES.end()
+        "{bitrate} bit/s cannot be encoded: give a bitrate from {MIN_BITRATE} to {MAX_BITRATE}"
     )))
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::Impairment,
+    call::{DEFAULT_BITRATE, Impairment},
     frame::Size,
     model::Model,
     pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
@@ -144,7 +144,7 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         source,
         size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
         fps: send.fps.map_or(30.0, |fps| fps.0),
-        bitrate: send.bitrate.map_or(300_000, |bitrate| bitrate.0),
+        bitrate: send.bitrate.map_or(DEFAULT_BITRATE, |bitrate| bitrate.0),
         muted: false,
         model,
         auto,
@@ -241,6 +241,9 @@ fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow
         }
         match session.state() {
             CallState::Ended { why, cause } => ended = Some((why, cause)),
+            CallState::Waiting { .. } if reconnecting => {
+                ended = Some(("the other side did not come back".into(), Cause::Failure));
+            }
             CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
             state => {
                 let lost = state == CallState::Reconnecting;

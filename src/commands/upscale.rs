@@ -20,7 +20,7 @@ use crate::cli::UpscaleArgs;
 
 /// What `upscale --json` prints.
 #[derive(Debug, Serialize)]
-struct Report {
+struct UpscaleReport {
     upscaler: Method,
     model: Option<String>,
     engine: EngineKind,
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     }
     let scores = scoring.finish()?;
     let stats::Snapshot { gpu_ms, gpu_passes, .. } = stats.snapshot();
-    let report = Report {
+    let report = UpscaleReport {
         upscaler: method,
         model: matches!(method, Method::Cnn).then(|| model.name().to_owned()),
         engine: upscaler.engine(),

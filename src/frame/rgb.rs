@@ -14,6 +14,7 @@ use super::{Colour, Frame, FrameError, Matrix, Plane, PlaneError, Range, Rgba, S
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ByteOrder {
     Rgb,
+    #[cfg_attr(not(feature = "camera"), expect(dead_code, reason = "some cameras give it"))]
     Bgr,
 }
 

@@ -79,6 +79,9 @@ pub struct Grain {
 
 impl Grain {
     /// Adds a picture's where the truth is flat.
+    ///
+    /// # Errors
+    /// When the picture does not have the size of the blocks' frame.
     pub fn add(&mut self, picture: &Blurred<'_>, blocks: &FlatBlocks) -> Result<()> {
         let Blurred { plane: picture, smooth } = picture;
         if (picture.width(), picture.height()) != (blocks.width, blocks.height) {

@@ -14,7 +14,7 @@ use crate::frame::Plane;
 /// Exponents from the finest scale to the coarsest.
 const EXPONENTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 /// The coarsest scale must hold one window.
-const SHORTEST: usize = SIDE << (EXPONENTS.len() - 1);
+const MIN_SIDE: usize = SIDE << (EXPONENTS.len() - 1);
 
 /// The MS-SSIM of two planes of luma: 1 for equal ones. Planes below 176×176 are refused.
 ///
@@ -24,7 +24,7 @@ const SHORTEST: usize = SIDE << (EXPONENTS.len() - 1);
 /// When the planes differ in size or are below 176×176.
 pub fn ms_ssim(a: &Plane, b: &Plane) -> Result<f64> {
     same_size(a, b)?;
-    large_enough("MS-SSIM", SHORTEST, a)?;
+    large_enough("MS-SSIM", MIN_SIDE, a)?;
     let (mut a, mut b) = (Image::new(a), Image::new(b));
     let mut product = 1.0;
     for (scale, exponent) in EXPONENTS.iter().enumerate() {
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn the_exponents_are_the_papers() {
         assert!((EXPONENTS.iter().sum::<f64>() - 1.0).abs() < 1e-3);
-        assert_eq!(SHORTEST, 176);
+        assert_eq!(MIN_SIDE, 176);
         assert!(ms_ssim(&Plane::filled(175, 200, 0), &Plane::filled(175, 200, 0)).is_err());
     }
 

@@ -108,6 +108,12 @@ fn budget(auto: &Auto, fps: f32) -> Budget {
     Budget::new(fps, share, auto.spare_battery && on_battery())
 }
 
+impl Auto {
+    /// Whether this system tells that it runs on its battery; elsewhere [`Auto::spare_battery`] has no effect and is
+    /// not offered.
+    pub const KNOWS_BATTERY: bool = cfg!(target_os = "linux");
+}
+
 /// Whether a battery is being emptied; where that cannot be told, no.
 fn on_battery() -> bool {
     let Ok(supplies) = std::fs::read_dir("/sys/class/power_supply") else { return false };

@@ -412,7 +412,7 @@ mod tests {
     }
     /// The state machine's connections, as an encoder sees them.
     #[derive(Debug, Clone)]
-    enum Step {
+    enum EncoderStep {
         Attach,
         Detach,
         Mute(bool),
@@ -422,15 +422,15 @@ mod tests {
         Frame,
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<EncoderStep>> {
         let step = prop_oneof![
-            1 => Just(Step::Attach),
-            1 => Just(Step::Detach),
-            2 => any::<bool>().prop_map(Step::Mute),
-            1 => (8..24_u32).prop_map(Step::Size),
-            1 => (60..300_u32).prop_map(|k| Step::Bitrate(1000 * k)),
-            1 => (60..300_u32).prop_map(|k| Step::Allow(1000 * k)),
-            6 => Just(Step::Frame),
+            1 => Just(EncoderStep::Attach),
+            1 => Just(EncoderStep::Detach),
+            2 => any::<bool>().prop_map(EncoderStep::Mute),
+            1 => (8..24_u32).prop_map(EncoderStep::Size),
+            1 => (60..300_u32).prop_map(|k| EncoderStep::Bitrate(1000 * k)),
+            1 => (60..300_u32).prop_map(|k| EncoderStep::Allow(1000 * k)),
+            6 => Just(EncoderStep::Frame),
         ];
         proptest::collection::vec(step, 1..40)
     }
@@ -471,7 +471,7 @@ mod tests {
             let (mut generation, mut id) = (0, 0);
             for step in steps {
                 match step {
-                    Step::Attach => {
+                    EncoderStep::Attach => {
                         let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
@@ -479,17 +479,17 @@ mod tests {
                         outlet.send_replace(Some(new));
                         far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }
-                    Step::Detach => {
+                    EncoderStep::Detach => {
                         outlet.send_replace(None);
                         far = None;
                     }
-                    Step::Mute(muted) => settings.send_modify(|s| s.muted = muted),
-                    Step::Size(n) => settings.send_modify(|s| s.size = Size::new(8 * n, 6 * n).unwrap()),
-                    Step::Bitrate(bitrate) => settings.send_modify(|s| s.bitrate = bitrate),
-                    Step::Allow(bits) => outlet.send_modify(|o| {
+                    EncoderStep::Mute(muted) => settings.send_modify(|s| s.muted = muted),
+                    EncoderStep::Size(n) => settings.send_modify(|s| s.size = Size::new(8 * n, 6 * n).unwrap()),
+                    EncoderStep::Bitrate(bitrate) => settings.send_modify(|s| s.bitrate = bitrate),
+                    EncoderStep::Allow(bits) => outlet.send_modify(|o| {
                         o.iter_mut().for_each(|o| o.allowed = bits);
                     }),
-                    Step::Frame => {
+                    EncoderStep::Frame => {
                         let bright = Frame::filled(Size::new(240, 180).unwrap(), [200, 90, 170], Colour::default(), Stamp::now(id));
                         id += 1;
                         coder.frame(bright);

@@ -209,7 +209,9 @@ impl SessionTask {
         let (settings, runtime) = (self.settings.borrow().clone(), self.runtime.clone());
         match self.signaling.clone() {
             Signaling::Join { url } => {
-                let resumes = self.whip.clone();
+                // The call that the host still has, if there is one.
+                let live = self.machine.live().and_then(|live| self.connections.get(&live));
+                let resumes = live.and_then(|connection| connection.whip.clone()).or_else(|| self.whip.clone());
                 self.attempt(generation, connection::join(settings, runtime, url, resumes));
             }
             Signaling::Offer => self.attempt(generation, connection::offer_line(settings, runtime)),

@@ -92,4 +92,38 @@ fn the_report_has_the_documented_names() {
     ] {
         assert!(json.pointer(path).is_some(), "{path} is missing in {json}");
     }
+    let documented = include_str!("../../docs/json.md");
+    let (_, documented) = documented.split_once("## `call --report`").unwrap();
+    let (documented, _) = documented.split_once("\n## ").unwrap();
+    let fields = json.as_object().unwrap().keys().chain(json["network"].as_object().unwrap().keys());
+    for field in fields {
+        assert!(documented.contains(&format!("`{field}`")), "{field} is not in docs/json.md");
+    }
+}
+
+#[test]
+fn sizes_are_told_apart_and_the_received_one_is_judged() {
+    let stats = Stats::default();
+    let size = |text: &str| text.parse().unwrap();
+    stats.received_size(size("160x120"));
+    stats.sent_size(size("240x180"));
+    // Whoever writes last.
+    for _ in 0..2 {
+        let now = stats.snapshot();
+        assert_eq!((now.sent_size.as_deref(), now.received_size.as_deref()), (Some("240x180"), Some("160x120")));
+        assert_eq!(now.size, "160x120");
+        stats.received_size(size("160x120"));
+    }
+}
+
+#[test]
+fn counts_go_on_when_a_connection_is_followed_by_another() {
+    let stats = Stats::default();
+    let counted = |packets_in| Network { packets_in, plis: 1, rtt_ms: Some(7.0), ..Network::default() };
+    stats.network(NetworkSide::Both, counted(100));
+    stats.connection_ended();
+    assert_eq!(stats.snapshot().network.packets_in, 100, "what was counted stays");
+    stats.network(NetworkSide::Both, counted(5));
+    let now = stats.snapshot().network;
+    assert_eq!((now.packets_in, now.plis, now.rtt_ms), (105, 2, Some(7.0)));
 }

@@ -14,7 +14,7 @@ use super::{
     photo::{self, Ellipse, Pose},
 };
 use crate::{
-    codec::{Decoder, Encoder, EncoderConfig},
+    codec::{Decoder, Encoder, EncoderConfig, MIN_BITRATE},
     frame::{Frame, Plane, Size, Stamp},
     model::NEUTRAL_QP,
     scale::{Kernel, Scaler},
@@ -63,7 +63,7 @@ pub(super) fn film(
         Encoder::new(EncoderConfig {
             size,
             fps: FPS,
-            bitrate: (bitrate * share).max(20e3) as u32,
+            bitrate: (bitrate * share).max(MIN_BITRATE as f32) as u32,
             keyframe_interval: None,
             skip_frames: true,
         })

@@ -105,7 +105,7 @@ pub enum Level {
 
 /// What runs from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct LevelChange {
     /// What.
     pub to: Level,
     /// Why, for people.
@@ -209,7 +209,7 @@ impl Governor {
     }
 
     /// A frame was done at `now` and took `took`. Says what changes, if something does.
-    pub fn frame(&mut self, now: Duration, took: FrameTime) -> Option<Step> {
+    pub fn frame(&mut self, now: Duration, took: FrameTime) -> Option<LevelChange> {
         if now.saturating_sub(self.changed) < SETTLE {
             return None;
         }
@@ -268,7 +268,7 @@ impl Governor {
         times.get(times.len() * 95 / 100).copied()
     }
 
-    fn down(&mut self, now: Duration, to: Level) -> Step {
+    fn down(&mut self, now: Duration, to: Level) -> LevelChange {
         if self.rose && now.saturating_sub(self.changed) < TRIAL {
             self.wait = (2 * self.wait).min(MAX_WAIT);
         } else {
@@ -280,7 +280,7 @@ impl Governor {
     }
 
     /// To the next larger model, if what is known says that it fits.
-    fn up(&mut self, now: Duration) -> Option<Step> {
+    fn up(&mut self, now: Duration) -> Option<LevelChange> {
         let limit = self.budget.limit;
         let next = match self.at {
             // Nothing is known of models while none runs.
@@ -308,19 +308,19 @@ impl Governor {
     }
 
     /// Another reason for what runs already.
-    fn explain(&mut self, why: Why) -> Option<Step> {
+    fn explain(&mut self, why: Why) -> Option<LevelChange> {
         if self.why == why {
             return None;
         }
         self.why = why;
-        Some(Step { to: self.at, why })
+        Some(LevelChange { to: self.at, why })
     }
 
-    fn go(&mut self, now: Duration, to: Level, why: Why, rose: bool) -> Step {
+    fn go(&mut self, now: Duration, to: Level, why: Why, rose: bool) -> LevelChange {
         self.frames.clear();
         (self.at, self.why, self.rose, self.changed) = (to, why, rose, now);
         self.trial = now + if rose { FIRST_TRIAL } else { self.wait };
-        Step { to, why }
+        LevelChange { to, why }
     }
 }
 

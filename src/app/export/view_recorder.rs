@@ -22,7 +22,7 @@ use std::{
 use crate::{
     app::compare::{Compare, Shown, panes::Layout, sides::SideChoice},
     call::ReceivedUnit,
-    codec::{Encoder, EncoderConfig},
+    codec::{Encoder, EncoderConfig, MAX_BITRATE},
     frame::{Frame, Rgba, Size, Stamp},
     pipeline::{Recorder, RecorderState, Wake},
     record::Recorded,
@@ -36,7 +36,8 @@ const MAX_WAITING: usize = 3;
 const MAX_SIZE: (u32, u32) = (3840, 2160);
 /// Bits for a pixel and second, at 30 frames a second: a recording for comparing must not blur what is compared.
 const BITS_PER_PIXEL_SECOND: f64 = 0.25 * 30.0;
-const BITRATES: (f64, f64) = (500_000.0, 60_000_000.0);
+/// A small picture gets as many bits a second all the same.
+const LEAST_BITRATE: f64 = 500_000.0;
 /// Frames from one keyframe to the next, so that players can seek.
 const KEYFRAME_INTERVAL: u32 = 60;
 /// What is recorded is written, too, when nothing has been shown for so long.
@@ -260,7 +261,7 @@ impl ViewEncoder {
         let stamp = Stamp { id: view.id, captured: view.at };
         let frame = self.frame(&view, stamp)?;
         let size = frame.size();
-        let bitrate = (size.pixels() as f64 * BITS_PER_PIXEL_SECOND).clamp(BITRATES.0, BITRATES.1) as u32;
+        let bitrate = (size.pixels() as f64 * BITS_PER_PIXEL_SECOND).clamp(LEAST_BITRATE, MAX_BITRATE.into()) as u32;
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => {

@@ -12,7 +12,9 @@ use crate::{
         pages::call_view::CallView,
         theme::style,
     },
+    codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
+    pipeline::Auto,
     upscale::EngineChoice,
 };
 
@@ -129,7 +131,7 @@ fn text_in(ui: &mut Ui, size: Vec2, text: &str) -> egui::Response {
 fn bitrate(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
     cell(ui, 236.0, |ui| {
         let mut kbit = controls.bitrate / 1000;
-        let slider = egui::Slider::new(&mut kbit, 50..=4000)
+        let slider = egui::Slider::new(&mut kbit, MIN_BITRATE / 1000..=MAX_BITRATE / 1000)
             .logarithmic(true)
             .clamping(egui::SliderClamping::Edits)
             .suffix(" kbit/s");
@@ -210,7 +212,7 @@ fn engine(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &m
                         EngineChoice::Gpu => "GPU · even one that is a program",
                         EngineChoice::GpuInt8 => "GPU in bytes · where it multiplies four at once",
                         EngineChoice::Cpu => "CPU",
-                        EngineChoice::CpuInt8 => "CPU in bytes · large networks are twice as fast",
+                        EngineChoice::CpuInt8 => "CPU in bytes · faster, above all large networks",
                     };
                     ui.selectable_value(&mut controls.engine, choice, text);
                 }
@@ -237,7 +239,9 @@ fn limits(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
         let slider = ui.add(slider).labelled_by(label.id);
         let hint = "Whatever this says, a frame never takes more than half of the time to the next";
         let moved = slider.on_hover_text(hint).changed();
-        ui.checkbox(&mut controls.spare_battery, "Less while it runs on its battery").changed() || moved
+        let spared = Auto::KNOWS_BATTERY
+            && ui.checkbox(&mut controls.spare_battery, "Less while it runs on its battery").changed();
+        spared || moved
     });
     response.on_hover_text("What the automatic choice may use of this machine");
     if changed.is_some_and(|changed| changed.inner) {

@@ -8,6 +8,7 @@ use egui::{RichText, TextureId, Ui, vec2};
 
 use crate::{
     app::theme::{Theme, style},
+    call::signal::DEFAULT_PORT,
     frame::Size,
     pipeline::Signaling,
     source::SourceSpec,
@@ -114,7 +115,7 @@ impl StartPage {
             format: None,
             formats: Vec::new(),
             clip: String::new(),
-            listen: "127.0.0.1:4480".to_owned(),
+            listen: format!("127.0.0.1:{DEFAULT_PORT}"),
             join: String::new(),
             offer: String::new(),
             error: None,
@@ -338,7 +339,10 @@ fn entered(ui: &Ui, field: &egui::Response) -> bool {
 
 fn listen_address(text: &str) -> Result<Signaling, String> {
     text.trim().parse::<SocketAddr>().map(|listen| Signaling::Host { listen }).map_err(|_| {
-        format!("'{}' is not an address to listen on: write it as ADDRESS:PORT, for example 0.0.0.0:4480.", text.trim())
+        format!(
+            "'{}' is not an address to listen on: write it as ADDRESS:PORT, for example 0.0.0.0:{DEFAULT_PORT}.",
+            text.trim()
+        )
     })
 }
 

@@ -100,7 +100,10 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
             ui.set_max_width(320.0);
             for state in [&*recording, &*view_recording] {
                 if let RecorderState::Failed { why } = state {
-                    ui.add(Label::new(RichText::new(why.as_str()).color(p.danger)).wrap());
+                    // A menu would stretch the words over its width.
+                    ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
+                        ui.add(Label::new(RichText::new(why.as_str()).color(p.danger)).wrap())
+                    });
                 }
             }
             let record = if recording.is_on() { "End the recording" } else { "Record what arrives as MP4" };

@@ -9,10 +9,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::call::description::MAX_DESCRIPTION;
+
 /// The longest line that is made or taken, in characters: what a terminal's input line holds.
 pub const MAX_LINE: usize = 4095;
-/// The longest description that a line may unfold to.
-const LONGEST_DESCRIPTION: usize = 64 << 10;
 
 /// What a line carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub fn from_line(expected: SdpType, text: &str) -> Result<String, TextError> {
         return Err(damaged());
     }
     let packed = URL_SAFE_NO_PAD.decode(body).map_err(|_| damaged())?;
-    let plain = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&packed, LONGEST_DESCRIPTION);
+    let plain = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&packed, MAX_DESCRIPTION);
     String::from_utf8(plain.map_err(|_| damaged())?).map_err(|_| damaged())
 }
 

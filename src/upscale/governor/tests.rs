@@ -16,7 +16,7 @@ fn usual(level: Level) -> f64 {
 }
 
 /// 30 frames a second for so long; `took` says what the frame at a time takes with a model, in milliseconds.
-fn run(governor: &mut Governor, from: f64, to: f64, took: impl Fn(f64, Level) -> f64) -> Vec<(f64, Step)> {
+fn run(governor: &mut Governor, from: f64, to: f64, took: impl Fn(f64, Level) -> f64) -> Vec<(f64, LevelChange)> {
     run_shared(governor, from, to, 1.0, took)
 }
 
@@ -27,7 +27,7 @@ fn run_shared(
     to: f64,
     slower: f64,
     took: impl Fn(f64, Level) -> f64,
-) -> Vec<(f64, Step)> {
+) -> Vec<(f64, LevelChange)> {
     let mut steps = Vec::new();
     let frames = ((to - from) * 30.0) as usize;
     for i in 0..frames {
@@ -64,7 +64,7 @@ fn it_steps_down_within_a_second_and_comes_back_slowly() {
     run(&mut g, 0.0, 30.0, |_, level| usual(level));
     // The machine slows down to a fifth.
     let steps = run(&mut g, 30.0, 60.0, |_, level| 5.0 * usual(level));
-    assert_eq!(steps[0].1, Step { to: Level::Model(0), why: Why::Busy(None) });
+    assert_eq!(steps[0].1, LevelChange { to: Level::Model(0), why: Why::Busy(None) });
     assert!(steps[0].0 < 31.0, "{steps:?}");
     assert_eq!(g.at(), Level::Model(0));
     assert_eq!(format!("nano: {}", steps[0].1.why), "nano: the machine is busy");
@@ -110,7 +110,7 @@ fn single_late_frames_change_nothing_but_one_in_ten_does() {
 fn nothing_runs_where_nothing_fits_and_it_is_tried_again() {
     let mut g = governor(None);
     let steps = run(&mut g, 0.0, 60.0, |_, level| 10.0 * usual(level));
-    assert_eq!(steps[0].1, Step { to: Level::Off, why: Why::NothingFits(None) });
+    assert_eq!(steps[0].1, LevelChange { to: Level::Off, why: Why::NothingFits(None) });
     assert!(steps[0].0 < 1.0);
     assert!(steps.len() <= 8, "{steps:?}");
     run(&mut g, 60.0, 200.0, |_, level| usual(level));
@@ -182,7 +182,7 @@ fn a_busy_machine_gets_back_what_is_worth_it() {
     run_shared(&mut g, 0.0, 30.0, 1.0, fast);
     assert_eq!(g.at(), Level::Model(2));
     let steps = run_shared(&mut g, 30.0, 90.0, 4.0, fast);
-    assert_eq!(steps[0].1, Step { to: Level::Model(1), why: Why::Busy(None) });
+    assert_eq!(steps[0].1, LevelChange { to: Level::Model(1), why: Why::Busy(None) });
     assert!(steps[0].0 < 31.0 && steps.len() == 1, "{steps:?}");
     // Small takes 29 ms where nano would take 14, and saves 1.2 ms of the processors' 33: not worth it.
     let steps = run_shared(&mut g, 90.0, 150.0, 12.5, fast);

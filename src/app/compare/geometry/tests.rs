@@ -6,13 +6,13 @@ const LABEL: f32 = 28.0;
 const GAP: f32 = 8.0;
 
 #[derive(Debug, Clone, Copy)]
-struct Desk {
+struct Placement {
     area: Rect,
     picture: Vec2,
     pixels_per_point: f32,
 }
 
-impl Desk {
+impl Placement {
     fn rooms(&self, layout: Layout) -> Vec<Room> {
         panes(layout, self.area, LABEL, GAP)
             .into_iter()
@@ -33,9 +33,9 @@ impl Desk {
 
 prop_compose! {
     fn desk()(w in 300.0..4000.0_f32, h in 260.0..2200.0_f32, pw in 8..4000_u16, ph in 8..4000_u16,
-        pixels_per_point in 0.75..3.0_f32) -> Desk
+        pixels_per_point in 0.75..3.0_f32) -> Placement
     {
-        Desk {
+        Placement {
             area: Rect::from_min_size(pos2(7.0, 50.0), vec2(w, h)),
             picture: vec2(pw.into(), ph.into()),
             pixels_per_point,
@@ -52,7 +52,13 @@ fn view() -> impl Strategy<Value = PanZoom> {
     (zoom, -0.5..1.5_f32, -0.5..1.5_f32).prop_map(|(zoom, x, y)| PanZoom { zoom, centre: (x, y) })
 }
 
-fn zooming_keeps_it(d: Desk, layout: Layout, view: PanZoom, share: Vec2, factor: f32) -> Result<(), TestCaseError> {
+fn zooming_keeps_it(
+    d: Placement,
+    layout: Layout,
+    view: PanZoom,
+    share: Vec2,
+    factor: f32,
+) -> Result<(), TestCaseError> {
     for room in d.rooms(layout) {
         let before = room.place(&view);
         let at = before.rect.min + share * before.rect.size();
@@ -75,7 +81,7 @@ fn zooming_keeps_it(d: Desk, layout: Layout, view: PanZoom, share: Vec2, factor:
 #[test]
 fn zooming_at_the_edge_of_a_small_picture_on_a_coarse_screen() {
     let area = Rect::from_min_max(pos2(7.0, 50.0), pos2(1240.2, 310.0));
-    let d = Desk { area, picture: vec2(1074.0, 121.0), pixels_per_point: 0.75 };
+    let d = Placement { area, picture: vec2(1074.0, 121.0), pixels_per_point: 0.75 };
     let view = PanZoom { zoom: Zoom::Fit, centre: (0.0, 0.0) };
     zooming_keeps_it(d, Layout::FourUp, view, vec2(0.0, 0.911_967_9), 2.057_068_3).unwrap();
 }
@@ -170,8 +176,8 @@ proptest! {
     }
 }
 
-fn desk_of(w: f32, h: f32) -> Desk {
-    Desk { area: Rect::from_min_size(Pos2::ZERO, vec2(w, h)), picture: vec2(960.0, 720.0), pixels_per_point: 1.0 }
+fn desk_of(w: f32, h: f32) -> Placement {
+    Placement { area: Rect::from_min_size(Pos2::ZERO, vec2(w, h)), picture: vec2(960.0, 720.0), pixels_per_point: 1.0 }
 }
 
 #[test]

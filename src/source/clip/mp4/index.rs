@@ -147,8 +147,8 @@ impl Index {
     /// Whether a run may have so many pictures: each needs its entry in the box, of `entry` bytes, or where the
     /// box has no entries, its bytes in the file.
     fn claim(&mut self, count: usize, entry: usize, default_size: u32, rest: usize) -> Result<(), IndexError> {
-        let fits = if entry > 0 {
-            count <= rest / entry
+        let fits = if let Some(entries) = rest.checked_div(entry) {
+            count <= entries
         } else {
             let bytes = (count as u64).checked_mul(default_size.max(1).into());
             let room = bytes.and_then(|bytes| self.room.checked_sub(bytes));
