@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use clearcall::codec::nal::{NalKind, Sps, nal_units};
+use clearcall::codec::nal::{NalKind, Sps, UnitSplitter, nal_units};
 use clearcall::codec::{AccessUnit, DecodeError, Decoder, EncodeError, Encoder, EncoderConfig};
 use clearcall::frame::{Colour, Frame, Matrix, Plane, Range, Size, Stamp};
 use proptest::prelude::*;
@@ -372,6 +372,27 @@ fn a_decoder_that_comes_late_waits_for_a_keyframe() {
             assert_eq!(clean, i >= 10, "unit {i}: {:?}", got.map(|d| d.map(|d| d.damaged)));
         }
     }
+}
+
+/// Units that the fuzz target `decoder` made of this encoder's: after them OpenH264's decoder takes in keyframes and
+/// gives no picture, without an error.
+#[test]
+fn a_silenced_decoder_says_so_and_starts_anew_at_a_keyframe() {
+    let mut splitter = UnitSplitter::default();
+    splitter.push(include_bytes!("support/silenced.264")).unwrap();
+    let mut units: Vec<_> = std::iter::from_fn(|| splitter.next_unit()).collect();
+    units.extend(splitter.finish());
+    let mut decoder = Decoder::new().unwrap();
+    for unit in &units {
+        let _ = decoder.decode(unit, Stamp::now(0));
+    }
+    let size = size(32, 32);
+    let frame = Frame::filled(size, [90, 100, 150], Colour::default(), Stamp::now(0));
+    let keyframe = must(Encoder::new(config(size, 100_000)).unwrap().encode(&frame).unwrap());
+    let given: Vec<_> = (0..18).map(|_| decoder.decode(&keyframe.data, keyframe.stamp)).collect();
+    assert!(matches!(given[0], Ok(None)), "these units silence the decoder no more");
+    assert!(matches!(given[16], Err(DecodeError::Broken { .. })), "{:?}", given[16]);
+    assert!(matches!(given[17], Ok(Some(_))), "{:?}", given[17]);
 }
 
 #[test]

@@ -17,6 +17,9 @@ const CONCEAL_BY_COPY: i32 = 2;
 /// A decoder holds back at most 16 pictures; what is older will not come any more.
 const MAX_WAITING: usize = 32;
 
+/// One that takes in more units than this and gives no picture will never give one.
+const MAX_SILENT: u32 = 16;
+
 /// One picture.
 #[derive(Debug, Clone)]
 pub struct Decoded {
@@ -67,6 +70,8 @@ pub struct Decoder {
     fed: u64,
     /// Fed or missing before what was fed, and not given.
     owed: u64,
+    /// Units with slices since the last picture came out.
+    silent: u32,
     numbers: FrameNumbers,
 }
 
@@ -101,6 +106,19 @@ impl Decoder {
     /// # Errors
     /// When OpenH264's decoder does not start.
     pub fn new() -> Result<Self, DecodeError> {
+        Ok(Self {
+            inner: Self::start()?,
+            parameters: Parameters::default(),
+            waiting: VecDeque::new(),
+            ready: VecDeque::new(),
+            fed: 0,
+            owed: 0,
+            silent: 0,
+            numbers: FrameNumbers::default(),
+        })
+    }
+
+    fn start() -> Result<oh::Decoder, DecodeError> {
         let start = |why: String| DecodeError::Start(why);
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let mut inner =
@@ -111,15 +129,7 @@ impl Decoder {
         if code != 0 {
             return Err(start(format!("no error concealment (code {code})")));
         }
-        Ok(Self {
-            inner,
-            parameters: Parameters::default(),
-            waiting: VecDeque::new(),
-            ready: VecDeque::new(),
-            fed: 0,
-            owed: 0,
-            numbers: FrameNumbers::default(),
-        })
+        Ok(inner)
     }
 
     /// Decodes one access unit. [`None`]: no picture is due yet.
@@ -139,6 +149,14 @@ impl Decoder {
             return Ok(None);
         }
         let has_slices = self.note_unit(data, stamp)?;
+        // Broken streams can leave OpenH264's decoder so that it takes in even keyframes and gives nothing, without
+        // an error. A new one needs the parameter sets.
+        if self.silent > MAX_SILENT && begins_stream(data) {
+            self.inner = Self::start()?;
+            let fed = self.fed;
+            self.waiting.retain(|w| w.number == fed);
+            self.silent = 0;
+        }
         // The first call takes the unit in, the second says that it is whole. Either can give a picture.
         let (first, state) = self.feed(Some(data));
         let (second, more_state) = self.feed(None);
@@ -151,8 +169,11 @@ impl Decoder {
         first.and(second)?;
         match self.give() {
             Some(decoded) => Ok(Some(decoded)),
-            None if state == 0 => Ok(None),
-            None => Err(DecodeError::Broken { bytes: data.len(), state }),
+            None => {
+                self.silent = self.silent.saturating_add(has_slices.into());
+                let held_back = state == 0 && self.silent <= MAX_SILENT;
+                if held_back { Ok(None) } else { Err(DecodeError::Broken { bytes: data.len(), state }) }
+            }
         }
     }
 
@@ -186,6 +207,7 @@ impl Decoder {
     fn give(&mut self) -> Option<Decoded> {
         let decoded = self.ready.pop_front()?;
         self.owed = self.owed.saturating_sub(1);
+        self.silent = 0;
         Some(decoded)
     }
 
@@ -261,6 +283,12 @@ impl Decoder {
         frame.qp = noted.qp;
         Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
+}
+
+/// Whether an access unit has all that decoding starts with.
+fn begins_stream(unit: &[u8]) -> bool {
+    let has = |kind| nal_units(unit).any(|nal| NalKind::of(nal) == Some(kind));
+    [NalKind::Sps, NalKind::Pps, NalKind::Idr].into_iter().all(has)
 }
 
 /// A picture copied out of the decoder's memory, which the next call may overwrite.
