@@ -28,7 +28,7 @@ fuzz_target!(|stream: &[u8]| {
     let mut decoder = Decoder::new().unwrap();
     for unit in &units {
         if let Ok(Some(decoded)) = decoder.decode(unit, Stamp::now(0)) {
-            assert!(decoded.qp.is_none_or(|qp| (0.0..=51.0).contains(&qp)));
+            assert!(decoded.frame.qp.is_none_or(|qp| (0.0..=51.0).contains(&qp)));
         }
     }
     let _ = decoder.flush();

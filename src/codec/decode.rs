@@ -101,6 +101,18 @@ impl Decoder {
     /// # Errors
     /// When OpenH264's decoder does not start.
     pub fn new() -> Result<Self, DecodeError> {
+        Ok(Self {
+            inner: Self::open()?,
+            parameters: Parameters::default(),
+            waiting: VecDeque::new(),
+            ready: VecDeque::new(),
+            fed: 0,
+            owed: 0,
+            numbers: FrameNumbers::default(),
+        })
+    }
+
+    fn open() -> Result<oh::Decoder, DecodeError> {
         let start = |why: String| DecodeError::Start(why);
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let mut inner =
@@ -111,15 +123,7 @@ impl Decoder {
         if code != 0 {
             return Err(start(format!("no error concealment (code {code})")));
         }
-        Ok(Self {
-            inner,
-            parameters: Parameters::default(),
-            waiting: VecDeque::new(),
-            ready: VecDeque::new(),
-            fed: 0,
-            owed: 0,
-            numbers: FrameNumbers::default(),
-        })
+        Ok(inner)
     }
 
     /// Decodes one access unit. [`None`]: no picture is due yet.
@@ -139,21 +143,32 @@ impl Decoder {
             return Ok(None);
         }
         let has_slices = self.note_unit(data, stamp)?;
-        // The first call takes the unit in, the second says that it is whole. Either can give a picture.
-        let (first, state) = self.feed(Some(data));
-        let (second, more_state) = self.feed(None);
-        let state = state | more_state;
+        let (mut pictures, mut state) = self.feed_unit(data);
+        let fed = self.fed;
+        let keyframe = self.waiting.iter().any(|w| w.number == fed && w.keyframe);
+        if state != 0 && keyframe && pictures.iter().all(Option::is_none) {
+            // Some bytes leave OpenH264 in a state that no keyframe mends. A keyframe needs nothing that came before it.
+            self.inner = Self::open()?;
+            (pictures, state) = self.feed_unit(data);
+        }
         if state != 0 && has_slices {
-            let fed = self.fed;
             self.waiting.iter_mut().filter(|w| w.number == fed).for_each(|w| w.damaged = true);
         }
-        let [first, second] = [first, second].map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
+        let [first, second] = pictures.map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
         first.and(second)?;
         match self.give() {
             Some(decoded) => Ok(Some(decoded)),
             None if state == 0 => Ok(None),
             None => Err(DecodeError::Broken { bytes: data.len(), state }),
         }
+    }
+
+    /// Gives the decoder a whole unit: what comes of it, and the decoder's flags.
+    fn feed_unit(&mut self, data: &[u8]) -> ([Option<RawPicture>; 2], i32) {
+        // The first call takes the unit in, the second says that it is whole. Either can give a picture.
+        let (first, state) = self.feed(Some(data));
+        let (second, more_state) = self.feed(None);
+        ([first, second], state | more_state)
     }
 
     /// The next picture that is still held back, when no more units will come.
