@@ -1,6 +1,7 @@
 # make run          build and run the program; arguments in ARGS: make run ARGS="call --source scene"
 # make test         run all tests
 # make check        formatting, clippy, docs, licences
+# make explore      property tests from a fresh seed, and each fuzz target for a minute (SECONDS=600: for ten)
 # make screenshot   take the README's picture of the window, on a screen of its own (Xvfb, ImageMagick)
 # make clean        throw the build away
 
@@ -8,8 +9,9 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 ARGS ?=
+SECONDS ?= 60
 
-.PHONY: run build test check screenshot clean help
+.PHONY: run build test check explore screenshot clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +33,10 @@ test:
 check:
 	@scripts/setup.sh check
 	@scripts/check.sh
+
+explore:
+	@scripts/setup.sh test
+	@scripts/explore.sh $(SECONDS)
 
 screenshot: build
 	@scripts/screenshot.sh assets/screenshot.png $(ARGS)

@@ -107,7 +107,7 @@ impl Decoder {
     /// When OpenH264's decoder does not start.
     pub fn new() -> Result<Self, DecodeError> {
         Ok(Self {
-            inner: Self::start()?,
+            inner: Self::open()?,
             parameters: Parameters::default(),
             waiting: VecDeque::new(),
             ready: VecDeque::new(),
@@ -118,7 +118,7 @@ impl Decoder {
         })
     }
 
-    fn start() -> Result<oh::Decoder, DecodeError> {
+    fn open() -> Result<oh::Decoder, DecodeError> {
         let start = |why: String| DecodeError::Start(why);
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let mut inner =
@@ -149,23 +149,20 @@ impl Decoder {
             return Ok(None);
         }
         let has_slices = self.note_unit(data, stamp)?;
-        // Broken streams can leave OpenH264's decoder so that it takes in even keyframes and gives nothing, without
-        // an error. A new one needs the parameter sets.
-        if self.silent > MAX_SILENT && begins_stream(data) {
-            self.inner = Self::start()?;
-            let fed = self.fed;
-            self.waiting.retain(|w| w.number == fed);
-            self.silent = 0;
+        let (mut pictures, mut state) = self.feed_unit(data);
+        let fed = self.fed;
+        let keyframe = self.waiting.iter().any(|w| w.number == fed && w.keyframe);
+        let stuck = state != 0 || self.silent > MAX_SILENT;
+        if stuck && keyframe && pictures.iter().all(Option::is_none) {
+            // Some bytes leave OpenH264 in a state that no keyframe mends, and of some it does not even say so. A
+            // keyframe needs nothing that came before it.
+            self.inner = Self::open()?;
+            (pictures, state) = self.feed_unit(data);
         }
-        // The first call takes the unit in, the second says that it is whole. Either can give a picture.
-        let (first, state) = self.feed(Some(data));
-        let (second, more_state) = self.feed(None);
-        let state = state | more_state;
         if state != 0 && has_slices {
-            let fed = self.fed;
             self.waiting.iter_mut().filter(|w| w.number == fed).for_each(|w| w.damaged = true);
         }
-        let [first, second] = [first, second].map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
+        let [first, second] = pictures.map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
         first.and(second)?;
         match self.give() {
             Some(decoded) => Ok(Some(decoded)),
@@ -175,6 +172,14 @@ impl Decoder {
                 if held_back { Ok(None) } else { Err(DecodeError::Broken { bytes: data.len(), state }) }
             }
         }
+    }
+
+    /// Gives the decoder a whole unit: what comes of it, and the decoder's flags.
+    fn feed_unit(&mut self, data: &[u8]) -> ([Option<RawPicture>; 2], i32) {
+        // The first call takes the unit in, the second says that it is whole. Either can give a picture.
+        let (first, state) = self.feed(Some(data));
+        let (second, more_state) = self.feed(None);
+        ([first, second], state | more_state)
     }
 
     /// The next picture that is still held back, when no more units will come.
@@ -283,12 +288,6 @@ impl Decoder {
         frame.qp = noted.qp;
         Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
-}
-
-/// Whether an access unit has all that decoding starts with.
-fn begins_stream(unit: &[u8]) -> bool {
-    let has = |kind| nal_units(unit).any(|nal| NalKind::of(nal) == Some(kind));
-    [NalKind::Sps, NalKind::Pps, NalKind::Idr].into_iter().all(has)
 }
 
 /// A picture copied out of the decoder's memory, which the next call may overwrite.
