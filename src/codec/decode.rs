@@ -17,6 +17,9 @@ const CONCEAL_BY_COPY: i32 = 2;
 /// A decoder holds back at most 16 pictures; what is older will not come any more.
 const MAX_WAITING: usize = 32;
 
+/// One that takes in more units than this and gives no picture will never give one.
+const MAX_SILENT: u32 = 16;
+
 /// One picture.
 #[derive(Debug, Clone)]
 pub struct Decoded {
@@ -67,6 +70,8 @@ pub struct Decoder {
     fed: u64,
     /// Fed or missing before what was fed, and not given.
     owed: u64,
+    /// Units with slices since the last picture came out.
+    silent: u32,
     numbers: FrameNumbers,
 }
 
@@ -108,6 +113,7 @@ impl Decoder {
             ready: VecDeque::new(),
             fed: 0,
             owed: 0,
+            silent: 0,
             numbers: FrameNumbers::default(),
         })
     }
@@ -146,8 +152,11 @@ impl Decoder {
         let (mut pictures, mut state) = self.feed_unit(data);
         let fed = self.fed;
         let keyframe = self.waiting.iter().any(|w| w.number == fed && w.keyframe);
-        if state != 0 && keyframe && pictures.iter().all(Option::is_none) {
-            // Some bytes leave OpenH264 in a state that no keyframe mends. A keyframe needs nothing that came before it.
+        if (state != 0 || self.silent > MAX_SILENT) && keyframe && pictures.iter().all(Option::is_none) {
+            // Some bytes leave OpenH264 in a state that no keyframe mends, with or without an error. A keyframe needs
+            // nothing that came before it.
+            self.waiting.retain(|w| w.number == fed);
+            self.silent = 0;
             self.inner = Self::open()?;
             (pictures, state) = self.feed_unit(data);
         }
@@ -158,8 +167,11 @@ impl Decoder {
         first.and(second)?;
         match self.give() {
             Some(decoded) => Ok(Some(decoded)),
-            None if state == 0 => Ok(None),
-            None => Err(DecodeError::Broken { bytes: data.len(), state }),
+            None => {
+                self.silent = self.silent.saturating_add(has_slices.into());
+                let held_back = state == 0 && self.silent <= MAX_SILENT;
+                if held_back { Ok(None) } else { Err(DecodeError::Broken { bytes: data.len(), state }) }
+            }
         }
     }
 
@@ -201,6 +213,7 @@ impl Decoder {
     fn give(&mut self) -> Option<Decoded> {
         let decoded = self.ready.pop_front()?;
         self.owed = self.owed.saturating_sub(1);
+        self.silent = 0;
         Some(decoded)
     }
 
