@@ -152,10 +152,11 @@ impl Decoder {
         let (mut pictures, mut state) = self.feed_unit(data);
         let fed = self.fed;
         let keyframe = self.waiting.iter().any(|w| w.number == fed && w.keyframe);
-        let stuck = state != 0 || self.silent > MAX_SILENT;
-        if stuck && keyframe && pictures.iter().all(Option::is_none) {
-            // Some bytes leave OpenH264 in a state that no keyframe mends, and of some it does not even say so. A
-            // keyframe needs nothing that came before it.
+        if (state != 0 || self.silent > MAX_SILENT) && keyframe && pictures.iter().all(Option::is_none) {
+            // Some bytes leave OpenH264 in a state that no keyframe mends, with or without an error. A keyframe needs
+            // nothing that came before it.
+            self.waiting.retain(|w| w.number == fed);
+            self.silent = 0;
             self.inner = Self::open()?;
             (pictures, state) = self.feed_unit(data);
         }
