@@ -51,19 +51,19 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Start {
     /// What is sent and how what arrives is shown.
-    pub plan: CallSettings,
-    /// The plan's network is meant, whatever was chosen last time.
+    pub call_settings: CallSettings,
+    /// The settings' network is meant, whatever was chosen last time.
     pub chosen: bool,
-    /// The plan's engine is meant, likewise.
+    /// The settings' engine is meant, likewise.
     pub engine_chosen: bool,
-    /// The plan's size, frame rate and bitrate are meant, likewise.
+    /// The settings' size, frame rate and bitrate are meant, likewise.
     pub sending_chosen: bool,
-    /// The vivid weights of the plan's network where it is none of the shipped ones.
+    /// The vivid weights of the settings' network where it is none of the shipped ones.
     pub weights: Option<Model>,
     /// How far networks that have vivid weights go to them, 0 to 1; without it as far as last time.
     pub vivid: Option<f32>,
     /// Begin this call at once; without it there is a start page.
-    pub link: Option<Signaling>,
+    pub signaling: Option<Signaling>,
     /// Close after this many seconds.
     pub seconds: Option<f64>,
     /// Write the last call's numbers here.
@@ -111,7 +111,7 @@ enum Page {
 
 /// What the window shows.
 pub struct App {
-    plan: CallSettings,
+    call_settings: CallSettings,
     networks: Networks,
     /// What the last call began with; only what differs from it is remembered.
     began: Option<Began>,
@@ -141,7 +141,7 @@ impl App {
     /// Sets the look, takes the window's GPU and begins the call that was asked for.
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
-        let Start { mut plan, chosen, engine_chosen, sending_chosen, weights, vivid, link, .. } = start;
+        let Start { mut call_settings, chosen, engine_chosen, sending_chosen, weights, vivid, signaling, .. } = start;
         let Start { seconds, report, snapshot, pictures, settings, .. } = start;
         let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
@@ -151,20 +151,20 @@ impl App {
             .wgpu_render_state
             .as_ref()
             .map(|r| GpuContext::from_parts(&r.adapter, r.device.clone(), r.queue.clone()));
-        let mut networks = Networks::new(&plan.model, weights);
+        let mut networks = Networks::new(&call_settings.model, weights);
         if !chosen {
-            settings.choose(&mut plan, &networks);
+            settings.choose(&mut call_settings, &networks);
         }
         if !engine_chosen {
-            plan.engine = settings.engine;
+            call_settings.engine = settings.engine;
         }
         if !sending_chosen {
-            settings.send(&mut plan);
+            settings.send(&mut call_settings);
         }
         networks.blend(vivid.unwrap_or(settings.vivid));
-        let page = Page::Start(Box::new(StartPage::new(&plan.source, summary(&plan))));
+        let page = Page::Start(Box::new(StartPage::new(&call_settings.source, summary(&call_settings))));
         let mut app = Self {
-            plan,
+            call_settings,
             networks,
             began: None,
             gpu,
@@ -177,7 +177,7 @@ impl App {
                 .and_then(|s| Instant::now().checked_add(s)),
             report,
             snapshot,
-            asked_for: link.is_some(),
+            asked_for: signaling.is_some(),
             again: None,
             pictures: pictures.unwrap_or_else(pictures_folder),
             fault: Arc::default(),
@@ -187,36 +187,37 @@ impl App {
             settings,
             settings_path,
         };
-        match link {
-            Some(link) => app.begin(&cc.egui_ctx, link),
+        match signaling {
+            Some(signaling) => app.begin(&cc.egui_ctx, signaling),
             None => app.page = app.start_page(&cc.egui_ctx),
         }
         app
     }
 
-    fn begin(&mut self, ctx: &egui::Context, link: Signaling) {
+    fn begin(&mut self, ctx: &egui::Context, signaling: Signaling) {
         let repaint = ctx.clone();
         let wake = Arc::new(move || repaint.request_repaint());
-        if let Signaling::Join { url } = &link {
+        if let Signaling::Join { url } = &signaling {
             Settings::remember(&mut self.settings.links, url);
         }
-        if let Signaling::Host { listen } = &link {
+        if let Signaling::Host { listen } = &signaling {
             self.settings.listen = Some(listen.to_string());
         }
-        if let SourceSpec::Clip(path) = &self.plan.source {
+        if let SourceSpec::Clip(path) = &self.call_settings.source {
             Settings::remember(&mut self.settings.clips, &path.display().to_string());
         }
         let before = self.preview.take();
         self.textures.clear();
         let folder = self.pictures.clone();
         // The call's network is the one in the list, so that it is known to be the same.
-        if let Some(i) = self.networks.position(&self.plan.model) {
-            self.plan.model = Arc::clone(&self.networks.models()[i]);
+        if let Some(i) = self.networks.position(&self.call_settings.model) {
+            self.call_settings.model = Arc::clone(&self.networks.models()[i]);
         }
-        if let Some(auto) = self.plan.auto.take() {
-            self.plan.auto = Some(Auto { models: self.networks.shipped(), ..auto });
+        if let Some(auto) = self.call_settings.auto.take() {
+            self.call_settings.auto = Some(Auto { models: self.networks.shipped(), ..auto });
         }
-        let mut call = Call::begin(self.plan.clone(), link, self.gpu.clone(), wake, &self.networks, folder, before);
+        let mut call =
+            Call::begin(self.call_settings.clone(), signaling, self.gpu.clone(), wake, &self.networks, folder, before);
         self.settings.give(&mut call.controls, self.networks.choices());
         self.began = Some(call.controls.began());
         self.page = Page::Call(Box::new(call));
@@ -230,7 +231,7 @@ impl App {
         let error = match leave {
             Leave::HungUp => None,
             Leave::Again => {
-                self.again = Some(call.link().clone());
+                self.again = Some(call.signaling().clone());
                 None
             }
             Leave::NotStarted(error) if self.asked_for => {
@@ -246,7 +247,7 @@ impl App {
         };
         self.asked_for = false;
         if let Page::Start(page) = &mut self.page {
-            page.remember(call.link());
+            page.remember(call.signaling());
             page.error = error;
         }
         self.end(*call);
@@ -264,7 +265,7 @@ impl App {
         if let Err(error) = look {
             tracing::error!("{error}");
         }
-        let mut page = StartPage::new(&self.plan.source, summary(&self.plan));
+        let mut page = StartPage::new(&self.call_settings.source, summary(&self.call_settings));
         (page.links, page.clips) = (self.settings.links.clone(), self.settings.clips.clone());
         page.formats.clone_from(&self.settings.formats);
         if let Some(listen) = &self.settings.listen {
@@ -326,7 +327,7 @@ impl App {
         if let Some(preview) = self.preview.take() {
             self.closing.hang_up(preview);
         }
-        let page = Page::Start(Box::new(StartPage::new(&self.plan.source, summary(&self.plan))));
+        let page = Page::Start(Box::new(StartPage::new(&self.call_settings.source, summary(&self.call_settings))));
         if let Page::Call(call) = std::mem::replace(&mut self.page, page) {
             self.remember(&call);
             self.end(*call);
@@ -359,12 +360,14 @@ impl eframe::App for App {
                     ctx.request_repaint_after(Duration::from_millis(50));
                 }
                 let again = self.again.take_if(|_| !page.busy);
-                let begin = page.show(ui).or(again.map(|link| Begin { source: self.plan.source.clone(), link }));
+                let begin = page
+                    .show(ui)
+                    .or(again.map(|signaling| Begin { source: self.call_settings.source.clone(), signaling }));
                 let theme_wanted = std::mem::take(&mut page.theme_wanted);
                 let formats = (page.formats != self.settings.formats).then(|| page.formats.clone());
-                if let Some(Begin { source, link }) = begin {
-                    self.plan.source = source;
-                    self.begin(&ctx, link);
+                if let Some(Begin { source, signaling }) = begin {
+                    self.call_settings.source = source;
+                    self.begin(&ctx, signaling);
                 } else {
                     let closing = &mut self.closing;
                     preview::tend(&ctx, page, &mut self.preview, closing, &self.cameras, &mut self.textures);
@@ -385,7 +388,7 @@ impl eframe::App for App {
                 }
                 let theme_wanted = std::mem::take(&mut call.theme_wanted);
                 if let Some(leave) = leave {
-                    self.plan = call.plan(&self.plan, &self.networks);
+                    self.call_settings = call.settings(&self.call_settings, &self.networks);
                     self.leave(&ctx, leave);
                 }
                 if theme_wanted {
@@ -411,12 +414,12 @@ impl Drop for App {
 }
 
 /// How the picture will be sent, in a line.
-fn summary(plan: &CallSettings) -> String {
+fn summary(settings: &CallSettings) -> String {
     format!(
         "Sent within {} at up to {} frames and {} a second.",
-        plan.size,
-        plan.fps,
-        style::bitrate(plan.bitrate.into()).trim_end_matches("/s")
+        settings.size,
+        settings.fps,
+        style::bitrate(settings.bitrate.into()).trim_end_matches("/s")
     )
 }
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         upscale::cpu::limit_threads(threads.into());
     }
     if !cli.no_tune {
-        upscale::gpu::remember_in(upscale::gpu::usual_folder());
+        upscale::gpu::remember_in(upscale::gpu::default_folder());
     }
     let done = match cli.command {
         None => commands::call::default(),

@@ -153,7 +153,7 @@ async fn what_is_not_a_description_is_refused_with_a_reason() {
 async fn all_addresses_of_this_machine_are_offered_and_connect() {
     let (a_events, mut a) = mpsc::channel(64);
     let (b_events, _b) = mpsc::channel(64);
-    let bind = call::media_addresses("0.0.0.0:7800".parse().unwrap());
+    let bind = call::media_addresses("0.0.0.0:8080".parse().unwrap());
     let config = || PeerConfig { bind: bind.clone(), ..PeerConfig::default() };
     let (_near, _far) = call::loopback(config(), config(), &Handle::current(), a_events, b_events).await.unwrap();
     let local = wait_for(&mut a, "connection", |e| match e {

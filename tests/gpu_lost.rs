@@ -121,7 +121,7 @@ fn watch(session: &Session, mut done: impl FnMut(&[String]) -> bool) -> Vec<Stri
 
 /// A call with `gpu`, whose device goes away after some frames; the engine that goes on, and why.
 fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
-    let plan = CallSettings {
+    let settings = CallSettings {
         source: SourceSpec::Scene,
         size: "160x120".parse().unwrap(),
         fps: 30.0,
@@ -131,8 +131,9 @@ fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
         engine: EngineChoice::Gpu,
         muted: false,
         impairment: Arc::new(Impairment::new(7)),
+        recording: None,
     };
-    let session = Session::start(plan, Signaling::Loopback, Some(gpu.clone()), Arc::new(|| {})).unwrap();
+    let session = Session::start(settings, Signaling::Loopback, Some(gpu.clone()), Arc::new(|| {})).unwrap();
     let mut frames = 0..5;
     watch(&session, |_| frames.next().is_none());
     assert_eq!(session.stats().engine, Some(EngineKind::Gpu));

@@ -28,6 +28,7 @@ fn settings() -> CallSettings {
         engine: EngineChoice::Cpu,
         muted: false,
         impairment: Arc::new(Impairment::new(7)),
+        recording: None,
     }
 }
 

@@ -15,11 +15,11 @@ use clearcall::{
 };
 use egui::{Key, Modifiers};
 use egui_kittest::{Harness, kittest::Queryable as _};
-use window::{has, open, plan, shows, start, texts, until};
+use window::{has, open, settings, shows, start, texts, until};
 
 #[test]
 fn a_loopback_call_from_the_start_page_and_back() {
-    let mut harness = open(start(plan(), None));
+    let mut harness = open(start(settings(), None));
     harness.step();
     harness.get_by_label("Loopback call").click();
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
@@ -53,7 +53,7 @@ fn a_call_from_the_command_line_leaves_its_report_and_pictures() {
     let wanted = Start {
         report: Some(report.clone()),
         snapshot: Some(snapshot.clone()),
-        ..start(plan(), Some(Signaling::Loopback))
+        ..start(settings(), Some(Signaling::Loopback))
     };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
@@ -82,7 +82,7 @@ fn press(
 #[test]
 fn freezing_keeping_recording_and_a_bad_network() {
     let folder = tempfile::tempdir().unwrap();
-    let wanted = Start { pictures: Some(folder.path().to_owned()), ..start(plan(), Some(Signaling::Loopback)) };
+    let wanted = Start { pictures: Some(folder.path().to_owned()), ..start(settings(), Some(Signaling::Loopback)) };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     let files = |ending: &str| {
@@ -97,7 +97,7 @@ fn freezing_keeping_recording_and_a_bad_network() {
         texts(h, "upscale: ").iter().any(|t| !t.contains(" 0 dropped"))
     });
     press(&mut harness, plain, Key::P, "both sides in files", |_| {
-        !files("-bicubic.png").is_empty() && !files(&format!("-{}.png", plan().model.name())).is_empty()
+        !files("-bicubic.png").is_empty() && !files(&format!("-{}.png", settings().model.name())).is_empty()
     });
     let sides = image::open(&files("-bicubic.png")[0]).unwrap();
     assert_eq!((sides.width(), sides.height()), (320, 240));
@@ -133,7 +133,7 @@ fn freezing_keeping_recording_and_a_bad_network() {
 
 #[test]
 fn the_truth_of_a_loopback_call_is_scored_and_shown() {
-    let mut harness = open(start(plan(), Some(Signaling::Loopback)));
+    let mut harness = open(start(settings(), Some(Signaling::Loopback)));
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     until("scores beside the names", || shows(&mut harness, " dB · "));
     harness.key_press(Key::Num5);
@@ -154,7 +154,7 @@ fn the_truth_of_a_loopback_call_is_scored_and_shown() {
 fn settings_are_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let begin = || Start { settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
+    let begin = || Start { settings: Some(path.clone()), ..start(settings(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     harness.key_press(Key::Num2);
@@ -174,7 +174,8 @@ fn settings_are_remembered() {
 fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let begin = || Start { chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
+    let begin =
+        || Start { chosen: false, settings: Some(path.clone()), ..start(settings(), Some(Signaling::Loopback)) };
     let Some(last) = Model::shipped().last() else { return };
     let mut harness = open(begin());
     until("what runs", || shows(&mut harness, "Picture: CNN") || has(&harness, "network off: "));
@@ -200,7 +201,7 @@ fn the_program_chooses_the_network_until_the_person_does_and_that_is_remembered(
     drop(harness);
     // What the command line names is for this time only.
     let mut harness = open(Start { chosen: true, ..begin() });
-    until("the named one", || shows(&mut harness, &format!("Picture: CNN · {} · ", plan().model.name())));
+    until("the named one", || shows(&mut harness, &format!("Picture: CNN · {} · ", settings().model.name())));
     harness.state_mut().finish();
     assert!(std::fs::read_to_string(&path).unwrap().contains(&format!("\"model\": \"{last}\"")));
 }
@@ -210,7 +211,7 @@ fn another_engine_takes_over_in_the_running_call_and_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
     let begin =
-        || Start { engine_chosen: false, settings: Some(path.clone()), ..start(plan(), Some(Signaling::Loopback)) };
+        || Start { engine_chosen: false, settings: Some(path.clone()), ..start(settings(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     for (choice, runs) in [("GPU · ", " on GPU: "), ("CPU in bytes", " on CPU in bytes: as asked")] {
@@ -247,11 +248,11 @@ fn another_engine_takes_over_in_the_running_call_and_is_remembered() {
 fn what_is_sent_is_remembered_unless_the_command_line_says_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
-    let settings = Some(path.clone());
+    let saved = Some(path.clone());
     let begin =
-        || Start { sending_chosen: false, settings: settings.clone(), ..start(plan(), Some(Signaling::Loopback)) };
+        || Start { sending_chosen: false, settings: saved.clone(), ..start(settings(), Some(Signaling::Loopback)) };
     let mut harness = open(begin());
-    until("the plan's size", || shows(&mut harness, "size: 160x120"));
+    until("the settings's size", || shows(&mut harness, "size: 160x120"));
     harness.get_by_label("Size").click();
     harness.step();
     harness.step();
@@ -281,7 +282,7 @@ fn kept(folder: &std::path::Path, ending: &str) -> Option<image::RgbImage> {
 fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
     let folder = tempfile::tempdir().unwrap();
     let model = |seed| Model::untrained(4, 1, seed).unwrap();
-    let of_a_file = CallSettings { model: std::sync::Arc::new(model(1)), ..plan() };
+    let of_a_file = CallSettings { model: std::sync::Arc::new(model(1)), ..settings() };
     let pictures = Some(folder.path().to_owned());
     let wanted = Start { weights: Some(model(2)), pictures, ..start(of_a_file, Some(Signaling::Loopback)) };
     let mut harness = open(wanted.clone());
@@ -335,9 +336,9 @@ fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
 /// Nothing gets through any more: that is said, and once the network is there again one press makes the call again.
 #[test]
 fn a_call_whose_network_was_lost_is_made_again() {
-    let plan = plan();
-    let network = Arc::clone(&plan.impairment);
-    let mut harness = open(start(plan, Some(Signaling::Loopback)));
+    let settings = settings();
+    let network = Arc::clone(&settings.impairment);
+    let mut harness = open(start(settings, Some(Signaling::Loopback)));
     until("pictures", || shows(&mut harness, "Picture: bicubic"));
     assert!(!has(&harness, "Call again"));
     network.set_outage(true);
@@ -352,7 +353,7 @@ fn a_call_whose_network_was_lost_is_made_again() {
 
 #[test]
 fn what_goes_wrong_is_said_on_the_start_page() {
-    let mut harness = open(start(plan(), None));
+    let mut harness = open(start(settings(), None));
     harness.step();
     let field = harness.get_by_label("Offer line to answer");
     field.focus();
@@ -371,10 +372,10 @@ fn what_goes_wrong_is_said_on_the_start_page() {
 #[test]
 fn pictures_of_the_gpu_engine_are_shown_from_its_textures() {
     let size = Size::new(64, 48).unwrap();
-    let plan = CallSettings { engine: EngineChoice::Gpu, size, fps: 5.0, ..plan() };
+    let settings = CallSettings { engine: EngineChoice::Gpu, size, fps: 5.0, ..settings() };
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("p.png");
-    let wanted = Start { snapshot: Some(snapshot.clone()), ..start(plan, Some(Signaling::Loopback)) };
+    let wanted = Start { snapshot: Some(snapshot.clone()), ..start(settings, Some(Signaling::Loopback)) };
     let mut harness = open(wanted);
     until("a pair on the screen", || shows(&mut harness, "Picture: bicubic"));
     until("the engine", || shows(&mut harness, " · GPU"));

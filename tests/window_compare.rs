@@ -169,8 +169,8 @@ fn what_is_kept_and_stepped_comes_back_as_actions() {
     harness.run();
     let wanted = [
         Action::Freeze,
-        Action::Step(-1),
-        Action::Step(1),
+        Action::StepFrames(-1),
+        Action::StepFrames(1),
         Action::Keep(Keep::Sides),
         Action::Keep(Keep::View { copy: false }),
         Action::Keep(Keep::Crop { copy: true }),

@@ -117,7 +117,7 @@ fn a_picture_that_is_scrolled_out_of_the_window_is_cut_and_not_squeezed() {
 fn the_other_states_of_a_call() {
     let states = [
         CallState::Starting,
-        CallState::Waiting { link: "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned() },
+        CallState::Waiting { link: "http://192.168.1.20:8080/whip?token=0123456789abcdef".to_owned() },
         CallState::Offered { line: format!("clearcall-offer:{}", "0123456789abcdef".repeat(80)) },
         CallState::Answered { line: format!("clearcall-answer:{}", "0123456789abcdef".repeat(80)) },
         CallState::Ended { why: "The other side hung up.".to_owned(), cause: Cause::Finished },
@@ -162,7 +162,7 @@ fn the_start_page() {
         let name = "Integrated camera: high definition".to_owned();
         page.cameras = Some(vec![ListedCamera { index: 0, name, formats: vec![format], problem: None }]);
         page.clips = vec!["a.mp4".to_owned()];
-        page.links = vec!["http://127.0.0.1:4480/whip?token=a".to_owned()];
+        page.links = vec!["http://127.0.0.1:8080/whip?token=a".to_owned()];
         let mut harness = window(Theme::Dark).with_size(ROOM).with_pixels_per_point(2.0).build_eframe(|_| Door(page));
         harness.run();
         all_can_be_reached(&source.to_string(), &mut harness);

@@ -77,7 +77,7 @@ fn call_page_with_an_offer_line() {
 
 #[test]
 fn call_page_of_a_host() {
-    let link = "http://192.168.1.20:4480/whip?token=0123456789abcdef".to_owned();
+    let link = "http://192.168.1.20:8080/whip?token=0123456789abcdef".to_owned();
     Page::new(CallState::Waiting { link }).open(Theme::Dark).snapshot("call_waiting");
 }
 
@@ -309,7 +309,7 @@ fn the_start_page_begins_what_was_chosen() {
     harness.get_by_label("Loopback call").click();
     harness.run();
     let begun = harness.state_mut().begun.take().unwrap();
-    assert!(matches!(begun, Begin { source: SourceSpec::Scene, link: Signaling::Loopback }), "{begun:?}");
+    assert!(matches!(begun, Begin { source: SourceSpec::Scene, signaling: Signaling::Loopback }), "{begun:?}");
 
     harness.get_by_label("Join").click();
     harness.run();
@@ -317,12 +317,12 @@ fn the_start_page_begins_what_was_chosen() {
     harness.get_by_label_contains("Paste the link first");
     let field = harness.get_by_label("Link to join");
     field.focus();
-    field.type_text("http://127.0.0.1:4480/whip?token=a");
+    field.type_text("http://127.0.0.1:8080/whip?token=a");
     harness.run();
     harness.key_press(egui::Key::Enter);
     harness.run();
     let begun = harness.state_mut().begun.take().unwrap();
-    assert!(matches!(begun.link, Signaling::Join { ref url } if url.ends_with("token=a")), "{begun:?}");
+    assert!(matches!(begun.signaling, Signaling::Join { ref url } if url.ends_with("token=a")), "{begun:?}");
 
     harness.get_by_label("Clip").click();
     harness.run();

@@ -6,7 +6,7 @@ mod window;
 
 use clearcall::{app::App, pipeline::Signaling};
 use egui_kittest::{Harness, kittest::Queryable as _};
-use window::{has, open, plan, shows, start, texts, until};
+use window::{has, open, settings, shows, start, texts, until};
 
 type Window = Harness<'static, App>;
 
@@ -47,8 +47,8 @@ fn paste(window: &mut Window, name: &str, text: &str, button: &str) {
 #[test]
 fn host_and_join() {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let mut host = open(start(plan(), Some(Signaling::Host { listen })));
-    let mut guest = open(start(plan(), None));
+    let mut host = open(start(settings(), Some(Signaling::Host { listen })));
+    let mut guest = open(start(settings(), None));
     guest.step();
     let link = wait_for_field(&mut host, "Link");
     assert!(has(&host, "Copy link"));
@@ -67,10 +67,10 @@ fn host_and_join() {
 #[test]
 fn a_call_that_the_other_side_ended_can_be_made_again() {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let mut host = open(start(plan(), Some(Signaling::Host { listen })));
+    let mut host = open(start(settings(), Some(Signaling::Host { listen })));
     let link = wait_for_field(&mut host, "Link");
     let address: std::net::SocketAddr = link.split('/').nth(2).unwrap().parse().unwrap();
-    let mut guest = open(start(plan(), None));
+    let mut guest = open(start(settings(), None));
     guest.step();
     paste(&mut guest, "Link to join", &link, "Join");
     see_each_other(&mut host, &mut guest);
@@ -94,7 +94,7 @@ fn a_call_that_the_other_side_ended_can_be_made_again() {
 #[test]
 fn a_link_that_leads_nowhere_is_said_where_it_was_pasted() {
     let url = "http://127.0.0.1:1/whip?token=none".to_owned();
-    let mut guest = open(start(plan(), Some(Signaling::Join { url: url.clone() })));
+    let mut guest = open(start(settings(), Some(Signaling::Join { url: url.clone() })));
     until("the start page", || shows(&mut guest, DOOR));
     assert_eq!(field(&guest, "Link to join"), Some(url));
     assert!(texts(&guest, "127.0.0.1:1").iter().any(|t| !t.starts_with("http")), "no error names the link");
@@ -102,8 +102,8 @@ fn a_link_that_leads_nowhere_is_said_where_it_was_pasted() {
 
 #[test]
 fn offer_and_answer_lines() {
-    let mut caller = open(start(plan(), Some(Signaling::Offer)));
-    let mut callee = open(start(plan(), None));
+    let mut caller = open(start(settings(), Some(Signaling::Offer)));
+    let mut callee = open(start(settings(), None));
     callee.step();
     let offer = wait_for_field(&mut caller, "Offer line");
     paste(&mut callee, "Offer line to answer", &offer, "Answer");

@@ -26,7 +26,7 @@ use crate::{
         controls::{Action, Controls},
         export::{
             Exports,
-            view_recorder::{ViewFrame, ViewRecorder, recorded_view},
+            view_recorder::{ViewFrame, ViewRecorder, recorded_text, recorded_view},
         },
         networks::Networks,
         overlay::Overlay,
@@ -80,7 +80,7 @@ enum SessionSlot {
 /// A call and all that the window knows of it.
 pub(crate) struct Call {
     session: SessionSlot,
-    link: Signaling,
+    signaling: Signaling,
     title: &'static str,
     was_connected: bool,
     display_frame: Option<Arc<DisplayFrame>>,
@@ -113,31 +113,31 @@ impl Call {
     /// Starts a session on a thread of its own, because opening a camera takes its time.
     /// Pictures that the person keeps go to `folder`; `before` lets the source go first.
     pub(crate) fn begin(
-        plan: CallSettings,
-        link: Signaling,
+        settings: CallSettings,
+        signaling: Signaling,
         gpu: Option<GpuContext>,
         wake: Wake,
         networks: &Networks,
         folder: PathBuf,
         before: Option<Preview>,
     ) -> Self {
-        let model = networks.position(&plan.model).unwrap_or(0);
-        let limits = plan.auto.clone().unwrap_or(Auto { spare_battery: true, ..Auto::default() });
+        let model = networks.position(&settings.model).unwrap_or(0);
+        let limits = settings.auto.clone().unwrap_or(Auto { spare_battery: true, ..Auto::default() });
         let controls = Controls {
-            bitrate: plan.bitrate,
+            bitrate: settings.bitrate,
             model,
-            auto: plan.auto.is_some(),
+            auto: settings.auto.is_some(),
             cpu_share: limits.cpu_share.map_or(100, |share| (100.0 * share).round() as u32),
             spare_battery: limits.spare_battery,
-            engine: plan.engine,
-            hidden: plan.muted,
-            loss: (plan.impairment.loss() * 100.0) as f32,
-            delay_ms: plan.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
-            jitter_ms: plan.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
+            engine: settings.engine,
+            hidden: settings.muted,
+            loss: (settings.impairment.loss() * 100.0) as f32,
+            delay_ms: settings.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
+            jitter_ms: settings.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
             vivid: networks.vivid(),
-            rate_kbit: plan.impairment.rate().unwrap_or(0) / 1000,
-            size: plan.size,
-            fps: plan.fps.round() as u32,
+            rate_kbit: settings.impairment.rate().unwrap_or(0) / 1000,
+            size: settings.size,
+            fps: settings.fps.round() as u32,
             graphs: false,
             shown: None,
             recording: RecorderState::Off,
@@ -150,23 +150,23 @@ impl Call {
             answer: String::new(),
             answer_error: None,
         };
-        let title = match link {
+        let title = match signaling {
             Signaling::Loopback => "Loopback call",
             Signaling::Host { .. } => "Hosting",
             Signaling::Join { .. } => "Joined call",
             Signaling::Offer | Signaling::Answer { .. } => "Copy-and-paste call",
         };
-        let impairment = Arc::clone(&plan.impairment);
+        let impairment = Arc::clone(&settings.impairment);
         let exports = Exports::new(folder, Arc::clone(&wake));
         let view_recorder = ViewRecorder::new(Arc::clone(&wake));
         // Only a loopback call knows the truth.
-        let scorer = matches!(link, Signaling::Loopback).then(|| Scorer::start(Arc::clone(&wake)));
-        let scorer = scorer.and_then(|j| j.map_err(|e| tracing::error!("{e}")).ok());
+        let scorer = matches!(signaling, Signaling::Loopback).then(|| Scorer::start(Arc::clone(&wake)));
+        let scorer = scorer.and_then(|started| started.map_err(|e| tracing::error!("{e}")).ok());
         let (tell, told) = mpsc::sync_channel(1);
-        let to = link.clone();
+        let to = signaling.clone();
         let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
             drop(before);
-            let session = Session::start(plan, to, gpu, Arc::clone(&wake));
+            let session = Session::start(settings, to, gpu, Arc::clone(&wake));
             // If nobody waits any more, the session ends here.
             drop(tell.send(session));
             wake();
@@ -176,7 +176,7 @@ impl Call {
         }
         Self {
             session: SessionSlot::Opening(told),
-            link,
+            signaling,
             title,
             was_connected: false,
             display_frame: None,
@@ -214,13 +214,13 @@ impl Call {
     }
 
     /// How the two sides found each other.
-    pub(crate) fn link(&self) -> &Signaling {
-        &self.link
+    pub(crate) fn signaling(&self) -> &Signaling {
+        &self.signaling
     }
 
     /// The part of the start page that this call was begun from.
     pub(crate) fn card(&self) -> Card {
-        Card::of(&self.link)
+        Card::of(&self.signaling)
     }
 
     /// Upscales with the network that is chosen, or lets the program choose.
@@ -244,8 +244,8 @@ impl Call {
         auto.then(|| Auto { models: networks.shipped(), cpu_share: share, spare_battery })
     }
 
-    /// `plan` with what the person has set during the call.
-    pub(crate) fn plan(&self, plan: &CallSettings, networks: &Networks) -> CallSettings {
+    /// `before` with what the person has set during the call.
+    pub(crate) fn settings(&self, before: &CallSettings, networks: &Networks) -> CallSettings {
         let models = networks.models();
         CallSettings {
             auto: self.auto(networks),
@@ -254,8 +254,8 @@ impl Call {
             size: self.controls.size,
             fps: self.controls.fps as f32,
             engine: self.controls.engine,
-            model: models.get(self.controls.model).unwrap_or(&plan.model).clone(),
-            ..plan.clone()
+            model: models.get(self.controls.model).unwrap_or(&before.model).clone(),
+            ..before.clone()
         }
     }
 
@@ -279,7 +279,7 @@ impl Call {
         let notices: Vec<String> = self.notices.iter().map(|(_, text)| text.clone()).collect();
         let view = CallView {
             title: self.title,
-            loopback: matches!(self.link, Signaling::Loopback),
+            loopback: matches!(self.signaling, Signaling::Loopback),
             state: &state,
             pictures: self.pictures.as_ref(),
             self_view: self.own,
@@ -290,7 +290,7 @@ impl Call {
             notices: &notices,
             trace: &self.trace,
             age_ms: self.age_ms,
-            again: !matches!(self.link, Signaling::Offer | Signaling::Answer { .. }),
+            again: !matches!(self.signaling, Signaling::Offer | Signaling::Answer { .. }),
             truth: self.display_frame.as_ref().is_some_and(|display_frame| display_frame.truth.is_some()),
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
@@ -415,6 +415,10 @@ impl Call {
         let fps = self.fps(now);
         let SessionSlot::Open(session) = &self.session else { return };
         self.controls.recording = session.recorder_state();
+        for outcome in session.recorded() {
+            let text = outcome.map_or_else(|e| e.to_string(), |files| recorded_text(&files, ""));
+            self.notices.push_back((now, text));
+        }
         for notice in session.notices() {
             self.notices.push_back((now, notice));
         }

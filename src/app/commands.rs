@@ -49,7 +49,7 @@ pub enum Command {
     /// Hold the frame that is shown, or go on.
     Freeze,
     /// One frame back or on from the one that is held.
-    Step(i8),
+    StepFrames(i8),
     /// Both sides as PNG.
     SaveSides,
     /// The seen part of both sides beside each other as PNG.
@@ -172,8 +172,8 @@ pub const TABLE: &[Entry] = {
         with(Modifiers::SHIFT, plain(C::GainDown, G::Difference, Key::G, "Shift+G", "Half as strong")),
         plain(C::Luma, G::Difference, Key::Y, "Y", "Luma only"),
         plain(C::Freeze, G::Keep, Key::F, "F", "Freeze the frame; the call goes on"),
-        plain(C::Step(-1), G::Keep, Key::Comma, ",", "One frame back"),
-        plain(C::Step(1), G::Keep, Key::Period, ".", "One frame on"),
+        plain(C::StepFrames(-1), G::Keep, Key::Comma, ",", "One frame back"),
+        plain(C::StepFrames(1), G::Keep, Key::Period, ".", "One frame on"),
         plain(C::SaveSides, G::Keep, Key::P, "P", "Save both sides as PNG"),
         with(Modifiers::SHIFT, plain(C::SaveCrop, G::Keep, Key::P, "Shift+P", "Save the seen part of both")),
         plain(C::SaveView, G::Keep, Key::V, "V", "Save the view"),

@@ -125,7 +125,7 @@ pub enum Action {
     /// Hold the frame, or go on.
     Freeze,
     /// Go so many frames on from the one that is held.
-    Step(i8),
+    StepFrames(i8),
     /// A picture of what is seen.
     Keep(Keep),
     /// Record what arrives, or end it.

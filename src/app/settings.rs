@@ -144,29 +144,29 @@ impl Settings {
     }
 
     /// The network that was chosen last, or that none was.
-    pub(crate) fn choose(&self, plan: &mut CallSettings, networks: &Networks) {
+    pub(crate) fn choose(&self, settings: &mut CallSettings, networks: &Networks) {
         let model = self.model.as_deref().and_then(|name| networks.named(name));
-        plan.auto = model.is_none().then(|| Auto {
+        settings.auto = model.is_none().then(|| Auto {
             cpu_share: Some(f64::from(self.cpu_share) / 100.0).filter(|share| *share < 1.0),
             spare_battery: self.spare_battery,
             models: networks.shipped(),
         });
         if let Some(model) = model {
-            plan.model = model.clone();
+            settings.model = model.clone();
         }
     }
 
     /// What was sent last: its size, frame rate and bitrate, as far as they are such.
-    pub(crate) fn send(&self, plan: &mut CallSettings) {
+    pub(crate) fn send(&self, settings: &mut CallSettings) {
         let Some(Sending { size, fps, bitrate }) = &self.sending else { return };
         if let Ok(size) = size.parse() {
-            plan.size = size;
+            settings.size = size;
         }
         if (1..=60).contains(fps) {
-            plan.fps = *fps as f32;
+            settings.fps = *fps as f32;
         }
         if (MIN_BITRATE..=MAX_BITRATE).contains(bitrate) {
-            plan.bitrate = *bitrate;
+            settings.bitrate = *bitrate;
         }
     }
 

@@ -62,35 +62,35 @@ pub(crate) fn default() -> anyhow::Result<()> {
         bail!("the command line has no call");
     };
     let named = args.send.named();
-    let plan = plan(args.send, &args.receive, no_impairment())?;
-    run(plan, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
+    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    run(settings, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
     let delay = Duration::from_millis(args.delay.into());
     let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
     let named = args.send.named();
-    let plan = plan(args.send, &args.receive, impairment)?;
-    run(plan, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
+    let settings = call_settings(args.send, &args.receive, impairment)?;
+    run(settings, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let plan = plan(args.send, &args.receive, no_impairment())?;
-    let link = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
-    run(plan, link, outcome(args.receive, named)?)
+    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let signaling = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
+    run(settings, signaling, outcome(args.receive, named)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let plan = plan(args.send, &args.receive, no_impairment())?;
+    let settings = call_settings(args.send, &args.receive, no_impairment())?;
     let link = args.link.trim().to_owned();
-    let link = if link.starts_with("http://") || link.starts_with("https://") {
+    let signaling = if link.starts_with("http://") || link.starts_with("https://") {
         Signaling::Join { url: link }
     } else {
         Signaling::Answer { offer: link }
     };
-    run(plan, link, outcome(args.receive, named)?)
+    run(settings, signaling, outcome(args.receive, named)?)
 }
 
 fn no_impairment() -> Impairment {
@@ -125,7 +125,7 @@ fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
     })
 }
 
-fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<CallSettings> {
+fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<CallSettings> {
     let source = send.source.unwrap_or_else(|| match source::cameras() {
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
@@ -150,24 +150,25 @@ fn plan(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow
         auto,
         engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
+        recording: None,
     })
 }
 
 #[cfg(feature = "app")]
-fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
+fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
     use clearcall::app::{self, AppError, Start};
 
     if outcome.headless {
-        return headless(plan, link, outcome);
+        return headless(settings, signaling, outcome);
     }
     let start = Start {
-        plan: plan.clone(),
+        call_settings: settings.clone(),
         chosen: outcome.chosen,
         engine_chosen: outcome.engine_chosen,
         sending_chosen: outcome.sending_chosen,
         vivid: outcome.chosen.then_some(outcome.vivid.0),
         weights: outcome.vivid.1.clone(),
-        link: Some(link.clone()),
+        signaling: Some(signaling.clone()),
         seconds: outcome.seconds,
         report: outcome.report.clone(),
         snapshot: outcome.snapshot.clone(),
@@ -180,7 +181,7 @@ fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Res
             if outcome.fall_back && outcome.snapshot.is_none() {
                 outcome.snapshot = Some(SNAPSHOT.into());
             }
-            headless(plan, link, outcome)
+            headless(settings, signaling, outcome)
         }
         Err(AppError::Session(error)) => session_fault(error),
         done => done.map_err(Into::into),
@@ -188,28 +189,28 @@ fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Res
 }
 
 #[cfg(not(feature = "app"))]
-fn run(plan: CallSettings, link: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
+fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
     if !outcome.headless {
         eprintln!("This clearcall was built without its window (feature `app`); the call runs headless.");
         if outcome.fall_back && outcome.snapshot.is_none() {
             outcome.snapshot = Some(SNAPSHOT.into());
         }
     }
-    headless(plan, link, outcome)
+    headless(settings, signaling, outcome)
 }
 
 fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
     if error.is_input() { Err(InputFault(error.to_string()).into()) } else { Err(error.into()) }
 }
 
-fn headless(mut plan: CallSettings, link: Signaling, outcome: Outcome) -> anyhow::Result<()> {
+fn headless(mut settings: CallSettings, signaling: Signaling, outcome: Outcome) -> anyhow::Result<()> {
     if let (vivid, Some(weights)) = &outcome.vivid {
-        plan.model = plan.model.blended(weights, *vivid).map(Arc::new).input()?;
+        settings.model = settings.model.blended(weights, *vivid).map(Arc::new).input()?;
     }
-    let gpu = if plan.engine.is_cpu() { None } else { GpuContext::headless().ok() };
-    let loopback = matches!(link, Signaling::Loopback);
-    let waits_for_people = !matches!(link, Signaling::Loopback | Signaling::Join { .. });
-    let session = match Session::start(plan, link, gpu, Arc::new(|| {})) {
+    let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
+    let loopback = matches!(signaling, Signaling::Loopback);
+    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. });
+    let session = match Session::start(settings, signaling, gpu, Arc::new(|| {})) {
         Ok(session) => session,
         Err(error) => return session_fault(error),
     };

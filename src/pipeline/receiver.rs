@@ -95,6 +95,7 @@ pub(super) struct ReceiveContext {
     pub(super) settings: watch::Receiver<CallSettings>,
     pub(super) side_renderer: SideRenderer,
     pub(super) frames: Slot<Arc<DisplayFrame>>,
+    pub(super) recorder: Arc<Recorder>,
     pub(super) session: mpsc::Sender<Request>,
     pub(super) stats: Stats,
     pub(super) notices: Notices,
@@ -120,7 +121,9 @@ impl ReceiveHalf {
             out: half.pictures.clone(),
             stop: Arc::clone(&half.stop),
             session: context.session,
-            recorder: context.side_renderer.recorder(),
+            recorder: context.recorder,
+            settings: context.settings.clone(),
+            wake: Arc::clone(&context.wake),
             stats: context.stats.clone(),
             notices: context.notices.clone(),
         };
@@ -164,8 +167,10 @@ struct Decoding {
     stop: Arc<AtomicBool>,
     session: mpsc::Sender<Request>,
     recorder: Arc<Recorder>,
+    settings: watch::Receiver<CallSettings>,
     stats: Stats,
     notices: Notices,
+    wake: Wake,
 }
 
 impl Decoding {
@@ -174,6 +179,9 @@ impl Decoding {
         let mut decoding: Option<(Generation, Decoder, SteadyQp)> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let next = self.queue.recv_timeout(TICK);
+            if self.recorder.follow(self.settings.borrow().recording.as_ref()) {
+                (self.wake)();
+            }
             let mut broken = self.gap.swap(false, Ordering::Relaxed);
             if broken {
                 self.recorder.gap();

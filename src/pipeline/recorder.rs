@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use super::lock;
@@ -44,6 +44,9 @@ pub(crate) struct Recorder {
     files: Mutex<Option<Files>>,
     /// Beside the files, so that who looks at it never waits for the disk.
     state: Mutex<RecorderState>,
+    /// The wish that it follows.
+    followed: Mutex<Option<Arc<Path>>>,
+    recorded: Mutex<Vec<Result<Vec<Recorded>, RecordError>>>,
 }
 
 /// The files of one recording: the stream may change its size.
@@ -76,6 +79,41 @@ impl Recorder {
     /// What it is doing.
     pub(crate) fn state(&self) -> RecorderState {
         lock(&self.state).clone()
+    }
+
+    /// Does what is wished for, if that is another recording than the one before, or none. True when a recording has
+    /// ended by it: its outcome can be [taken](Self::take_recorded).
+    pub(crate) fn follow(&self, wish: Option<&Arc<Path>>) -> bool {
+        let mut followed = lock(&self.followed);
+        if same(followed.as_ref(), wish) {
+            return false;
+        }
+        // One that has failed has been told.
+        let ended = self.state().is_on();
+        let outcome = self.stop();
+        if ended {
+            lock(&self.recorded).push(outcome);
+        }
+        if let Some(path) = wish {
+            self.start(path.to_path_buf());
+        }
+        *followed = wish.cloned();
+        ended
+    }
+
+    /// What it is doing, or will be doing as soon as it follows the wish.
+    pub(crate) fn state_of(&self, wish: Option<&Arc<Path>>) -> RecorderState {
+        let followed = lock(&self.followed).clone();
+        match wish {
+            _ if same(followed.as_ref(), wish) => self.state(),
+            Some(_) => RecorderState::WaitingForKeyframe,
+            None => RecorderState::Off,
+        }
+    }
+
+    /// What recordings have become that a wish has ended.
+    pub(crate) fn take_recorded(&self) -> Vec<Result<Vec<Recorded>, RecordError>> {
+        std::mem::take(&mut *lock(&self.recorded))
     }
 
     /// Ends the recording; its files, none if nothing has been recorded.
@@ -140,6 +178,15 @@ impl Recorder {
 
     fn say(&self, state: RecorderState) {
         *lock(&self.state) = state;
+    }
+}
+
+/// Each wish is a recording of its own, even of the same path.
+fn same(a: Option<&Arc<Path>>, b: Option<&Arc<Path>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle that the program holds of a running call.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Auto, CallSettings, CallState, DisplayFrame, SessionError, Side, Signaling, Slot, Taken, Wake, lock,
     receiver::{ReceiveContext, ReceiveHalf},
-    recorder::RecorderState,
+    recorder::{Recorder, RecorderState},
     request::{Endpoint, REQUESTS, Request},
     sender::{SendContext, SendHalf},
     session_task::{SessionTask, Surroundings},
@@ -45,6 +45,7 @@ pub struct Session {
     requests: mpsc::Sender<Request>,
     frames: Slot<Arc<DisplayFrame>>,
     view_request: Arc<ViewRequest>,
+    recorder: Arc<Recorder>,
     send: Mutex<Option<SendHalf>>,
     receive: Option<ReceiveHalf>,
     /// `None` only while it is being dropped.
@@ -86,7 +87,7 @@ impl Session {
         let loopback = matches!(signaling, Signaling::Loopback);
         let (settings, wanted) = watch::channel(settings);
         let (outlet, outlet_now) = watch::channel(None);
-        let (frames, view_request): (Slot<_>, Arc<ViewRequest>) = Default::default();
+        let (frames, view_request, recorder): (Slot<_>, Arc<ViewRequest>, Arc<Recorder>) = Default::default();
         let send = SendHalf::start(
             source,
             SendContext {
@@ -102,6 +103,7 @@ impl Session {
             settings: wanted.clone(),
             side_renderer: SideRenderer::new(Arc::clone(&view_request), loopback, gpu),
             frames: frames.clone(),
+            recorder: Arc::clone(&recorder),
             session: requests.clone(),
             stats,
             notices,
@@ -125,6 +127,7 @@ impl Session {
             requests,
             frames,
             view_request,
+            recorder,
             send: Mutex::new(Some(send)),
             receive: Some(receive),
             running,
@@ -240,22 +243,25 @@ impl Session {
 
     /// Records what arrives into an MP4 from the next keyframe on, which is asked for. What goes wrong is a notice
     /// and the [state](Self::recorder_state).
-    pub fn record(&self, path: PathBuf) {
-        self.view_request.recorder.start(path);
+    pub fn record(&self, path: &Path) {
+        self.settings.send_modify(|settings| settings.recording = Some(path.into()));
     }
 
     /// What the recording is doing.
     pub fn recorder_state(&self) -> RecorderState {
-        self.view_request.recorder.state()
+        self.recorder.state_of(self.settings.borrow().recording.as_ref())
     }
 
-    /// Ends the recording; its files, one for each size and connection, none if nothing has been recorded.
-    ///
-    /// # Errors
-    ///
-    /// The last two seconds cannot be written; what is before them plays.
-    pub fn stop_recording(&self) -> Result<Vec<Recorded>, RecordError> {
-        self.view_request.recorder.stop()
+    /// Ends the recording; what it has become is among the [`recorded`](Self::recorded) soon after.
+    pub fn stop_recording(&self) {
+        self.settings.send_modify(|settings| settings.recording = None);
+    }
+
+    /// What recordings that were ended since the last call of this have become: for each its files, one for each
+    /// size and connection, none if nothing was recorded; or why its last two seconds could not be written, while
+    /// what is before them plays.
+    pub fn recorded(&self) -> Vec<Result<Vec<Recorded>, RecordError>> {
+        self.recorder.take_recorded()
     }
 
     /// Ends the sending half; what is on its way still arrives.

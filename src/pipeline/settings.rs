@@ -1,6 +1,6 @@
 //! What is wanted of a call, as one value, and how its two sides find each other.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use super::Auto;
 use crate::{
@@ -33,6 +33,8 @@ pub struct CallSettings {
     pub engine: EngineChoice,
     /// What is done to the packets of a loopback call; may be changed while it runs.
     pub impairment: Arc<Impairment>,
+    /// What arrives is recorded into this MP4. Each `Arc` is a recording of its own, even of the same path.
+    pub recording: Option<Arc<Path>>,
 }
 
 impl CallSettings {
@@ -88,6 +90,7 @@ pub(super) mod tests {
             auto: None,
             engine: EngineChoice::Cpu,
             impairment: Arc::new(Impairment::new(7)),
+            recording: None,
         }
     }
 

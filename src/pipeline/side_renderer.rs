@@ -6,7 +6,6 @@ use super::{
     display_frame::{DisplayFrame, Side},
     history::{GroundTruthBuffer, Held, History},
     lock,
-    recorder::Recorder,
 };
 use crate::{
     frame::Frame,
@@ -21,7 +20,6 @@ pub(super) struct ViewRequest {
     wish: Mutex<Wish>,
     /// What the source gave; kept in a loopback call only.
     pub(super) ground_truth: Arc<GroundTruthBuffer>,
-    pub(super) recorder: Arc<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -112,10 +110,6 @@ impl SideRenderer {
 
     pub(super) fn frozen(&self) -> bool {
         self.history.frozen()
-    }
-
-    pub(super) fn recorder(&self) -> Arc<Recorder> {
-        Arc::clone(&self.view_request.recorder)
     }
 
     /// The window's device, or a headless one.

@@ -14,6 +14,7 @@
 //! a size and a model. The pictures are textures of a small ring: one that is still held by a
 //! [`Pair`](super::Pair) is not written.
 
+mod adapter;
 mod context;
 mod engine;
 mod network;
@@ -27,9 +28,10 @@ mod tuning_cache;
 mod upload;
 mod weights;
 
-pub use context::{AdapterSummary, GpuContext, adapters};
+pub use adapter::AdapterSummary;
+pub use context::{GpuContext, adapters};
 pub use engine::GpuEngine;
 pub use plan::{Fusion, GpuDataType, Variant};
 pub use shader::{DATA_TYPE, SHADERS, ShaderError, TAPS, source};
 pub use surface::GpuPicture;
-pub use tuning_cache::{remember_in, usual_folder};
+pub use tuning_cache::{default_folder, remember_in};

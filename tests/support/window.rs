@@ -22,7 +22,7 @@ use egui_kittest::{
 /// Nothing here takes this long; it only ends a test that would hang.
 const LIMIT: Duration = Duration::from_secs(90);
 
-pub(crate) fn plan() -> CallSettings {
+pub(crate) fn settings() -> CallSettings {
     let model = Model::shipped().next().map_or_else(|| Model::untrained(8, 1, 0), Model::find);
     CallSettings {
         source: SourceSpec::Scene,
@@ -34,6 +34,7 @@ pub(crate) fn plan() -> CallSettings {
         engine: EngineChoice::Cpu,
         muted: false,
         impairment: Arc::new(Impairment::new(1)),
+        recording: None,
     }
 }
 
@@ -46,15 +47,15 @@ pub(crate) fn open(start: Start) -> Harness<'static, App> {
     Harness::builder().with_size([1000.0, 700.0]).wgpu_setup(setup).build_eframe(|cc| App::new(cc, start))
 }
 
-pub(crate) fn start(plan: CallSettings, link: Option<Signaling>) -> Start {
+pub(crate) fn start(settings: CallSettings, signaling: Option<Signaling>) -> Start {
     Start {
-        plan,
+        call_settings: settings,
         chosen: true,
         engine_chosen: true,
         sending_chosen: true,
         weights: None,
         vivid: None,
-        link,
+        signaling,
         seconds: None,
         report: None,
         snapshot: None,

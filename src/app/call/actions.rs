@@ -9,7 +9,7 @@ use crate::{
         call::{Call, Leave, SessionSlot},
         compare::sides::SideChoice,
         controls::{Action, Keep},
-        export::{ExportedSide, Exports, view_recorder::recorded_text},
+        export::{ExportedSide, Exports},
         networks::Networks,
     },
     pipeline::Session,
@@ -101,12 +101,12 @@ impl Call {
                     self.frozen = id.is_some();
                     session.freeze(id);
                 }
-                Action::Step(by) => session.step(by.into()),
+                Action::StepFrames(by) => session.step(by.into()),
                 Action::Theme => self.theme_wanted = true,
                 Action::Record => {
-                    let said = record(session, &self.exports).unwrap_or_else(Some);
+                    let done = record(session, &self.exports);
                     self.controls.recording = session.recorder_state();
-                    self.notices.extend(said.map(|text| (Instant::now(), text)));
+                    self.notices.extend(done.err().map(|text| (Instant::now(), text)));
                 }
                 Action::Outcome => {
                     if let Err(why) = self.write_outcome() {
@@ -140,11 +140,12 @@ impl Call {
     }
 }
 
-/// Begins a recording, or ends it and says where it is; an error says what to say.
-fn record(session: &Session, exports: &Exports) -> Result<Option<String>, String> {
-    if !session.recorder_state().is_on() {
-        session.record(exports.recording()?);
-        return Ok(None);
+/// Begins a recording, or ends it; an error says what to say.
+fn record(session: &Session, exports: &Exports) -> Result<(), String> {
+    if session.recorder_state().is_on() {
+        session.stop_recording();
+    } else {
+        session.record(&exports.recording()?);
     }
-    session.stop_recording().map(|files| Some(recorded_text(&files, ""))).map_err(|e| e.to_string())
+    Ok(())
 }

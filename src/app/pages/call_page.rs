@@ -268,7 +268,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::GainDown => now.gain = (now.gain / 2).max(1),
         Command::Luma => now.luma = !now.luma,
         Command::Freeze => actions.push(Action::Freeze),
-        Command::Step(by) => actions.push(Action::Step(by)),
+        Command::StepFrames(by) => actions.push(Action::StepFrames(by)),
         Command::SaveSides => actions.push(Action::Keep(Keep::Sides)),
         Command::SaveCrop => actions.push(Action::Keep(Keep::Crop { copy: false })),
         Command::SaveView => actions.push(Action::Keep(Keep::View { copy: false })),

@@ -35,8 +35,8 @@ pub enum Card {
 
 impl Card {
     /// The card that a link is started from.
-    pub fn of(link: &Signaling) -> Self {
-        match link {
+    pub fn of(signaling: &Signaling) -> Self {
+        match signaling {
             Signaling::Loopback => Self::Loopback,
             Signaling::Host { .. } => Self::Host,
             Signaling::Join { .. } => Self::Join,
@@ -79,7 +79,7 @@ pub struct StartPage {
     pub error: Option<(Card, String)>,
     /// The call before this page is still ending; a new one has to wait for it.
     pub busy: bool,
-    /// What the rest of the plan says, in one line.
+    /// What the rest of the settings says, in one line.
     pub summary: String,
     /// The cameras, once they are known.
     pub cameras: Option<Vec<ListedCamera>>,
@@ -103,7 +103,7 @@ pub struct Begin {
     /// What to send.
     pub source: SourceSpec,
     /// To whom.
-    pub link: Signaling,
+    pub signaling: Signaling,
 }
 
 impl StartPage {
@@ -140,8 +140,8 @@ impl StartPage {
     }
 
     /// Puts what a call was begun with back into its field.
-    pub fn remember(&mut self, link: &Signaling) {
-        match link {
+    pub fn remember(&mut self, signaling: &Signaling) {
+        match signaling {
             Signaling::Host { listen } => self.listen = listen.to_string(),
             Signaling::Join { url } => self.join.clone_from(url),
             Signaling::Answer { offer } => self.offer.clone_from(offer),
@@ -174,11 +174,11 @@ impl StartPage {
                 style::follow_focus(ui);
             });
         });
-        let (card, link) = wanted?;
+        let (card, signaling) = wanted?;
         self.error = None;
         let begin = self.chosen().map_err(|e| (Card::Source, e)).and_then(|source| {
-            let link = link.map_err(|e| (card, e))?;
-            Ok(Begin { source, link })
+            let signaling = signaling.map_err(|e| (card, e))?;
+            Ok(Begin { source, signaling })
         });
         begin.map_err(|e| self.error = Some(e)).ok()
     }
@@ -221,14 +221,14 @@ impl StartPage {
                         style::card(ui).show(ui, |ui| {
                             ui.set_width(ui.available_width());
                             ui.set_min_height(118.0);
-                            let link = match card {
+                            let signaling = match card {
                                 Card::Host => self.host(ui),
                                 Card::Join => self.join(ui),
                                 Card::Lines => self.lines(ui),
                                 Card::Source | Card::Loopback => loopback(ui),
                             };
-                            if let Some(link) = link {
-                                wanted = Some((card, link));
+                            if let Some(signaling) = signaling {
+                                wanted = Some((card, signaling));
                             }
                             self.error_at(ui, card);
                         });

@@ -184,6 +184,9 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
         ("size", stats.size.clone()),
         ("source", stats.source.clone()),
     ];
+    if stats.frames.bicubic_only > 0 {
+        picture.push(("network off", format!("in {} frames", style::grouped(stats.frames.bicubic_only))));
+    }
     if let Some(gpu) = stats.gpu_ms {
         picture.push((GPU, format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
     }

@@ -69,10 +69,10 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
             todo.push(Command::Freeze);
         }
         for (text, name, by) in [("<", "One frame back", -1), (">", "One frame on", 1)] {
-            let hint = format!("{name} ({})", key_of(Command::Step(by)));
+            let hint = format!("{name} ({})", key_of(Command::StepFrames(by)));
             let button = ui.add_enabled(frozen, Button::new(text)).on_hover_text(hint).accessible_name(name);
             if button.clicked() {
-                todo.push(Command::Step(by));
+                todo.push(Command::StepFrames(by));
             }
         }
         ui.menu_button("Save", |ui| {

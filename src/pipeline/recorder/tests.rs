@@ -145,3 +145,41 @@ fn another_connection_goes_on_in_another_file() {
         done.iter().map(|file| (file.path.file_name().unwrap().to_str().unwrap(), file.frames)).collect();
     assert_eq!(names, [("r.mp4", 2), ("r-2.mp4", 1)]);
 }
+
+#[test]
+fn it_follows_wishes_and_says_what_became_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| -> Arc<Path> { folder.path().join(name).into() };
+    let units = units("96x64", 8);
+    let recorder = Recorder::default();
+    let give = |range: std::ops::Range<usize>| {
+        range.for_each(|i| assert!(!recorder.unit(&received(&units[i], true)).unwrap()))
+    };
+    let (first, second) = (path("first.mp4"), path("second.mp4"));
+    // What was wished for a moment ago is a state at once.
+    assert_eq!(recorder.state_of(Some(&first)), RecorderState::WaitingForKeyframe);
+    assert!(!recorder.follow(Some(&first)));
+    give(0..2);
+    assert!(!recorder.follow(Some(&first)), "nothing is new");
+    assert_eq!(recorder.state_of(Some(&first)), RecorderState::Recording);
+    assert_eq!(recorder.state_of(None), RecorderState::Off);
+
+    assert!(recorder.follow(Some(&second)), "the first has ended");
+    give(4..7);
+    assert!(recorder.follow(None));
+    assert!(!recorder.follow(None));
+    let recorded: Vec<_> = recorder.take_recorded().into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!(
+        recorded.iter().map(|file| (&*file.path, file.frames)).collect::<Vec<_>>(),
+        [(&*first, 2), (&*second, 3)]
+    );
+    assert!(recorder.take_recorded().is_empty());
+
+    // The same path is a wish anew: one that has failed can be tried again.
+    let missing = path("none/r.mp4");
+    assert!(!recorder.follow(Some(&missing)));
+    assert!(recorder.unit(&received(&units[0], true)).is_err());
+    assert!(!recorder.follow(Some(&Arc::from(&*missing))), "it had ended and was told");
+    assert_eq!(recorder.state(), RecorderState::WaitingForKeyframe);
+    assert!(recorder.take_recorded().is_empty());
+}

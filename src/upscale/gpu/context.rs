@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::tuning_cache::{self, TuningCache};
+use super::{
+    adapter::AdapterSummary,
+    tuning_cache::{self, TuningCache},
+};
 use crate::upscale::UpscaleError;
 
 /// A GPU that has been opened: the window's or one of its own. Cheap to clone.
@@ -27,42 +30,10 @@ struct DeviceLoss {
     reason: Mutex<Option<String>>,
 }
 
-/// What an adapter is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct AdapterSummary {
-    /// What its driver calls it.
-    pub name: String,
-    /// "vulkan", "metal", "dx12".
-    pub backend: String,
-    /// The driver and its version, where it says so.
-    pub driver: String,
-    /// Whether it is a program on the CPU, like llvmpipe.
-    pub software: bool,
-    /// Whether shaders can use 16-bit numbers.
-    pub f16: bool,
-    /// Whether it can tell how long a pass took.
-    pub timestamps: bool,
-}
-
 impl DeviceLoss {
     /// The first reason is the one that counts.
     fn report(&self, why: &str) {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
-    }
-}
-
-impl AdapterSummary {
-    /// Reads it from an adapter.
-    pub fn new(adapter: &wgpu::Adapter) -> Self {
-        let (info, features) = (adapter.get_info(), adapter.features());
-        Self {
-            name: info.name,
-            backend: info.backend.to_str().to_owned(),
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-            f16: features.contains(wgpu::Features::SHADER_F16),
-            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-        }
     }
 }
 
@@ -135,7 +106,7 @@ impl GpuContext {
     /// its compiled pipelines. Without a folder engines run it in the usual way.
     #[must_use]
     pub fn remembering(self, folder: Option<PathBuf>) -> Self {
-        let tuning_cache = folder.map(|folder| Arc::new(TuningCache::new(&self, folder)));
+        let tuning_cache = folder.map(|folder| Arc::new(TuningCache::new(&self.device, &self.adapter, folder)));
         Self { tuning_cache, ..self }
     }
 

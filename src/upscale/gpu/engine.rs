@@ -1,5 +1,7 @@
 //! The engine: a frame's way through the passes.
 
+mod variant_time;
+
 use std::sync::Arc;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     plan::{GpuDataType, Variant},
     surface::Surface,
     timer::{self, Timer},
+    tune,
     weights::Weights,
 };
 use crate::{
@@ -71,7 +74,7 @@ impl GpuEngine {
         if bytes && model.ranges().is_some() {
             return Variant { precision: GpuDataType::Int8, ..Variant::default() };
         }
-        gpu.tuning_cache().map_or_else(Variant::default, |cache| cache.variant(gpu, model))
+        tune::fastest(gpu, model, |variant, over| variant_time::measure(gpu, model, variant, over))
     }
 
     /// Likewise, and runs it in this way.
@@ -90,14 +93,14 @@ impl GpuEngine {
         self.variant.precision.into()
     }
 
-    pub(super) fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
+    fn on(gpu: GpuContext, model: Arc<Model>, variant: Variant) -> Result<Self, UpscaleError> {
         if variant.precision == GpuDataType::F16 && !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
             return Err(UpscaleError::Gpu("its shaders have no numbers of 16 bits".to_owned()));
         }
         let (passes, network, timer) =
             gpu.guarded(|| Ok((Passes::new(&gpu, variant)?, Network::new(&gpu, &model, variant)?, Timer::new(&gpu))))?;
         if let Some(cache) = gpu.tuning_cache() {
-            cache.keep_pipelines(&gpu);
+            cache.keep_pipelines(gpu.adapter());
         }
         Ok(Self {
             gpu,
@@ -164,7 +167,7 @@ impl GpuEngine {
             self.network = Some(gpu.guarded(|| Network::new(gpu, &self.model, variant))?);
             self.condition = Some(Condition::NEUTRAL);
             if let Some(cache) = gpu.tuning_cache() {
-                cache.keep_pipelines(gpu);
+                cache.keep_pipelines(gpu.adapter());
             }
         }
         if for_files && self.file_passes.is_none() {

@@ -1,51 +1,56 @@
 //! Which [`Variant`] is the fastest, by a short measurement on the device itself.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::{Fusion, GpuContext, GpuDataType, GpuEngine, Variant};
-use crate::{
-    frame::{Colour, Frame, Size, Stamp},
-    model::Model,
-    upscale::Upscaler as _,
+use super::{
+    context::GpuContext,
+    plan::{Fusion, GpuDataType, Variant},
 };
+use crate::model::Model;
 
 /// Nothing more is measured after this. To compile a variant may take longer, and cannot be broken off.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
-/// Frames of a variant; the fastest counts.
-const FRAMES: usize = 6;
-
 /// Groups that are tried with what has proved the best otherwise.
 const GROUPS: [[u32; 2]; 5] = [[16, 4], [8, 8], [32, 2], [32, 4], [16, 8]];
 
-/// Whether it is one of those that are ever chosen.
-pub(super) fn is_known(variant: Variant) -> bool {
-    GROUPS.contains(&variant.group) && variant.precision != GpuDataType::Int8
+/// Whether it is one of those that are ever chosen, and can be run.
+fn is_usable(variant: Variant, f16: bool) -> bool {
+    GROUPS.contains(&variant.group)
+        && match variant.precision {
+            GpuDataType::F32 => true,
+            GpuDataType::F16 => f16,
+            GpuDataType::Int8 => false,
+        }
 }
 
-/// The fastest variant for a network. The usual one is measured first, so that a slow device, which has no time
-/// for more, keeps it.
-pub(super) fn fastest(gpu: &GpuContext, model: &Arc<Model>) -> Variant {
-    // A software adapter would take all the time for a single picture of a call's size.
-    let (width, height) = if gpu.is_software() { (96, 72) } else { (480, 360) };
-    let Ok(size) = Size::new(width, height) else { return Variant::default() };
-    let lr = Frame::filled(size, [120, 128, 128], Colour::default(), Stamp::now(0));
+/// The fastest variant for a network: remembered, or else measured, where the GPU remembers at all. `time` says how
+/// long a frame takes with a variant; none where it cannot be run, or once the time for measuring is over.
+pub(super) fn fastest(
+    gpu: &GpuContext,
+    model: &Model,
+    time: impl Fn(Variant, &dyn Fn() -> bool) -> Option<Duration>,
+) -> Variant {
+    let Some(cache) = gpu.tuning_cache() else { return Variant::default() };
     let f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
+    let (adapter, shape) = (gpu.adapter(), model.info());
+    if let Some(known) = cache.variant(adapter, shape).filter(|variant| is_usable(*variant, f16)) {
+        return known;
+    }
     let begun = Instant::now();
     let over = || begun.elapsed() > LONG_ENOUGH;
-    let time = |variant| {
-        let time = measure(gpu, model, variant, &lr, over);
+    let timed = |variant| {
+        let time = time(variant, &over);
         tracing::debug!("{} with {variant:?}: {time:?}", model.name());
         time
     };
-    let best = search(f16, time, over);
-    tracing::info!("{}: {} is fastest with {best:?}, after {:?}", gpu.adapter().name, model.name(), begun.elapsed());
+    let best = search(f16, timed, over);
+    tracing::info!("{}: {} is fastest with {best:?}, after {:?}", adapter.name, model.name(), begun.elapsed());
+    cache.keep_variant(adapter, shape, best);
     best
 }
 
-/// First what is computed with and what shares a pass, then the groups. A variant without a time is none.
+/// The usual one is measured first, so that a slow device, which has no time for more, keeps it. Then what is
+/// computed with and what shares a pass, then the groups. A variant without a time is none.
 fn search(f16: bool, mut time: impl FnMut(Variant) -> Option<Duration>, mut over: impl FnMut() -> bool) -> Variant {
     let mut best = Variant::default();
     let mut shortest = time(best).unwrap_or(Duration::MAX);
@@ -69,34 +74,6 @@ fn search(f16: bool, mut time: impl FnMut(Variant) -> Option<Duration>, mut over
     best
 }
 
-/// None where it cannot be run, or where the time was over once it was compiled.
-fn measure(
-    gpu: &GpuContext,
-    model: &Arc<Model>,
-    variant: Variant,
-    lr: &Frame,
-    over: impl Fn() -> bool,
-) -> Option<Duration> {
-    let [x, y] = variant.group;
-    if x * y > gpu.device().limits().max_compute_invocations_per_workgroup {
-        return None;
-    }
-    let mut engine = GpuEngine::on(gpu.clone(), Arc::clone(model), variant).ok()?;
-    let frame = |engine: &mut GpuEngine| {
-        let begun = Instant::now();
-        engine.compare(lr).ok()?;
-        engine.hold_back().ok()?;
-        let by_clock = begun.elapsed();
-        Some(engine.gpu_time().map_or(by_clock, |time| time.total))
-    };
-    // The first one may compile, and fills the caches.
-    frame(&mut engine)?;
-    if over() {
-        return None;
-    }
-    (0..FRAMES).map(|_| frame(&mut engine)).collect::<Option<Vec<_>>>()?.into_iter().min()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +90,7 @@ mod tests {
         };
         let best = search(true, &mut time, || false);
         assert_eq!(best, Variant { fusion: Fusion::Pairs, precision: GpuDataType::F16, group: [8, 8] });
-        assert!(is_known(best) && is_known(Variant::default()));
+        assert!(is_usable(best, true) && !is_usable(best, false) && is_usable(Variant::default(), false));
         let best = search(false, &mut time, || false);
         assert_eq!(best.precision, GpuDataType::F32);
         let all: std::collections::HashSet<_> = tried[..8].iter().collect();

@@ -7,13 +7,13 @@ use std::{
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterSummary, GpuContext, GpuDataType, Variant, tune};
-use crate::{atomic_file, model::Model};
+use super::{adapter::AdapterSummary, plan::Variant};
+use crate::{atomic_file, model::ModelInfo};
 
 const VARIANTS: &str = "gpu-variants.json";
 const PIPELINES: &str = "gpu-pipelines.bin";
@@ -60,13 +60,13 @@ impl Key {
 }
 
 /// Where it is remembered unless told otherwise: `clearcall` in the user's cache folder, if there is one.
-pub fn usual_folder() -> Option<PathBuf> {
+pub fn default_folder() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("clearcall"))
 }
 
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Every GPU that is opened from now on remembers in this folder, as by [`GpuContext::remembering`]; by default
+/// Every GPU that is opened from now on remembers in this folder, as by [`GpuContext::remembering`](super::GpuContext::remembering); by default
 /// none does.
 pub fn remember_in(folder: Option<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = folder;
@@ -79,18 +79,18 @@ pub(super) fn folder() -> Option<PathBuf> {
 
 impl TuningCache {
     /// Reads the pipelines, where the device can use them.
-    pub(super) fn new(gpu: &GpuContext, folder: PathBuf) -> Self {
+    pub(super) fn new(device: &wgpu::Device, adapter: &AdapterSummary, folder: PathBuf) -> Self {
         let read = read_file(&folder.join(PIPELINES), MAX_PIPELINES_BYTES);
-        let data = read.and_then(|file| pipelines_in(&file, &key_text(gpu.adapter())));
+        let data = read.and_then(|file| pipelines_in(&file, &key_text(adapter)));
         let written = Mutex::new(data.as_deref().map_or(0, hash));
-        let can = gpu.device().features().contains(wgpu::Features::PIPELINE_CACHE);
+        let can = device.features().contains(wgpu::Features::PIPELINE_CACHE);
         let pipelines = can.then(|| {
             let descriptor =
                 wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data: data.as_deref(), fallback: true };
             // SAFETY: the data is what `get_data` gave: the file lies in the user's own folder, and a hash of
             // all of it, which this version of the program wrote for this adapter and driver, has been
             // checked. wgpu checks its own header of the data besides.
-            unsafe { gpu.device().create_pipeline_cache(&descriptor) }
+            unsafe { device.create_pipeline_cache(&descriptor) }
         });
         Self { folder, pipelines, written }
     }
@@ -100,7 +100,7 @@ impl TuningCache {
     }
 
     /// Writes the pipelines, if there are others than in the file.
-    pub(super) fn keep_pipelines(&self, gpu: &GpuContext) {
+    pub(super) fn keep_pipelines(&self, adapter: &AdapterSummary) {
         let Some(data) = self.pipelines.as_ref().and_then(wgpu::PipelineCache::get_data) else { return };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let now = hash(&data);
@@ -108,29 +108,33 @@ impl TuningCache {
             return;
         }
         *written = now;
-        write_file(&self.folder.join(PIPELINES), &pipelines_file(&data, &key_text(gpu.adapter())));
+        write_file(&self.folder.join(PIPELINES), &pipelines_file(&data, &key_text(adapter)));
     }
 
-    /// The fastest variant for a network; measured and remembered where it is not known.
-    pub(super) fn variant(&self, gpu: &GpuContext, model: &Arc<Model>) -> Variant {
-        let path = self.folder.join(VARIANTS);
-        let (key, info) = (Key::new(gpu.adapter()), model.info());
-        let f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
-        let usable = |v: Variant| tune::is_known(v) && (f16 || v.precision == GpuDataType::F32);
+    /// The variant that was the fastest for networks of this shape on the adapter, if it is remembered.
+    pub(super) fn variant(&self, adapter: &AdapterSummary, shape: &ModelInfo) -> Option<Variant> {
+        let key = Key::new(adapter);
+        let entries = entries(&self.folder.join(VARIANTS));
+        entries.iter().find(|entry| entry.is_for(&key, shape)).map(|entry| entry.variant)
+    }
+
+    /// Remembers it.
+    pub(super) fn keep_variant(&self, adapter: &AdapterSummary, shape: &ModelInfo, variant: Variant) {
+        let (path, key) = (self.folder.join(VARIANTS), Key::new(adapter));
         let mut entries = entries(&path);
-        let same = |e: &Entry| e.key == key && (e.channels, e.depth) == (info.channels, info.depth);
-        if let Some(known) = entries.iter().find(|e| same(e) && usable(e.variant)) {
-            return known.variant;
-        }
-        let variant = tune::fastest(gpu, model);
-        entries.retain(|e| !same(e));
-        entries.push(Entry { key, channels: info.channels, depth: info.depth, variant });
+        entries.retain(|entry| !entry.is_for(&key, shape));
+        entries.push(Entry { key, channels: shape.channels, depth: shape.depth, variant });
         entries.drain(..entries.len().saturating_sub(MAX_ENTRIES));
         match serde_json::to_vec_pretty(&entries) {
             Ok(text) => write_file(&path, &text),
             Err(error) => tracing::warn!("{}: {error}", path.display()),
         }
-        variant
+    }
+}
+
+impl Entry {
+    fn is_for(&self, key: &Key, shape: &ModelInfo) -> bool {
+        self.key == *key && (self.channels, self.depth) == (shape.channels, shape.depth)
     }
 }
 
