@@ -35,6 +35,8 @@ pub(crate) struct Counters {
     pub(crate) packets_out: AtomicU64,
     pub(crate) repaired_in: AtomicU64,
     pub(crate) repeated_out: AtomicU64,
+    /// Datagrams that the system could not send.
+    pub(crate) unsent: AtomicU64,
     /// Packets that the far side asked for again.
     pub(crate) nacks_in: AtomicU64,
     /// Packets that we asked for again.

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     call::{
-        EndReason, NetStats, PeerEvent,
+        CallError, EndReason, NetStats, PeerEvent,
         signal::{Host, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
@@ -284,10 +284,16 @@ impl SessionTask {
 
     fn attempt_failed(&mut self, generation: Generation, error: SessionError) {
         let (why, cause, is_final) = (error.to_string(), error.cause(), error.is_final());
+        // The descriptions were fine.
+        let unreached = matches!(&error, SessionError::Call(CallError::NotConnected(_) | CallError::Ended(_)));
         if let (Some(reply), SessionError::Call(error)) = (self.reply(generation), error) {
             let _ = reply.send(Err(Refusal::Call(error)));
         }
-        self.decide(Input::AttemptFailed { generation, why, cause, is_final });
+        self.decide(if unreached {
+            Input::Broken { generation, why }
+        } else {
+            Input::AttemptFailed { generation, why, cause, is_final }
+        });
     }
 
     fn reply(&mut self, generation: Generation) -> Option<Reply> {
