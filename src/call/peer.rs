@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtc::rtcp::goodbye::Goodbye;
@@ -290,6 +290,11 @@ impl Peer {
     pub fn request_keyframe(&self) {
         self.shared.receiving.keyframe_request.store(true, Relaxed);
         self.shared.receiving.wake.notify_one();
+    }
+
+    /// When anything came from the network, media or keepalive.
+    pub fn last_heard(&self) -> Option<Instant> {
+        *self.shared.counters.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another bitrate, chosen by the user; [`PeerEvent::TargetBitrate`] follows.

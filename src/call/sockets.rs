@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use webrtc::runtime::{
@@ -118,6 +118,7 @@ impl AsyncUdpSocket for CallSocket {
                     let mut handshake = self.handshake.lock().unwrap_or_else(PoisonError::into_inner);
                     about.len =
                         keep(buf, about.len, about.stride, |datagram| handshake.lets_through(about.addr, datagram));
+                    *self.counters.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                     if about.len > 0 {
                         return Poll::Ready(Ok(1));
                     }

@@ -12,7 +12,7 @@ use super::{CallSettings, SessionError, state_machine::PASTE_LIMIT};
 use crate::{
     call::{
         self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
-        signal::{self, SdpType, WhipSession},
+        signal::{self, SdpType, SignalError, WhipSession},
     },
     stats::NetworkSide,
 };
@@ -21,6 +21,9 @@ use crate::{
 const EVENTS: usize = 256;
 /// How long the far side's signalling may take to hear that the call is over. It notices by itself too, only later.
 const LEAVING: Duration = Duration::from_secs(1);
+/// How often a host that says it is busy is asked, and how long is waited in between.
+const BUSY_TRIES: u32 = 5;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Every address of this machine, of both families.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
@@ -106,7 +109,17 @@ pub(super) async fn join(
 ) -> Result<Opened, SessionError> {
     let opened = Opened::new(&settings, &runtime, media_side(&url), None).await?;
     let offer = opened.connection.near.offer().await?;
-    let joined = signal::join(&url, &offer, resumes.as_ref()).await?;
+    let mut tries = 1;
+    let joined = loop {
+        match signal::join(&url, &offer, resumes.as_ref()).await {
+            // Perhaps with this side's own call, before it crashed: the host finds that out in some seconds.
+            Err(SignalError::Busy { .. }) if tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            joined => break joined?,
+        }
+    };
     opened.connection.near.accept_answer(&joined.answer).await?;
     Ok(Opened { connection: Connection { whip: Some(joined.session), ..opened.connection }, ..opened })
 }

@@ -39,6 +39,8 @@ use crate::{
 
 /// Events that may wait for the session.
 const EVENTS: usize = 256;
+/// Both sides send keepalives every second or two: after that without a word another caller is let in.
+const DOUBT_AFTER: Duration = Duration::from_secs(3);
 /// How long goodbyes may take in all.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -330,6 +332,7 @@ impl SessionTask {
     async fn request(&mut self, request: Request) {
         match request {
             Request::Offer { call, reply } => {
+                self.doubt_live();
                 let resumes = call.resumes.as_deref().and_then(|id| self.generation_of(id));
                 let actions = self.machine.handle(Input::Offer { resumes }, Instant::now());
                 self.perform(actions, Some((call, reply)));
@@ -352,6 +355,16 @@ impl SessionTask {
                 }
             }
             Request::SourceGone { why } => self.decide(Input::SourceGone { why }),
+        }
+    }
+
+    /// Somebody else calls: if nothing has come lately over the live connection, its other side has crashed, and is perhaps
+    /// who calls.
+    fn doubt_live(&mut self) {
+        let Some(live) = self.machine.live() else { return };
+        let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
+        if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
+            self.decide(Input::Silent(live));
         }
     }
 

@@ -27,7 +27,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long a single attempt of these may take where another can follow: a handshake of which too much is lost ends
 /// nowhere.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
-/// The same while reconnecting: an attempt made while the network was away is of no use when it is back.
+/// So long a host lets nobody else disturb an attempt. After that its caller has perhaps crashed.
+const ATTEMPT_UNDISTURBED: Duration = Duration::from_secs(5);
+/// How long an attempt may take while reconnecting: an attempt made while the network was away is of no use when it is back.
 const RECONNECT_ATTEMPT_LIMIT: Duration = Duration::from_secs(6);
 
 /// How long people may take to carry descriptions from one side to the other.
@@ -259,7 +261,8 @@ impl StateMachine {
     /// because the network was lost for it, whatever this side has noticed.
     fn offer(&mut self, resumes: Option<Generation>, now: Instant) {
         let same_caller = resumes.is_some_and(|generation| self.knows(generation));
-        let busy = self.attempt.is_some() || (self.live.is_some() && self.lost_since.is_none());
+        let attempted = self.attempt.as_ref().is_some_and(|attempt| now < attempt.since + ATTEMPT_UNDISTURBED);
+        let busy = attempted || (self.live.is_some() && self.lost_since.is_none());
         if self.role != Role::Host || (busy && !same_caller) {
             let why = "another call is going on here; try again when it has ended";
             self.actions.push(Action::Refuse { why });

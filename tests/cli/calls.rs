@@ -207,3 +207,17 @@ fn a_host_that_is_killed_is_noticed_and_told() {
     guest.line_with("reconnecting");
     guest.wait().fails(1, &["nobody listens"]);
 }
+
+/// The host finds out when somebody calls again, and the caller asks until it has.
+#[test]
+fn a_caller_that_was_killed_may_call_again_at_once() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let common = [&["--source", "scene"][..], &SMALL, &["cpu"]].concat();
+    let host = started(&[&["host", "--listen", "127.0.0.1:0"][..], &common].concat());
+    let link = host.line_with("clearcall join").split('\'').nth(1).unwrap().to_owned();
+    let first = started(&[&["join", &link][..], &common].concat());
+    first.line_with("connected with");
+    first.kill();
+    clearcall(&[&["join", &link, "--seconds", "1"][..], &common].concat()).ok();
+    host.kill();
+}

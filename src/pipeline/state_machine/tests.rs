@@ -161,7 +161,13 @@ fn a_first_attempt_whose_handshake_is_lost_is_followed_by_another() {
     assert_eq!(actions, [Action::Close(generation(2)), Action::Connect(generation(3))]);
     assert_eq!(join.phase(), Phase::Starting);
     assert_eq!(join.handle(Input::Connected(generation(3)), t + 13 * SECOND), [Action::Attach(generation(3))]);
-    // A host cannot call back: its caller tries again.
+    // A host cannot call back: its caller tries again, or somebody else, if that one says nothing more.
+    let (mut host, t) = begin(Role::Host);
+    host.handle(Input::Offer { resumes: None }, t);
+    let [Action::Refuse { .. }] = host.handle(Input::Offer { resumes: None }, t + SECOND)[..] else { panic!() };
+    let actions = host.handle(Input::Offer { resumes: None }, t + ATTEMPT_UNDISTURBED);
+    assert_eq!(actions, [Action::Close(generation(1)), Action::Answer(generation(2))]);
+    // What it hears of an attempt that came to nothing is a notice.
     let (mut host, t) = begin(Role::Host);
     host.handle(Input::Offer { resumes: None }, t);
     let actions = host.handle(Input::Broken { generation: generation(1), why: why.clone() }, t + SECOND);
