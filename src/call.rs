@@ -28,6 +28,7 @@ mod peer;
 mod peer_state;
 pub mod rate;
 mod receive;
+mod retransmit_budget;
 pub mod recover;
 mod send;
 mod sockets;

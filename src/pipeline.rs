@@ -21,6 +21,7 @@ mod notices;
 mod receiver;
 mod recorder;
 mod request;
+mod send_size;
 mod sender;
 mod session;
 mod session_task;

@@ -292,6 +292,11 @@ impl Peer {
         self.shared.receiving.wake.notify_one();
     }
 
+    /// What the network carries as far as is known, in bit/s; changes come as [`PeerEvent::TargetBitrate`].
+    pub fn target_bitrate(&self) -> u32 {
+        self.shared.counters.target.load(Relaxed)
+    }
+
     /// When anything came from the network, media or keepalive.
     pub fn last_heard(&self) -> Option<Instant> {
         *self.shared.counters.heard.lock().unwrap_or_else(PoisonError::into_inner)

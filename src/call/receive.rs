@@ -27,7 +27,7 @@ pub(super) struct ReceiveState {
 
 /// How long a hole is waited for: a loss is noticed, asked for within 20 ms, answered after a round trip,
 /// and the answer may get lost once itself.
-fn hold(rtt: Option<Duration>) -> Duration {
+pub(super) fn hold(rtt: Option<Duration>) -> Duration {
     let rtt = rtt.unwrap_or(Duration::from_millis(50));
     (rtt * 2 + Duration::from_millis(80)).clamp(Duration::from_millis(100), Duration::from_millis(600))
 }

@@ -12,6 +12,7 @@ use super::{CallSettings, SessionError, state_machine::PASTE_LIMIT};
 use crate::{
     call::{
         self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
+        rate::START_BITRATE,
         signal::{self, SdpType, SignalError, WhipSession},
     },
     stats::NetworkSide,
@@ -167,7 +168,13 @@ impl Opened {
         let (events, inbox) = mpsc::channel(EVENTS);
         let bind = call::media_addresses(listen);
         let usual = PeerConfig::new(Media::SendRecv, settings.bitrate);
-        let config = PeerConfig { bind, unreachable_limit: patience.unwrap_or(usual.unreachable_limit), ..usual };
+        let config = PeerConfig {
+            bind,
+            bitrate: usual.bitrate.min(START_BITRATE),
+            impairment: Some(Arc::clone(&settings.impairment)),
+            unreachable_limit: patience.unwrap_or(usual.unreachable_limit),
+            ..usual
+        };
         let near = Arc::new(Peer::new(config, runtime, events).await?);
         let with = "the other side".to_owned();
         Ok(Self {

@@ -306,7 +306,10 @@ impl SessionTask {
     fn attach(&mut self, generation: Generation) {
         let Some(connection) = self.connections.get(&generation) else { return };
         let units = connection.sending().sender();
-        self.outlet.send_replace(Some(Outlet { generation, units, allowed: u32::MAX, keyframes_asked: 0 }));
+        // A call with oneself is there to compare what is wished for.
+        let adapts_size = !matches!(self.signaling, Signaling::Loopback);
+        let allowed = connection.sending().target_bitrate();
+        self.outlet.send_replace(Some(Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size }));
     }
 
     fn close(&mut self, generation: Generation) {
