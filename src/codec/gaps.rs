@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     fn picture(frame_num: u32, reference: bool) -> SliceHeader {
-        SliceHeader { first_macroblock: 0, frame_num, qp: 30, sps: 0, reference }
+        SliceHeader { frame_num, reference, ..SliceHeader::plain() }
     }
 
     #[test]

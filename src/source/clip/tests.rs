@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::source::{Event, Source as _};
 use crate::codec::nal::{NalKind, nal_units};
 use crate::codec::{AccessUnit, Encoder, EncoderConfig};
 use crate::frame::{Colour, Matrix, Range};

@@ -83,7 +83,7 @@ fn samples_are_found_and_timed() {
     let sets = [&[0, 0, 0, 1][..], &SPS, &[0, 0, 0, 1], &PPS].concat();
     assert_eq!(units[0].data, [&sets[..], &[0, 0, 0, 1], &[0x65; 9]].concat());
     assert_eq!(units[2].data, [&[0, 0, 0, 1][..], &[0x41; 7]].concat());
-    assert_eq!(units[2].time, Duration::from_secs_f64(2.0 / 30.0));
+    assert_eq!(units[2].time, Some(Duration::from_secs_f64(2.0 / 30.0)));
 }
 
 /// `ftyp` and `moov` of a file in fragments.
@@ -123,7 +123,7 @@ fn fragments_are_read() {
     let units = read_all(&data).unwrap();
     assert_eq!(units.len(), 4);
     assert!(units[2].data.ends_with(&[0x65; 9]) && units[3].data.ends_with(&[0x41; 4]));
-    assert_eq!(units[3].time, Duration::from_millis(100));
+    assert_eq!(units[3].time, Some(Duration::from_millis(100)));
     assert_eq!(open(&data).unwrap().fps(), 30.0);
 }
 
