@@ -9,7 +9,7 @@ use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
 use super::gaps::FrameNumbers;
-use super::nal::{NalKind, Parameters, Sps, SpsError, nal_units, push_nal};
+use super::nal::{NalKind, ParameterSets, Parameters, Sps, SpsError, nal_units, push_nal};
 use super::opening::Opening;
 use crate::frame::{Aspect, Colour, Frame, FrameError, Plane, Size, Stamp};
 
@@ -100,8 +100,9 @@ pub struct Decoder {
     numbers: FrameNumbers,
     opening: Opening,
     assumed: Assumed,
-    /// Of the pictures that the decoder works on.
-    size: Option<Size>,
+    sets: ParameterSets,
+    /// The sequence parameter set in force since the last keyframe, as it came.
+    active: Option<Vec<u8>>,
 }
 
 /// What a picture's slices say.
@@ -146,7 +147,8 @@ impl Decoder {
             numbers: FrameNumbers::default(),
             opening: Opening::default(),
             assumed: Assumed::default(),
-            size: None,
+            sets: ParameterSets::default(),
+            active: None,
         })
     }
 
@@ -197,10 +199,10 @@ impl Decoder {
         if data.is_empty() {
             return Ok(None);
         }
-        let before = self.size;
+        let before = self.active.clone();
         let has_slices = self.note_unit(data, stamp)?;
-        if before.is_some() && self.size != before {
-            // What it holds back would be lost when it makes room for another size.
+        if before.is_some() && self.active != before {
+            // What it holds back would be lost when it makes room for another sort of pictures.
             for _ in 0..MAX_WAITING {
                 let Some(raw) = self.flush_raw() else { break };
                 let decoded = self.finish(Some(raw))?;
@@ -286,6 +288,7 @@ impl Decoder {
         // Nearly always one: who sends two pictures with one time still sent two.
         let mut pictures: Vec<Noted> = Vec::new();
         for nal in nal_units(data) {
+            self.sets.update(nal);
             match self.parameters.update(nal) {
                 Ok(()) => {}
                 // A torn parameter set is the decoder's business; what it must not see is too large a one.
@@ -309,7 +312,7 @@ impl Decoder {
                 let sps = self.parameters.sps(header.sps);
                 picture.looks = Some(self.assumed.unless(sps));
                 if kind == NalKind::Idr {
-                    self.size = sps.map(|sps| sps.size);
+                    self.active = self.sets.sequence(header.sps.into()).map(<[u8]>::to_vec);
                 }
             }
         }

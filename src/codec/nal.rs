@@ -192,14 +192,14 @@ impl AvcConfig {
 }
 
 #[cfg(test)]
-pub(in crate::codec) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::codec::{Encoder, EncoderConfig};
     use crate::frame::{Colour, Frame, Size, Stamp};
     use proptest::prelude::*;
 
     /// Six pictures of a moving ramp: their parameter sets, and the access units.
-    pub(in crate::codec) fn coded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    pub(crate) fn coded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let size = Size::new(64, 48).unwrap();
         let config = EncoderConfig { size, fps: 30.0, bitrate: 500_000, keyframe_interval: None, skip_frames: false };
         let mut encoder = Encoder::new(config).unwrap();
@@ -220,7 +220,45 @@ pub(in crate::codec) mod tests {
         (nal_units(&units[0]).filter(set).map(<[u8]>::to_vec).collect(), units)
     }
 
-    pub(in crate::codec) fn slices(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+    /// A baseline sequence parameter set that says nothing of colours and times.
+    pub(crate) fn without_vui(sps: &[u8]) -> Vec<u8> {
+        let data = bits::rbsp(sps, usize::MAX);
+        let mut b = bits::Bits::new(&data);
+        b.u(24).unwrap();
+        let _id_and_frame_num = (b.ue().unwrap(), b.ue().unwrap());
+        if b.ue().unwrap() == 0 {
+            b.ue().unwrap();
+        }
+        let _references_and_gaps = (b.ue().unwrap(), b.flag().unwrap());
+        let _size_and_fields = (b.ue().unwrap(), b.ue().unwrap(), b.flag().unwrap(), b.flag().unwrap());
+        if b.flag().unwrap() {
+            (0..4).for_each(|_| assert!(b.ue().is_some()));
+        }
+        renumber::tests::cut_with(sps[0], &data, b.position(), &[false, true])
+    }
+
+    /// A stream that begins with an I picture that is no IDR picture, numbered 7.
+    pub(crate) fn without_idr(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut parameters = Parameters::default();
+        let mut out = Vec::new();
+        for unit in units {
+            let mut changed = Vec::new();
+            for nal in nal_units(unit) {
+                parameters.update(nal).unwrap();
+                match parameters.slice(nal) {
+                    Some(header) if NalKind::of(nal) == Some(NalKind::Idr) => {
+                        push_nal(&mut changed, &renumber::tests::plain_intra(nal, &header, 7));
+                    }
+                    Some(header) => push_nal(&mut changed, &with_frame_num(nal, &header, header.frame_num + 7)),
+                    None => push_nal(&mut changed, nal),
+                }
+            }
+            out.push(changed);
+        }
+        out
+    }
+
+    pub(crate) fn slices(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
         nal_units(unit).filter(|nal| NalKind::of(nal).is_some_and(NalKind::is_slice))
     }
 

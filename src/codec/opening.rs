@@ -106,3 +106,48 @@ fn rewritten(unit: &[u8], parameters: &Parameters, rewrite: impl Fn(&[u8], &Slic
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::nal::tests::{coded, without_idr};
+    use crate::codec::{Decoded, Decoder};
+    use crate::frame::Stamp;
+
+    fn decoded(units: &[Vec<u8>]) -> (Vec<Decoded>, u64) {
+        let mut decoder = Decoder::new().unwrap();
+        let mut out: Vec<_> =
+            (0..).zip(units).filter_map(|(id, unit)| decoder.decode(unit, Stamp::now(id)).ok().flatten()).collect();
+        out.extend(std::iter::from_fn(|| decoder.flush().unwrap()));
+        (out, decoder.owed())
+    }
+
+    #[test]
+    fn a_stream_without_idr_gives_the_same_pictures() {
+        let (_, units) = coded();
+        let (want, _) = decoded(&units);
+        let (got, owed) = decoded(&without_idr(&units));
+        assert_eq!((got.len(), owed), (want.len(), 0));
+        assert!(got[0].keyframe);
+        for (got, want) in got.iter().zip(&want) {
+            assert!(!got.damaged);
+            assert_eq!(got.frame.planes(), want.frame.planes());
+        }
+    }
+
+    #[test]
+    fn what_is_shown_before_the_first_picture_is_left_out() {
+        let header = |frame_num, order, reference| {
+            let mut header = SliceHeader::plain();
+            (header.frame_num, header.order, header.reference) = (frame_num, Some((order, 4)), reference);
+            header
+        };
+        let mut begun = Renumbered { offset: 7, order: Some(2), gap: false };
+        // 14 lies before 2, modulo 16.
+        assert!(begun.leads(&header(8, 14, true)));
+        assert!(begun.leads(&header(9, 0, false)));
+        assert!(!begun.leads(&header(9, 8, true)));
+        assert_eq!(begun.offset, 8, "the first picture after it has the number 1");
+        assert!(!begun.leads(&header(10, 1, false)), "by then numbers have come round");
+    }
+}

@@ -202,6 +202,8 @@ struct SourcePacer {
     /// Call frames per source frame, at most 1.
     share: f64,
     credit: f64,
+    /// By how much less than a frame the credit may be: times of their own are rounded.
+    slack: f64,
 }
 
 impl SourcePacer {
@@ -214,6 +216,7 @@ impl SourcePacer {
             // A source that says 29.97 is not thinned out for a call at 30 or 29.9.
             share: (f64::from(call_fps) * 1.01 / source_fps).min(1.0),
             credit: 1.0,
+            slack: 1e-9,
         }
     }
 
@@ -234,12 +237,13 @@ impl SourcePacer {
         if let Some(due) = &mut self.due {
             *due = due.checked_sub(self.interval).unwrap_or(*due) + shown_for;
         }
+        self.slack = 0.25;
         self.share = (self.call_fps * 1.01 * shown_for.as_secs_f64()).min(1.0);
     }
 
     /// Whether the call takes this picture.
     fn keep(&mut self) -> bool {
-        let keep = self.credit >= 1.0 - 1e-9;
+        let keep = self.credit >= 1.0 - self.slack;
         self.credit += self.share - f64::from(u8::from(keep));
         keep
     }

@@ -247,3 +247,6 @@ fn later(start: Instant, time: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod field_tests;

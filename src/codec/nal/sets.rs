@@ -32,6 +32,11 @@ impl ParameterSets {
         }
     }
 
+    /// The sequence parameter set with this number.
+    pub(crate) fn sequence(&self, number: u32) -> Option<&[u8]> {
+        self.sequence.get(&number).map(Vec::as_slice)
+    }
+
     /// An access unit with all sets in front and none inside.
     pub(crate) fn in_front_of(&self, unit: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(unit.len() + 64);
