@@ -18,6 +18,7 @@ mod monitor;
 pub mod depacketize;
 mod description;
 mod engine;
+mod handshake_filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 pub mod netem;
@@ -29,6 +30,7 @@ pub mod rate;
 mod receive;
 pub mod recover;
 mod send;
+mod sockets;
 pub mod signal;
 mod stats_interceptor;
 mod unwrap;
@@ -77,6 +79,9 @@ pub const DEFAULT_BITRATE: u32 = 300_000;
 /// The rate control goes no lower by itself, in bit/s; where the user asks for less, it stays at that.
 pub const RATE_CONTROL_FLOOR: u32 = 60_000;
 
+/// How long a far side may be unreachable unless told otherwise. A session gives up earlier.
+const UNREACHABLE_LIMIT: Duration = Duration::from_secs(45);
+
 /// How one end of a call is set up.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
@@ -92,6 +97,8 @@ pub struct PeerConfig {
     pub max_bitrate: u32,
     /// A bad network on purpose.
     pub impairment: Option<Arc<Impairment>>,
+    /// How long the far side may be unreachable, at first or later, until the peer gives up.
+    pub unreachable_limit: Duration,
 }
 
 impl Default for PeerConfig {
@@ -103,6 +110,7 @@ impl Default for PeerConfig {
             min_bitrate: RATE_CONTROL_FLOOR,
             max_bitrate: DEFAULT_BITRATE,
             impairment: None,
+            unreachable_limit: UNREACHABLE_LIMIT,
         }
     }
 }

@@ -148,7 +148,7 @@ pub(crate) struct ReceiveArgs {
     /// No window
     #[arg(long)]
     pub(crate) headless: bool,
-    /// End the call after this time; headless calls end after 10 seconds otherwise
+    /// End the call so many seconds after it was first connected; a headless call with oneself ends after 10 otherwise
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<Seconds>,
     /// Write the call's numbers to this file as JSON

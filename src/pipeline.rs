@@ -43,6 +43,7 @@ pub use session::Session;
 pub use settings::{CallSettings, Signaling};
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};
+pub use state_machine::PASTE_LIMIT;
 
 /// Called, from any thread, whenever there is something new to look at.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
+use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
 use super::peer_state::{Life, PeerShared};
@@ -49,6 +51,10 @@ impl PeerMonitor {
                 () = shared.counters.changed.notified() => {}
                 () = timer => {}
                 _ = tick.tick(), if connected => {
+                    if self.closed_by_far_side().await {
+                        shared.end(EndReason::HungUp);
+                        continue;
+                    }
                     let totals = Totals::of(&shared.counters);
                     let stats = self.stats(before, totals).await;
                     before = totals;
@@ -122,8 +128,7 @@ impl PeerMonitor {
         None
     }
 
-    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
-    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    async fn transports(&self) -> Vec<Arc<dyn DtlsTransport>> {
         let mut transports = Vec::new();
         for sender in self.pc.get_senders().await {
             transports.extend(sender.transport().await.ok().flatten());
@@ -131,7 +136,23 @@ impl PeerMonitor {
         for receiver in self.pc.get_receivers().await {
             transports.extend(receiver.transport().await.ok().flatten());
         }
-        for transport in transports {
+        transports
+    }
+
+    /// Whether the far side has closed the connection with an alert (`close_notify`, RFC 5246 §7.2.1), as a browser does
+    /// whose page is closed. webrtc has no event for it.
+    async fn closed_by_far_side(&self) -> bool {
+        for transport in self.transports().await {
+            if matches!(transport.state().await, Ok(RTCDtlsTransportState::Closed)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
+    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        for transport in self.transports().await {
             let pair = transport.ice_transport().get_selected_candidate_pair().await;
             if let Ok(Some(pair)) = pair {
                 let end = |c: &RTCIceCandidate| Some(SocketAddr::new(c.address.parse().ok()?, c.port));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtc::rtcp::goodbye::Goodbye;
@@ -17,15 +17,14 @@ use webrtc::peer_connection::{
     RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
-use webrtc::runtime::{Runtime, TokioRuntime};
 
 use super::description::{candidates_in_place, check, has_video};
 use super::monitor::PeerMonitor;
-use super::netem::ImpairedRuntime;
 use super::peer_state::{Life, PeerShared};
 use super::rate::Bounds;
 use super::receive::{self, Receiving};
 use super::send::{self, UnitSender};
+use super::sockets::CallRuntime;
 use super::{CallError, EndReason, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
@@ -144,16 +143,13 @@ impl Peer {
         let bounds = Bounds { min: config.min_bitrate, start: config.bitrate, max: config.max_bitrate };
         let mut codecs = engine::media_engine().map_err(set_up)?;
         let interceptors = engine::interceptors(&mut codecs, bounds, &shared.counters).map_err(set_up)?;
-        let network: Arc<dyn Runtime> = match &config.impairment {
-            Some(impairment) => Arc::new(ImpairedRuntime { impairment: Arc::clone(impairment) }),
-            None => Arc::new(TokioRuntime),
-        };
+        let network = CallRuntime { impairment: config.impairment.clone(), counters: Arc::clone(&shared.counters) };
         let pc = PeerConnectionBuilder::new()
             .with_media_engine(codecs)
-            .with_setting_engine(engine::settings())
+            .with_setting_engine(engine::settings(config.unreachable_limit))
             .with_interceptor_registry(interceptors)
             .with_handler(Arc::new(Handler(Arc::clone(&shared))))
-            .with_runtime(network)
+            .with_runtime(Arc::new(network))
             .with_udp_addrs(config.bind.clone())
             .build()
             .await
@@ -294,6 +290,11 @@ impl Peer {
     pub fn request_keyframe(&self) {
         self.shared.receiving.keyframe_request.store(true, Relaxed);
         self.shared.receiving.wake.notify_one();
+    }
+
+    /// When anything came from the network, media or keepalive.
+    pub fn last_heard(&self) -> Option<Instant> {
+        *self.shared.counters.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another bitrate, chosen by the user; [`PeerEvent::TargetBitrate`] follows.

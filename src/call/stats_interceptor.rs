@@ -7,8 +7,8 @@
 //! 20 ms until it is forgotten; and it asks for the same packet again without waiting for a round trip.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
@@ -35,6 +35,10 @@ pub(crate) struct Counters {
     pub(crate) packets_out: AtomicU64,
     pub(crate) repaired_in: AtomicU64,
     pub(crate) repeated_out: AtomicU64,
+    /// When the last datagram came, of any kind.
+    pub(crate) heard: Mutex<Option<Instant>>,
+    /// Datagrams that the system could not send.
+    pub(crate) unsent: AtomicU64,
     /// Packets that the far side asked for again.
     pub(crate) nacks_in: AtomicU64,
     /// Packets that we asked for again.

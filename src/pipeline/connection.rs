@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{CallSettings, SessionError};
+use super::{CallSettings, SessionError, state_machine::PASTE_LIMIT};
 use crate::{
     call::{
         self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
-        signal::{self, SdpType, WhipSession},
+        signal::{self, SdpType, SignalError, WhipSession},
     },
     stats::NetworkSide,
 };
@@ -21,6 +21,9 @@ use crate::{
 const EVENTS: usize = 256;
 /// How long the far side's signalling may take to hear that the call is over. It notices by itself too, only later.
 const LEAVING: Duration = Duration::from_secs(1);
+/// How often a host that says it is busy is asked, and how long is waited in between.
+const BUSY_TRIES: u32 = 5;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Every address of this machine, of both families.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
@@ -104,9 +107,19 @@ pub(super) async fn join(
     url: String,
     resumes: Option<WhipSession>,
 ) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, media_side(&url)).await?;
+    let opened = Opened::new(&settings, &runtime, media_side(&url), None).await?;
     let offer = opened.connection.near.offer().await?;
-    let joined = signal::join(&url, &offer, resumes.as_ref()).await?;
+    let mut tries = 1;
+    let joined = loop {
+        match signal::join(&url, &offer, resumes.as_ref()).await {
+            // Perhaps with this side's own call, before it crashed: the host finds that out in some seconds.
+            Err(SignalError::Busy { .. }) if tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            joined => break joined?,
+        }
+    };
     opened.connection.near.accept_answer(&joined.answer).await?;
     Ok(Opened { connection: Connection { whip: Some(joined.session), ..opened.connection }, ..opened })
 }
@@ -118,14 +131,14 @@ pub(super) async fn answer(
     listen: SocketAddr,
     offer: String,
 ) -> Result<Opened, CallError> {
-    let opened = Opened::new(&settings, &runtime, listen).await?;
+    let opened = Opened::new(&settings, &runtime, listen, None).await?;
     let answer = opened.connection.near.answer(&offer).await?;
     Ok(Opened { description: Some(answer), ..opened })
 }
 
 /// The description is the line for the other person.
 pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
@@ -137,17 +150,24 @@ pub(super) async fn answer_line(
     offer: String,
 ) -> Result<Opened, SessionError> {
     let offer = signal::from_line(SdpType::Offer, &offer)?;
-    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
 
 impl Opened {
-    /// A peer that sends and receives, where signalling at `listen` could reach it.
-    async fn new(settings: &CallSettings, runtime: &Handle, listen: SocketAddr) -> Result<Self, CallError> {
+    /// A peer that sends and receives, where signalling at `listen` could reach it. `patience`: how long it tries to
+    /// reach the other side, if that is longer than usual.
+    async fn new(
+        settings: &CallSettings,
+        runtime: &Handle,
+        listen: SocketAddr,
+        patience: Option<Duration>,
+    ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
         let bind = call::media_addresses(listen);
-        let config = PeerConfig { bind, ..PeerConfig::new(Media::SendRecv, settings.bitrate) };
+        let usual = PeerConfig::new(Media::SendRecv, settings.bitrate);
+        let config = PeerConfig { bind, unreachable_limit: patience.unwrap_or(usual.unreachable_limit), ..usual };
         let near = Arc::new(Peer::new(config, runtime, events).await?);
         let with = "the other side".to_owned();
         Ok(Self {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     call::{
-        EndReason, NetStats, PeerEvent,
+        CallError, EndReason, NetStats, PeerEvent,
         signal::{Host, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
@@ -39,6 +39,8 @@ use crate::{
 
 /// Events that may wait for the session.
 const EVENTS: usize = 256;
+/// Both sides send keepalives every second or two: after that without a word another caller is let in.
+const DOUBT_AFTER: Duration = Duration::from_secs(3);
 /// How long goodbyes may take in all.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -284,10 +286,16 @@ impl SessionTask {
 
     fn attempt_failed(&mut self, generation: Generation, error: SessionError) {
         let (why, cause, is_final) = (error.to_string(), error.cause(), error.is_final());
+        // The descriptions were fine.
+        let unreached = matches!(&error, SessionError::Call(CallError::NotConnected(_) | CallError::Ended(_)));
         if let (Some(reply), SessionError::Call(error)) = (self.reply(generation), error) {
             let _ = reply.send(Err(Refusal::Call(error)));
         }
-        self.decide(Input::AttemptFailed { generation, why, cause, is_final });
+        self.decide(if unreached {
+            Input::Broken { generation, why }
+        } else {
+            Input::AttemptFailed { generation, why, cause, is_final }
+        });
     }
 
     fn reply(&mut self, generation: Generation) -> Option<Reply> {
@@ -324,6 +332,7 @@ impl SessionTask {
     async fn request(&mut self, request: Request) {
         match request {
             Request::Offer { call, reply } => {
+                self.doubt_live();
                 let resumes = call.resumes.as_deref().and_then(|id| self.generation_of(id));
                 let actions = self.machine.handle(Input::Offer { resumes }, Instant::now());
                 self.perform(actions, Some((call, reply)));
@@ -346,6 +355,16 @@ impl SessionTask {
                 }
             }
             Request::SourceGone { why } => self.decide(Input::SourceGone { why }),
+        }
+    }
+
+    /// Somebody else calls: if nothing has come lately over the live connection, its other side has crashed, and is perhaps
+    /// who calls.
+    fn doubt_live(&mut self) {
+        let Some(live) = self.machine.live() else { return };
+        let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
+        if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
+            self.decide(Input::Silent(live));
         }
     }
 
