@@ -176,6 +176,10 @@ impl Reader {
                 Err(error) => return Err(error.to_string()),
             };
             self.stats.input(Stage::Source);
+            if let Some(notice) = self.source.notice() {
+                self.notices.say(notice);
+            }
+            pacer.lasts(self.source.shown_for());
             if !pacer.keep() {
                 self.stats.dropped(Stage::Source, "above the call's frame rate");
                 continue;
@@ -197,10 +201,13 @@ impl Reader {
 /// When the next picture of a file is due, and which pictures a slower call leaves out.
 struct SourcePacer {
     interval: Duration,
+    call_fps: f64,
     due: Option<Instant>,
     /// Call frames per source frame, at most 1.
     share: f64,
     credit: f64,
+    /// By how much less than a frame the credit may be: times of their own are rounded.
+    slack: f64,
 }
 
 impl SourcePacer {
@@ -208,10 +215,12 @@ impl SourcePacer {
         let source_fps = f64::from(source_fps).clamp(1.0, 240.0);
         Self {
             interval: Duration::from_secs_f64(1.0 / source_fps),
+            call_fps: call_fps.into(),
             due: None,
             // A source that says 29.97 is not thinned out for a call at 30 or 29.9.
             share: (f64::from(call_fps) * 1.01 / source_fps).min(1.0),
             credit: 1.0,
+            slack: 1e-9,
         }
     }
 
@@ -226,9 +235,19 @@ impl SourcePacer {
         Duration::ZERO
     }
 
+    /// The picture whose tick was taken lasts so long; [`None`]: as long as all do.
+    fn lasts(&mut self, shown_for: Option<Duration>) {
+        let Some(shown_for) = shown_for else { return };
+        if let Some(due) = &mut self.due {
+            *due = due.checked_sub(self.interval).unwrap_or(*due) + shown_for;
+        }
+        self.slack = 0.25;
+        self.share = (self.call_fps * 1.01 * shown_for.as_secs_f64()).min(1.0);
+    }
+
     /// Whether the call takes this picture.
     fn keep(&mut self) -> bool {
-        let keep = self.credit >= 1.0 - 1e-9;
+        let keep = self.credit >= 1.0 - self.slack;
         self.credit += self.share - f64::from(u8::from(keep));
         keep
     }
@@ -431,6 +450,22 @@ mod tests {
         assert_eq!(pace.wait(t + ms(5000)), Duration::ZERO);
         assert_eq!(pace.wait(t + ms(5000)), ms(100), "after a stall the clock starts again");
     }
+
+    #[test]
+    fn pictures_with_times_of_their_own_keep_them() {
+        let mut pace = SourcePacer::new(20.0, 30.0);
+        let t = Instant::now();
+        let ms = Duration::from_millis;
+        let mut due = Duration::ZERO;
+        for lasts in [33, 33, 67, 67, 42, 500, 33] {
+            assert_eq!(pace.wait(t + due), Duration::ZERO);
+            pace.lasts(Some(ms(lasts)));
+            assert!(pace.keep());
+            due += ms(lasts);
+            assert_eq!(pace.wait(t + due - ms(10)), ms(10));
+        }
+    }
+
     /// The state machine's connections, as an encoder sees them.
     #[derive(Debug, Clone)]
     enum EncoderStep {
