@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::{DEFAULT_BITRATE, Impairment},
+    call::{DEFAULT_BITRATE, Impairment, Media},
     frame::Size,
     model::Model,
     pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
@@ -267,11 +267,17 @@ fn headless(mut settings: CallSettings, signaling: Signaling, outcome: Outcome) 
     if let Some(path) = &outcome.report {
         report::write_json(path, &numbers)?;
     }
+    let direction = numbers.direction.unwrap_or_default();
+    // To publish only, or to watch only, is a call.
+    let receives = direction.receives();
     match (&outcome.snapshot, &last) {
         (Some(path), Some(frame)) => {
             report::write_pair(path, &frame.pair)?;
             let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
             out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
+        }
+        (Some(path), None) if !receives => {
+            bail!("the other side sends no video, so {} was not written", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}
@@ -283,7 +289,10 @@ fn headless(mut settings: CallSettings, signaling: Signaling, outcome: Outcome) 
             out!("{why}");
             Ok(())
         }
-        None if last.is_none() => bail!("no frame arrived in {:.0} seconds", length.as_secs_f64()),
+        None if receives && last.is_none() => bail!("no frame arrived in {:.0} seconds", length.as_secs_f64()),
+        None if direction == Media::SendOnly && numbers.frames.sent == 0 => {
+            bail!("no frame was sent in {:.0} seconds", length.as_secs_f64())
+        }
         None => Ok(()),
     }
 }

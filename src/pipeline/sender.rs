@@ -46,6 +46,8 @@ pub(super) struct Outlet {
     pub(super) allowed: u32,
     /// Keyframes that were asked for so far.
     pub(super) keyframes_asked: u64,
+    /// The longest NAL unit that the other side takes, where it takes none in parts.
+    pub(super) longest_nal_unit: Option<u32>,
 }
 
 /// What the threads of the sending half share with the session.
@@ -274,7 +276,7 @@ impl Coder {
         *lock(&self.self_view) = Some(Arc::clone(&low));
         let outlet = self.context.outlet.borrow().clone();
         let Some(outlet) = outlet else {
-            self.context.stats.dropped(Stage::Encode, "nobody is connected");
+            self.context.stats.dropped(Stage::Encode, "nobody takes it");
             return;
         };
         if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
@@ -299,13 +301,13 @@ impl Coder {
         if muted {
             low = black(&low);
         }
-        self.context.stats.sent_size(low.size());
         self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
     fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
         let stats = &self.context.stats;
+        stats.sent_size(low.size());
         stats.input(Stage::Encode);
         let started = Instant::now();
         let (fps, bitrate) = {
@@ -324,7 +326,8 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
-                })?,
+                })?
+                .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,
                 // The first unit of an encoder is one.
                 keyframes_made: outlet.keyframes_asked,
@@ -475,7 +478,13 @@ mod tests {
                         let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
-                        let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0 };
+                        let new = Outlet {
+                            generation,
+                            units: sender,
+                            allowed: u32::MAX,
+                            keyframes_asked: 0,
+                            longest_nal_unit: None,
+                        };
                         outlet.send_replace(Some(new));
                         far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }
