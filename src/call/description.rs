@@ -74,6 +74,8 @@ struct Answered {
     format: String,
     of_format: Vec<String>,
     muxed: bool,
+    /// It goes over the transport of the section that is taken, and so can be there without being used.
+    shares: bool,
 }
 
 /// What the far side answers to this side's offer.
@@ -95,12 +97,13 @@ impl Offer {
             None | Some("actpass" | "passive") => "active",
             Some(other) => return Err(unusable("offer", format!("its a=setup:{other:.16} cannot be answered"))),
         };
-        let mid = section.mid();
+        let bundle = section.mid().and_then(|mid| sdp.bundle(mid));
+        let group = bundle.as_deref().unwrap_or_default();
         Ok(Self {
             negotiated: chosen.negotiated(&sdp, media),
             for_webrtc: for_webrtc(&sdp, &chosen, "offer")?,
-            bundled: mid.is_some_and(|mid| sdp.bundle(mid).is_some()),
-            sections: sdp.sections.iter().map(Answered::of).collect(),
+            sections: sdp.sections.iter().map(|section| Answered::of(section, group)).collect(),
+            bundled: bundle.is_some(),
             format: chosen.format,
             chosen: chosen.index,
             setup,
@@ -117,20 +120,23 @@ impl Offer {
         };
         let Some(used) = answer.sections.first() else { return from_webrtc.to_owned() };
         for text in &answer.session {
-            if !["a=group:", "a=msid-semantic:"].iter().any(|name| text.starts_with(name)) {
+            // Each section has its fingerprint: webrtcbin looks for them all there as soon as one is.
+            if !["a=group:", "a=msid-semantic:", "a=fingerprint:"].iter().any(|name| text.starts_with(name)) {
                 line(text);
             }
         }
-        if let Some(mid) = self.sections.get(self.chosen).and_then(|s| s.mid.as_deref()).filter(|_| self.bundled) {
-            line(&format!("a=group:BUNDLE {mid}"));
+        if self.bundled {
+            let shared = self.sections.iter().enumerate().filter(|(i, s)| *i == self.chosen || s.shares);
+            let mids: Vec<_> = shared.filter_map(|(_, s)| s.mid.as_deref()).collect();
+            line(&format!("a=group:BUNDLE {}", mids.join(" ")));
         }
         for (index, section) in self.sections.iter().enumerate() {
             if index == self.chosen {
-                for text in self.used(section, used) {
+                for text in self.used(section, &answer, used) {
                     line(&text);
                 }
             } else {
-                for text in section.refused(&answer, used, self.setup) {
+                for text in section.unused(&answer, used, self.setup) {
                     line(&text);
                 }
             }
@@ -139,7 +145,7 @@ impl Offer {
     }
 
     /// The section that is taken.
-    fn used(&self, section: &Answered, from_webrtc: &Section<'_>) -> Vec<String> {
+    fn used(&self, section: &Answered, answer: &Sdp<'_>, from_webrtc: &Section<'_>) -> Vec<String> {
         let Format { payload_type, rtx, .. } = &self.format;
         let rtx = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
         let mut out = vec![format!("m=video 9 {} {payload_type}{rtx}", section.protocol)];
@@ -159,12 +165,15 @@ impl Offer {
                 _ => out.push((*text).to_owned()),
             }
         }
+        if from_webrtc.attribute("fingerprint").is_none() {
+            out.extend(answer.attribute(from_webrtc, "fingerprint").map(|value| format!("a=fingerprint:{value}")));
+        }
         candidates_once(out)
     }
 }
 
 impl Answered {
-    fn of(section: &Section<'_>) -> Self {
+    fn of(section: &Section<'_>, bundle: &[&str]) -> Self {
         let format = section.formats().next().unwrap_or("0");
         let of_format = ["rtpmap", "fmtp"].iter().filter_map(|name| {
             let value = section.of_format(name, format)?;
@@ -177,13 +186,19 @@ impl Answered {
             of_format: of_format.collect(),
             format: format.to_owned(),
             muxed: section.lines.contains(&"a=rtcp-mux"),
+            shares: section.mid().is_some_and(|mid| bundle.contains(&mid))
+                && matches!(section.kind(), "audio" | "video")
+                && !section.is_refused(),
         }
     }
 
-    /// Refuses it. webrtcbin and aiortc read the transport's parameters even then, and take no answer without.
-    fn refused(&self, answer: &Sdp<'_>, used: &Section<'_>, setup: &str) -> Vec<String> {
+    /// Nothing goes over it. One with a transport of its own is refused; webrtcbin and aiortc read the transport's
+    /// parameters even then, and take no answer without. One that shares the transport stays and is inactive: aiortc
+    /// would wait for the transport of a refused one before it connects any other.
+    fn unused(&self, answer: &Sdp<'_>, used: &Section<'_>, setup: &str) -> Vec<String> {
+        let port = if self.shares { 9 } else { 0 };
         let mut out = vec![
-            format!("m={} 0 {} {}", self.kind, self.protocol, self.format),
+            format!("m={} {port} {} {}", self.kind, self.protocol, self.format),
             "c=IN IP4 0.0.0.0".to_owned(),
             "a=inactive".to_owned(),
         ];
@@ -194,7 +209,12 @@ impl Answered {
         out.push(format!("a=setup:{setup}"));
         out.extend(self.muxed.then(|| "a=rtcp-mux".to_owned()));
         out.extend(self.of_format.iter().cloned());
-        out
+        if self.shares {
+            // A bundle's transport is described in its first section.
+            let of_transport = |line: &&&str| line.starts_with("a=candidate:") || **line == "a=end-of-candidates";
+            out.extend(used.lines.iter().filter(of_transport).map(|line| (*line).to_owned()));
+        }
+        candidates_once(out)
     }
 }
 

@@ -97,18 +97,20 @@ fn no_direction_is_both_and_the_session_s_counts_for_its_sections() {
 }
 
 #[test]
-fn a_refused_section_has_what_is_needed_to_read_it() {
+fn an_unused_section_has_what_is_needed_to_read_it() {
     let data = format!("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{}a=sctp-port:5000\r\n", transport("2"));
     let sections = [audio("0"), video("1", "sendrecv"), data, video("3", "sendonly")];
     let offer = described("a=group:BUNDLE 0 1 2 3\r\n", &sections);
     let (_, answer) = answer(&offer, Media::SendRecv);
     assert_eq!(answer.matches("m=").count(), 4);
-    assert!(answer.contains("a=group:BUNDLE 1\r\n"), "{answer}");
+    assert!(answer.contains("a=group:BUNDLE 0 1 3\r\n"), "{answer}");
     for (index, first) in [
-        (0, "m=audio 0 UDP/TLS/RTP/SAVPF 111"),
+        // They share the transport.
+        (0, "m=audio 9 UDP/TLS/RTP/SAVPF 111"),
         (2, "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"),
-        (3, "m=video 0 UDP/TLS/RTP/SAVPF 96"),
+        (3, "m=video 9 UDP/TLS/RTP/SAVPF 96"),
     ] {
+        let candidates = usize::from(first.contains(" 9 "));
         let lines = section(&answer, index);
         assert_eq!(lines[0], first);
         let mid = format!("a=mid:{index}");
@@ -117,10 +119,12 @@ fn a_refused_section_has_what_is_needed_to_read_it() {
         {
             assert!(has(&lines, line), "{line} in {lines:?}");
         }
-        assert!(!lines.iter().any(|line| line.starts_with("a=candidate")), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.starts_with("a=candidate")).count(), candidates, "{lines:?}");
     }
     assert!(has(&section(&answer, 0), "a=rtpmap:111 opus/48000/2"));
     let used = section(&answer, 1);
+    assert!(has(&used, "a=fingerprint:sha-256 AA"), "{used:?}");
+    assert_eq!(answer.matches("a=fingerprint").count(), 4, "one in each section, none for all: {answer}");
     assert_eq!(used[0], "m=video 9 UDP/TLS/RTP/SAVPF 96");
     assert_eq!(used.iter().filter(|line| line.starts_with("a=candidate")).count(), 1, "{used:?}");
 }
@@ -129,7 +133,11 @@ fn a_refused_section_has_what_is_needed_to_read_it() {
 fn without_a_bundle_group_one_section_is_taken_and_no_group_is_made_up() {
     let (offer, answer) = answer(&described("", &[audio("0"), video("1", "sendonly")]), Media::SendRecv);
     assert!(!answer.contains("a=group"), "{answer}");
-    assert!(section(&answer, 0)[0].starts_with("m=audio 0 "));
+    let refused = section(&answer, 0);
+    assert_eq!(refused[0], "m=audio 0 UDP/TLS/RTP/SAVPF 111");
+    for line in ["a=ice-ufrag:uuuu", "a=ice-pwd:pppp", "a=fingerprint:sha-256 AA", "a=setup:active", "a=mid:0"] {
+        assert!(has(&refused, line), "{line} in {refused:?}");
+    }
     assert!(section(&answer, 1)[0].starts_with("m=video 9 "));
     // webrtc would drop it.
     assert!(offer.for_webrtc.contains("a=group:BUNDLE 1\r\n"));
