@@ -52,7 +52,8 @@ pub use send::{CaptureLog, SendError, UnitSender};
 use crate::codec::AccessUnit;
 
 /// Which way video goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Media {
     /// From here to there.
     SendOnly,
@@ -61,17 +62,44 @@ pub enum Media {
     /// Both.
     #[default]
     SendRecv,
+    /// Neither: the two are connected, and nothing is shown.
+    Inactive,
 }
 
 impl Media {
     /// Whether this end sends.
     pub const fn sends(self) -> bool {
-        !matches!(self, Self::RecvOnly)
+        matches!(self, Self::SendOnly | Self::SendRecv)
     }
 
     /// Whether this end receives.
     pub const fn receives(self) -> bool {
-        !matches!(self, Self::SendOnly)
+        matches!(self, Self::RecvOnly | Self::SendRecv)
+    }
+
+    /// With these ways.
+    const fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// The attribute's name in a session description.
+    const fn in_sdp(self) -> &'static str {
+        match self {
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::SendRecv => "sendrecv",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// The way of that name.
+    fn from_sdp(name: &str) -> Option<Self> {
+        [Self::SendOnly, Self::RecvOnly, Self::SendRecv, Self::Inactive].into_iter().find(|m| m.in_sdp() == name)
     }
 }
 
@@ -252,9 +280,9 @@ pub enum CallError {
         /// What is wrong with it.
         why: String,
     },
-    /// The far side has no H.264 with packetization mode 1.
-    #[error("the far side offers no H.264 video that this program speaks (constrained baseline, packetization-mode 1)")]
-    NoH264,
+    /// The far side's video cannot be used: it has no H.264 that is spoken here, or no video at all.
+    #[error("the far side's video cannot be used: {0}; this program speaks H.264 of baseline, main and high profile")]
+    NoH264(String),
     /// Addresses could not be gathered.
     #[error("no network address was found to offer to the far side within {} seconds", .0.as_secs())]
     NoAddress(Duration),

@@ -25,7 +25,7 @@ use super::rate::Bounds;
 use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
 
 /// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
-const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+pub(super) const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 const PAYLOAD_TYPE: u8 = 102;
 const RTX_PAYLOAD_TYPE: u8 = 103;
 /// A place in the chain next to the wire, below all of webrtc's own.

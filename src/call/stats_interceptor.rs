@@ -57,6 +57,8 @@ pub(crate) struct Counters {
     pub(crate) target: AtomicU32,
     /// What the user wants, bit/s.
     pub(crate) wish: AtomicU32,
+    /// The payload type of the far side's retransmissions; more than 255 where there are none.
+    pub(crate) rtx_in: AtomicU32,
     pub(crate) keyframe_asked: AtomicBool,
     /// The far side has said goodbye.
     pub(crate) far_left: AtomicBool,
@@ -142,6 +144,8 @@ pub(crate) struct StatsInterceptor {
     counters: Arc<Counters>,
     /// RTX stream → the stream that it repairs, with its payload type.
     repairs: HashMap<u32, (u32, u8)>,
+    /// The stream that comes in, with its payload type.
+    primary: Option<(u32, u8)>,
     nacks: HashMap<u32, NackFilter>,
     budget: RetransmitBudget,
     /// The middle of the NTP time of our last sender reports, and when they left.
@@ -155,6 +159,7 @@ impl StatsInterceptor {
         Self {
             counters,
             repairs: HashMap::new(),
+            primary: None,
             nacks: HashMap::new(),
             budget: RetransmitBudget::default(),
             reports: VecDeque::new(),
@@ -165,7 +170,13 @@ impl StatsInterceptor {
 
     /// RFC 4588 §4: an RTX payload is the original sequence number and the original payload.
     fn open_rtx(&self, packet: &mut rtc::rtp::Packet) {
-        let Some(&(ssrc, payload_type)) = self.repairs.get(&packet.header.ssrc) else { return };
+        let declared = self.repairs.get(&packet.header.ssrc);
+        // Who does not say which stream repairs which has but one.
+        let by_type = || {
+            let is_rtx = u32::from(packet.header.payload_type) == self.counters.rtx_in.load(Relaxed);
+            self.primary.as_ref().filter(|_| is_rtx)
+        };
+        let Some(&(ssrc, payload_type)) = declared.or_else(by_type) else { return };
         let Some((&number, _)) = packet.payload.split_first_chunk::<2>() else { return };
         packet.header.ssrc = ssrc;
         packet.header.payload_type = payload_type;
@@ -321,6 +332,9 @@ impl Interceptor for StatsInterceptor {
         if let Some(rtx) = info.ssrc_rtx {
             self.repairs.insert(rtx, (info.ssrc, info.payload_type));
         }
+        if !self.repairs.contains_key(&info.ssrc) {
+            self.primary = Some((info.ssrc, info.payload_type));
+        }
     }
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
@@ -328,6 +342,7 @@ impl Interceptor for StatsInterceptor {
             self.repairs.remove(&rtx);
         }
         self.nacks.remove(&info.ssrc);
+        self.primary = self.primary.filter(|(ssrc, _)| *ssrc != info.ssrc);
     }
 }
 

@@ -61,6 +61,11 @@ impl Connection {
         self.far.as_ref().unwrap_or(&self.near)
     }
 
+    /// Which way video goes. In a loopback call both ends are here.
+    pub(super) fn direction(&self) -> Media {
+        if self.far.is_some() { Media::SendRecv } else { self.near.direction().unwrap_or_default() }
+    }
+
     /// When each frame was captured, where that can be known.
     pub(super) fn captured(&self) -> Option<Arc<CaptureLog>> {
         self.far.is_some().then(|| self.near.sender().capture_log())

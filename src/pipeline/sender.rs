@@ -49,6 +49,8 @@ pub(super) struct Outlet {
     pub(super) keyframes_asked: u64,
     /// Smaller pictures are sent where the network carries less than is wished for.
     pub(super) adapts_size: bool,
+    /// The longest NAL unit that the other side takes, where it takes none in parts.
+    pub(super) longest_nal_unit: Option<u32>,
 }
 
 /// What the threads of the sending half share with the session.
@@ -300,7 +302,7 @@ impl Coder {
         };
         *lock(&self.self_view) = Some(Arc::clone(&low));
         let Some(outlet) = outlet else {
-            self.context.stats.dropped(Stage::Encode, "nobody is connected");
+            self.context.stats.dropped(Stage::Encode, "nobody takes it");
             return;
         };
         if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
@@ -339,13 +341,13 @@ impl Coder {
         if muted {
             low = black(&low);
         }
-        self.context.stats.sent_size(low.size());
         self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
     fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
         let stats = &self.context.stats;
+        stats.sent_size(low.size());
         stats.input(Stage::Encode);
         let started = Instant::now();
         let (fps, bitrate) = {
@@ -364,7 +366,8 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
-                })?,
+                })?
+                .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,
                 // The first unit of an encoder is one.
                 keyframes_made: outlet.keyframes_asked,
@@ -532,7 +535,14 @@ mod tests {
                         let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
-                        let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0, adapts_size: false };
+                        let new = Outlet {
+                            generation,
+                            units: sender,
+                            allowed: u32::MAX,
+                            keyframes_asked: 0,
+                            longest_nal_unit: None,
+                            adapts_size: false,
+                        };
                         outlet.send_replace(Some(new));
                         far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }

@@ -82,6 +82,8 @@ pub(super) struct SessionTask {
     attempts: JoinSet<Attempted>,
     attempt_aborts: HashMap<Generation, AbortHandle>,
     connections: HashMap<Generation, Connection>,
+    /// The connection whose numbers are counted.
+    attached: Option<Generation>,
     callers: Vec<Caller>,
     closing: JoinSet<()>,
     /// The newest call at the far side's endpoint.
@@ -119,6 +121,7 @@ impl SessionTask {
             attempts: JoinSet::new(),
             attempt_aborts: HashMap::new(),
             connections: HashMap::new(),
+            attached: None,
             callers: Vec::new(),
             closing: JoinSet::new(),
             whip: None,
@@ -305,22 +308,32 @@ impl SessionTask {
     /// From now on this connection is sent over.
     fn attach(&mut self, generation: Generation) {
         let Some(connection) = self.connections.get(&generation) else { return };
+        let direction = connection.direction();
+        self.attached = Some(generation);
+        self.shared.stats.direction(direction);
+        if !direction.sends() {
+            self.outlet.send_replace(None);
+            return;
+        }
         let units = connection.sending().sender();
         // A call with oneself is there to compare what is wished for.
         let adapts_size = !matches!(self.signaling, Signaling::Loopback);
         let allowed = connection.sending().target_bitrate();
-        self.outlet.send_replace(Some(Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size }));
+        let longest_nal_unit = connection.sending().longest_nal_unit();
+        let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit };
+        self.outlet.send_replace(Some(outlet));
     }
 
     fn close(&mut self, generation: Generation) {
-        let attached = self.outlet.send_if_modified(|outlet| {
+        self.outlet.send_if_modified(|outlet| {
             let attached = outlet.as_ref().is_some_and(|o| o.generation == generation);
             if attached {
                 *outlet = None;
             }
             attached
         });
-        if attached {
+        // A call that only receives is attached without an outlet.
+        if self.attached.take_if(|attached| *attached == generation).is_some() {
             self.shared.stats.connection_ended();
         }
         if let Some(abort) = self.attempt_aborts.remove(&generation) {

@@ -283,7 +283,7 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
         Ok(Err(Refusal::Call(error))) => {
             let status = match &error {
                 CallError::Description { .. } => StatusCode::BAD_REQUEST,
-                CallError::NoH264 => StatusCode::NOT_ACCEPTABLE,
+                CallError::NoH264(_) => StatusCode::NOT_ACCEPTABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             refusal(status, error.to_string())

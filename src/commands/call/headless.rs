@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clearcall::{
+    call::Media,
     interrupt::Interrupt,
     pipeline::{CallSettings, CallState, Cause, DisplayFrame, Session, Signaling, Taken},
     report,
@@ -85,6 +86,7 @@ pub(super) fn run(
         }
     }
     bar.finish_and_clear();
+    let lasted = started.elapsed();
 
     let numbers = session.stats();
     // The other side hears of the end before files are written.
@@ -93,11 +95,17 @@ pub(super) fn run(
     if let Some(path) = &outcome.report {
         report::write_json(path, &numbers)?;
     }
+    let direction = numbers.direction.unwrap_or_default();
+    // To publish only, or to watch only, is a call.
+    let receives = direction.receives();
     match (&outcome.snapshot, &last) {
         (Some(path), Some(frame)) => {
             report::write_pair(path, &frame.pair)?;
             let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
             out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
+        }
+        (Some(path), None) if !receives => {
+            bail!("the other side sends no video, so {} was not written", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}
@@ -109,8 +117,10 @@ pub(super) fn run(
             out!("{why}");
             Ok(())
         }
-        None if last.is_none() && !interrupt.is_told() => {
-            bail!("no frame arrived in {:.0} seconds", started.elapsed().as_secs_f64())
+        None if interrupt.is_told() => Ok(()),
+        None if receives && last.is_none() => bail!("no frame arrived in {:.0} seconds", lasted.as_secs_f64()),
+        None if direction == Media::SendOnly && numbers.frames.sent == 0 => {
+            bail!("no frame was sent in {:.0} seconds", lasted.as_secs_f64())
         }
         None => Ok(()),
     }
