@@ -20,6 +20,8 @@ mod description;
 mod engine;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod ice_fragment;
+mod ice_server;
 pub mod netem;
 mod mailbox;
 pub mod packetize;
@@ -41,6 +43,8 @@ use rtc::shared::ifaces::ifaces;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+pub use ice_fragment::{FragmentError, IceFragment};
+pub use ice_server::{IceServer, NoIceServer};
 pub use netem::Impairment;
 pub use peer::Peer;
 pub use send::{CaptureLog, SendError, UnitSender};
@@ -82,6 +86,8 @@ pub const RATE_CONTROL_FLOOR: u32 = 60_000;
 pub struct PeerConfig {
     /// UDP addresses to bind; see [`media_addresses`]. Port 0 takes a free one.
     pub bind: Vec<SocketAddr>,
+    /// Servers that help to find a way.
+    pub ice_servers: Vec<IceServer>,
     /// Which way video goes.
     pub media: Media,
     /// What to send at first, in bit/s.
@@ -98,6 +104,7 @@ impl Default for PeerConfig {
     fn default() -> Self {
         Self {
             bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            ice_servers: Vec::new(),
             media: Media::default(),
             bitrate: DEFAULT_BITRATE,
             min_bitrate: RATE_CONTROL_FLOOR,

@@ -1,7 +1,7 @@
 //! `clearcall`, `clearcall call`, `host` and `join`: a call in a window or headless.
 
 use std::{
-    io::{BufRead as _, Write as _},
+    io::{BufRead as _, IsTerminal as _, Write as _},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,17 +10,20 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::{DEFAULT_BITRATE, Impairment},
+    call::{DEFAULT_BITRATE, Impairment, signal::ServerIdentity},
     frame::Size,
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, Cause, DisplayFrame, Session, SessionError, Signaling, Taken},
+    pipeline::{
+        Auto, CallSettings, CallState, Cause, DisplayFrame, NetworkSettings, Session, SessionError, Signaling, Taken,
+    },
+    qr::QrCode,
     report,
     source::{self, SourceSpec},
     upscale::GpuContext,
 };
 
 use super::{Input as _, InputFault};
-use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs};
+use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs, TlsArgs, WatchArgs};
 
 /// The model's name that leaves the choice to the program.
 const AUTO: &str = "auto";
@@ -76,14 +79,16 @@ pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { identity: identity(&args.tls)?, ..args.network.settings() };
     let signaling = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
     run(settings, signaling, outcome(args.receive, named)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
     let link = args.link.trim().to_owned();
     let signaling = if link.starts_with("http://") || link.starts_with("https://") {
         Signaling::Join { url: link }
@@ -91,6 +96,27 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
         Signaling::Answer { offer: link }
     };
     run(settings, signaling, outcome(args.receive, named)?)
+}
+
+/// Nothing is sent, so there is nothing to choose of that.
+pub(crate) fn watch(args: WatchArgs) -> anyhow::Result<()> {
+    let nothing = SendArgs { source: Some(SourceSpec::Scene), size: None, fps: None, bitrate: None };
+    let mut settings = call_settings(nothing, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
+    run(settings, Signaling::Watch { url: args.link.trim().to_owned() }, outcome(args.receive, false)?)
+}
+
+/// The certificate that a host is asked to show.
+fn identity(args: &TlsArgs) -> anyhow::Result<Option<ServerIdentity>> {
+    match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => ServerIdentity::from_files(cert, key).map(Some).input(),
+        _ if args.tls => {
+            let folder = ServerIdentity::default_folder()
+                .context("the system names no folder for settings: give --cert and --key")?;
+            ServerIdentity::of_this_machine(&folder).map(Some).input()
+        }
+        _ => Ok(None),
+    }
 }
 
 fn no_impairment() -> Impairment {
@@ -151,6 +177,7 @@ fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) 
         engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
         recording: None,
+        network: NetworkSettings::default(),
     })
 }
 
@@ -209,7 +236,7 @@ fn headless(mut settings: CallSettings, signaling: Signaling, outcome: Outcome) 
     }
     let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(signaling, Signaling::Loopback);
-    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. });
+    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. } | Signaling::Watch { .. });
     let session = match Session::start(settings, signaling, gpu, Arc::new(|| {})) {
         Ok(session) => session,
         Err(error) => return session_fault(error),
@@ -296,8 +323,8 @@ fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
         let state = session.state();
         if state != said {
             match &state {
-                CallState::Waiting { link } => {
-                    out!("On the other machine:\n  clearcall join '{link}'");
+                CallState::Waiting { link, others, fingerprint } => {
+                    waiting(link, others, fingerprint.as_deref());
                     std::io::stdout().flush().context("stdout")?;
                 }
                 CallState::Offered { line } => {
@@ -326,6 +353,27 @@ fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
             bail!("no connection after {} seconds; is UDP blocked between the two sides?", CONNECT.as_secs());
         }
         session.wait_change(Duration::from_millis(100));
+    }
+}
+
+/// Says how the host is reached.
+fn waiting(link: &str, others: &[String], fingerprint: Option<&str>) {
+    out!("On the other machine:\n  clearcall join '{link}'");
+    if !others.is_empty() {
+        out!("This machine has other addresses, too; by the network that the other machine is in:");
+        for other in others {
+            out!("  clearcall join '{other}'");
+        }
+    }
+    if let Some(fingerprint) = fingerprint {
+        out!("Or open the link in a browser, on a phone as well. It will warn that nobody vouches for this machine;");
+        out!("the certificate is the right one if its SHA-256 is\n  {fingerprint}");
+    }
+    // Where it is read by a person, and can be photographed.
+    if std::io::stdout().is_terminal()
+        && let Some(code) = QrCode::of(link)
+    {
+        out!("{}", code.for_terminal());
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{CallSettings, SessionError};
 use crate::{
     call::{
-        self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
-        signal::{self, SdpType, WhipSession},
+        self, CallError, CaptureLog, IceServer, Media, Peer, PeerConfig, PeerEvent,
+        signal::{self, IceUpdate, IceUpdated, Joined, Protocol, Refusal, Response, SdpType, Server, WhipSession},
     },
     stats::NetworkSide,
 };
@@ -97,18 +97,96 @@ pub(super) async fn loopback(settings: CallSettings, runtime: Handle) -> Result<
     })
 }
 
-/// To the host behind `url`. `resumes`: the call that was lost there.
+/// To the server behind `url`. `resumes`: the call that was lost there.
 pub(super) async fn join(
     settings: CallSettings,
     runtime: Handle,
     url: String,
     resumes: Option<WhipSession>,
 ) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, media_side(&url)).await?;
-    let offer = opened.connection.near.offer().await?;
-    let joined = signal::join(&url, &offer, resumes.as_ref()).await?;
-    opened.connection.near.accept_answer(&joined.answer).await?;
-    Ok(Opened { connection: Connection { whip: Some(joined.session), ..opened.connection }, ..opened })
+    let server = Server::new(Protocol::Whip, &url, settings.network.bearer.clone())?;
+    call(settings, runtime, &url, Media::SendRecv, &server, resumes).await
+}
+
+/// To the server behind `url`, to see what it has.
+pub(super) async fn watch(settings: CallSettings, runtime: Handle, url: String) -> Result<Opened, SessionError> {
+    let server = Server::new(Protocol::Whep, &url, settings.network.bearer.clone())?;
+    call(settings, runtime, &url, Media::RecvOnly, &server, None).await
+}
+
+async fn call(
+    mut settings: CallSettings,
+    runtime: Handle,
+    url: &str,
+    media: Media,
+    server: &Server,
+    mut resumes: Option<WhipSession>,
+) -> Result<Opened, SessionError> {
+    let side = media_side(url);
+    let named = server.ice_servers().await;
+    learn(&mut settings.network.ice_servers, &named);
+    learn(&mut settings.network.ice_servers, resumes.as_ref().map_or(&[], WhipSession::ice_servers));
+    // A server that names its ICE servers only with its answer is asked a second time, with an offer that knows them.
+    for last in [false, true] {
+        let opened = Opened::new(&settings, &runtime, side, media).await?;
+        let near = &opened.connection.near;
+        let session = match server.call(&near.offer().await?, resumes.as_ref()).await? {
+            Response::Answered(Joined { answer, session }) => {
+                if !last && learn(&mut settings.network.ice_servers, session.ice_servers()) {
+                    resumes = Some(session);
+                    near.close().await;
+                    continue;
+                }
+                near.accept_answer(&answer).await?;
+                session
+            }
+            Response::Offered { offer, session } => {
+                near.close().await;
+                return answer_server(&settings, &runtime, side, media, &offer, session).await;
+            }
+        };
+        return Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened });
+    }
+    Err(CallError::NotConnected(Duration::ZERO).into())
+}
+
+/// A server has an offer of its own.
+async fn answer_server(
+    settings: &CallSettings,
+    runtime: &Handle,
+    side: SocketAddr,
+    media: Media,
+    offer: &str,
+    session: WhipSession,
+) -> Result<Opened, SessionError> {
+    let opened = Opened::new(settings, runtime, side, media).await?;
+    let answer = opened.connection.near.answer(offer).await?;
+    session.answer(&answer).await?;
+    Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened })
+}
+
+/// Adds the servers that are new; says whether there were some.
+fn learn(known: &mut Vec<IceServer>, named: &[IceServer]) -> bool {
+    let before = known.len();
+    for server in named {
+        if !known.contains(server) {
+            known.push(server.clone());
+        }
+    }
+    known.len() > before
+}
+
+/// A caller has more candidates, or begins ICE anew.
+pub(super) async fn update_ice(peer: &Peer, update: IceUpdate) -> Result<IceUpdated, Refusal> {
+    let Some(session) = update.session else {
+        let (fragment, description) = peer.answer_restart(&update.fragment).await?;
+        return Ok(IceUpdated::Restarted { fragment, description });
+    };
+    if peer.ice_session().await.as_deref() != Some(session.as_str()) {
+        return Err(Refusal::OtherIceSession);
+    }
+    peer.add_candidates(&update.fragment).await?;
+    Ok(IceUpdated::Taken)
 }
 
 /// Answers a caller's offer; the description is the answer.
@@ -118,14 +196,14 @@ pub(super) async fn answer(
     listen: SocketAddr,
     offer: String,
 ) -> Result<Opened, CallError> {
-    let opened = Opened::new(&settings, &runtime, listen).await?;
+    let opened = Opened::new(&settings, &runtime, listen, Media::SendRecv).await?;
     let answer = opened.connection.near.answer(&offer).await?;
     Ok(Opened { description: Some(answer), ..opened })
 }
 
 /// The description is the line for the other person.
 pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv).await?;
     let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
@@ -137,17 +215,23 @@ pub(super) async fn answer_line(
     offer: String,
 ) -> Result<Opened, SessionError> {
     let offer = signal::from_line(SdpType::Offer, &offer)?;
-    let opened = Opened::new(&settings, &runtime, ANYWHERE).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv).await?;
     let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
 
 impl Opened {
-    /// A peer that sends and receives, where signalling at `listen` could reach it.
-    async fn new(settings: &CallSettings, runtime: &Handle, listen: SocketAddr) -> Result<Self, CallError> {
+    /// A peer where signalling at `listen` could reach it.
+    async fn new(
+        settings: &CallSettings,
+        runtime: &Handle,
+        listen: SocketAddr,
+        media: Media,
+    ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
         let bind = call::media_addresses(listen);
-        let config = PeerConfig { bind, ..PeerConfig::new(Media::SendRecv, settings.bitrate) };
+        let ice_servers = settings.network.ice_servers.clone();
+        let config = PeerConfig { bind, ice_servers, ..PeerConfig::new(media, settings.bitrate) };
         let near = Arc::new(Peer::new(config, runtime, events).await?);
         let with = "the other side".to_owned();
         Ok(Self {

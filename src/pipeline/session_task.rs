@@ -31,7 +31,7 @@ use super::{
 use crate::{
     call::{
         EndReason, NetStats, PeerEvent,
-        signal::{Host, IncomingCall, Refusal, WhipSession},
+        signal::{Host, IceUpdate, IceUpdated, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
     stats::{Network, NetworkSide},
@@ -97,7 +97,7 @@ impl SessionTask {
         let role = match signaling {
             Signaling::Loopback => Role::Loopback,
             Signaling::Host { .. } => Role::Host,
-            Signaling::Join { .. } => Role::Join,
+            Signaling::Join { .. } | Signaling::Watch { .. } => Role::Join,
             Signaling::Offer | Signaling::Answer { .. } => Role::Pasted,
         };
         let (machine, actions) = StateMachine::new(role, Instant::now());
@@ -195,7 +195,11 @@ impl SessionTask {
     fn publish(&self) {
         let state = match self.machine.phase() {
             Phase::Starting => self.line.clone().unwrap_or(CallState::Starting),
-            Phase::Waiting => CallState::Waiting { link: self.host.as_ref().map(Host::url).unwrap_or_default() },
+            Phase::Waiting => {
+                let mut urls = self.host.as_ref().map(Host::urls).unwrap_or_default().into_iter();
+                let fingerprint = self.host.as_ref().and_then(Host::fingerprint).map(|f| f.to_string());
+                CallState::Waiting { link: urls.next().unwrap_or_default(), others: urls.collect(), fingerprint }
+            }
             Phase::Connected(generation) => CallState::Connected {
                 with: self.connections.get(&generation).map(|c| c.with.clone()).unwrap_or_default(),
             },
@@ -208,6 +212,7 @@ impl SessionTask {
     fn connect(&mut self, generation: Generation) {
         let (settings, runtime) = (self.settings.borrow().clone(), self.runtime.clone());
         match self.signaling.clone() {
+            Signaling::Watch { url } => self.attempt(generation, connection::watch(settings, runtime, url)),
             Signaling::Join { url } => {
                 // The call that the host still has, if there is one.
                 let live = self.machine.live().and_then(|live| self.connections.get(&live));
@@ -297,6 +302,9 @@ impl SessionTask {
     /// From now on this connection is sent over.
     fn attach(&mut self, generation: Generation) {
         let Some(connection) = self.connections.get(&generation) else { return };
+        if matches!(self.signaling, Signaling::Watch { .. }) {
+            return;
+        }
         let units = connection.sending().sender();
         self.outlet.send_replace(Some(Outlet { generation, units, allowed: u32::MAX, keyframes_asked: 0 }));
     }
@@ -335,6 +343,7 @@ impl SessionTask {
                     self.decide(Input::HungUp(generation));
                 }
             }
+            Request::UpdateIce { update, reply } => self.update_ice(update, reply),
             Request::AcceptAnswer { answer, reply } => {
                 let _ = reply.send(self.accept_answer(&answer).await);
             }
@@ -346,6 +355,20 @@ impl SessionTask {
                 }
             }
             Request::SourceGone { why } => self.decide(Input::SourceGone { why }),
+        }
+    }
+
+    /// Hands a change of ICE to the caller's connection; the session does not wait for what comes of it.
+    fn update_ice(&self, update: IceUpdate, reply: oneshot::Sender<Result<IceUpdated, Refusal>>) {
+        let connection = self.generation_of(&update.id).and_then(|generation| self.connections.get(&generation));
+        match connection {
+            Some(connection) => {
+                let peer = Arc::clone(connection.receiving());
+                self.runtime.spawn(async move {
+                    let _ = reply.send(connection::update_ice(&peer, update).await);
+                });
+            }
+            None => drop(reply.send(Err(Refusal::NoSuchCall))),
         }
     }
 
