@@ -21,6 +21,8 @@ mod engine;
 mod handshake_filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod ice_fragment;
+mod ice_server;
 pub mod netem;
 mod mailbox;
 pub mod packetize;
@@ -44,6 +46,8 @@ use rtc::shared::ifaces::ifaces;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+pub use ice_fragment::{FragmentError, IceFragment};
+pub use ice_server::{IceServer, NoIceServer};
 pub use netem::Impairment;
 pub use peer::Peer;
 pub use send::{CaptureLog, SendError, UnitSender};
@@ -116,6 +120,8 @@ const UNREACHABLE_LIMIT: Duration = Duration::from_secs(45);
 pub struct PeerConfig {
     /// UDP addresses to bind; see [`media_addresses`]. Port 0 takes a free one.
     pub bind: Vec<SocketAddr>,
+    /// Servers that help to find a way.
+    pub ice_servers: Vec<IceServer>,
     /// Which way video goes.
     pub media: Media,
     /// What to send at first, in bit/s.
@@ -134,6 +140,7 @@ impl Default for PeerConfig {
     fn default() -> Self {
         Self {
             bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            ice_servers: Vec::new(),
             media: Media::default(),
             bitrate: DEFAULT_BITRATE,
             min_bitrate: RATE_CONTROL_FLOOR,

@@ -41,7 +41,7 @@ pub use governed::Auto;
 pub(crate) use recorder::Recorder;
 pub use recorder::RecorderState;
 pub use session::Session;
-pub use settings::{CallSettings, Signaling};
+pub use settings::{CallSettings, NetworkSettings, Signaling};
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};
 pub use state_machine::PASTE_LIMIT;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -13,8 +14,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
-    RTCSessionDescription,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceGatheringState,
+    RTCPeerConnectionState, RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
@@ -26,7 +27,7 @@ use super::rate::Bounds;
 use super::receive::{self, Receiving};
 use super::send::{self, UnitSender};
 use super::sockets::CallRuntime;
-use super::{CallError, EndReason, Media, PeerConfig, PeerEvent, engine};
+use super::{CallError, EndReason, IceFragment, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
 const GATHERING: Duration = Duration::from_secs(5);
@@ -156,6 +157,7 @@ impl Peer {
             .with_handler(Arc::new(Handler(Arc::clone(&shared))))
             .with_runtime(Arc::new(network))
             .with_udp_addrs(config.bind.clone())
+            .with_configuration(engine::configuration(&config.ice_servers))
             .build()
             .await
             .map_err(set_up)?;
@@ -273,6 +275,85 @@ impl Peer {
     pub fn longest_nal_unit(&self) -> Option<u32> {
         let single = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.single_nal_units);
         single.then_some(MAX_PAYLOAD as u32)
+    }
+
+    /// The name of this end's ICE session (`ice-ufrag`), once it has one.
+    pub async fn ice_session(&self) -> Option<String> {
+        let description = self.pc.local_description().await?;
+        IceFragment::ufrag_of(&description.sdp).map(str::to_owned)
+    }
+
+    /// More of the far side's candidates (RFC 8838).
+    ///
+    /// # Errors
+    /// When none of them can be read.
+    pub async fn add_candidates(&self, fragment: &IceFragment) -> Result<(), CallError> {
+        let (pc, candidates) = (Arc::clone(&self.pc), fragment.candidates.clone());
+        let add = async move {
+            let (mut taken, mut refused) = (0, None);
+            for candidate in candidates {
+                match pc.add_ice_candidate(RTCIceCandidateInit { candidate, ..Default::default() }).await {
+                    Ok(()) => taken += 1,
+                    // One of a kind that is not known here does not spoil the others.
+                    Err(why) => refused = Some(why.to_string()),
+                }
+            }
+            match refused {
+                Some(why) if taken == 0 => Err(CallError::Description { what: "candidates", why }),
+                _ => Ok(()),
+            }
+        };
+        self.run("adding candidates", add).await
+    }
+
+    /// The far side, which made the offer, begins ICE anew; gives our half of it and the whole of our description.
+    ///
+    /// # Errors
+    /// When no call has been answered, or the fragment cannot be used.
+    pub async fn answer_restart(&self, fragment: &IceFragment) -> Result<(IceFragment, String), CallError> {
+        let wrong = |why: String| CallError::Description { what: "ICE restart", why };
+        let before = self.pc.remote_description().await.ok_or_else(|| wrong("there is no call yet".to_owned()))?;
+        let offer = RTCSessionDescription::offer(fragment.put_into(&before.sdp)).map_err(|e| wrong(e.to_string()))?;
+        self.shared.gathered.send_replace(false);
+        let pc = Arc::clone(&self.pc);
+        let restart = async move {
+            pc.set_remote_description(offer).await.map_err(|e| wrong(e.to_string()))?;
+            let answer = pc.create_answer(None).await.map_err(|e| wrong(e.to_string()))?;
+            pc.set_local_description(answer).await.map_err(internal("using the new answer"))
+        };
+        self.run("beginning ICE anew", restart).await?;
+        let description = self.local_description().await?;
+        Ok((ours(&description)?, description))
+    }
+
+    /// This side, which made the offer, begins ICE anew; gives our half of it and the whole of our description.
+    ///
+    /// # Errors
+    /// When no call has been offered.
+    pub async fn offer_restart(&self) -> Result<(IceFragment, String), CallError> {
+        self.shared.gathered.send_replace(false);
+        let pc = Arc::clone(&self.pc);
+        let restart = async move {
+            let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+            let offer = pc.create_offer(Some(options)).await.map_err(internal("making the new offer"))?;
+            pc.set_local_description(offer).await.map_err(internal("using the new offer"))
+        };
+        self.run("beginning ICE anew", restart).await?;
+        let description = self.local_description().await?;
+        Ok((ours(&description)?, description))
+    }
+
+    /// Takes the far side's half of the ICE session that [`offer_restart`](Self::offer_restart) began.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn accept_restart(&self, fragment: &IceFragment) -> Result<(), CallError> {
+        let wrong = |why: String| CallError::Description { what: "ICE restart", why };
+        let before = self.pc.remote_description().await.ok_or_else(|| wrong("there is no call yet".to_owned()))?;
+        let answer = RTCSessionDescription::answer(fragment.put_into(&before.sdp)).map_err(|e| wrong(e.to_string()))?;
+        let pc = Arc::clone(&self.pc);
+        let take = async move { pc.set_remote_description(answer).await.map_err(|e| wrong(e.to_string())) };
+        self.run("beginning ICE anew", take).await
     }
 
     /// Runs a negotiation as its own task: whatever a description does to webrtc stays in there.
@@ -411,6 +492,16 @@ async fn say_goodbye(shared: &PeerShared, track: Option<Arc<TrackLocalStaticRTP>
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let _ = tokio::time::timeout(GOODBYE, leave).await;
+}
+
+/// The ICE half of our own description.
+fn ours(description: &str) -> Result<IceFragment, CallError> {
+    let no = |why: String| CallError::Internal { doing: "beginning ICE anew", why };
+    let fragment = IceFragment::parse(description).map_err(|e| no(e.to_string()))?;
+    if fragment.credentials.is_none() {
+        return Err(no("the description has no ICE in it".to_owned()));
+    }
+    Ok(fragment)
 }
 
 fn crashed(doing: &'static str, why: &tokio::task::JoinError) -> CallError {

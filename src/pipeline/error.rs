@@ -47,6 +47,7 @@ impl SessionError {
                     | SignalError::UnknownHost { .. }
                     | SignalError::WrongToken { .. }
                     | SignalError::NotClearcall { .. }
+                    | SignalError::Certificate { .. }
             ),
             Self::Threads(_) => false,
         }

@@ -1,7 +1,7 @@
 //! A call without a window: it prints what people have to know, and leaves numbers and a picture.
 
 use std::{
-    io::{BufRead as _, Write as _},
+    io::{BufRead as _, IsTerminal as _, Write as _},
     sync::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError},
@@ -14,6 +14,7 @@ use clearcall::{
     call::Media,
     interrupt::Interrupt,
     pipeline::{CallSettings, CallState, Cause, DisplayFrame, Session, Signaling, Taken},
+    qr::QrCode,
     report,
     upscale::GpuContext,
 };
@@ -46,7 +47,7 @@ pub(super) fn run(
     }
     let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(signaling, Signaling::Loopback);
-    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. });
+    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. } | Signaling::Watch { .. });
     let session = match Session::start(settings, signaling, gpu, Arc::new(|| {})) {
         Ok(session) => session,
         Err(error) => return session_fault(error),
@@ -170,8 +171,8 @@ impl Console {
             return Ok(None);
         }
         match &state {
-            CallState::Waiting { link } if self.bar.is_none() => {
-                self.print(&format!("On the other machine:\n  clearcall join '{link}'"))?;
+            CallState::Waiting { link, others, fingerprint } if self.bar.is_none() => {
+                self.print(&how_to_reach(link, others, fingerprint.as_deref()))?;
             }
             CallState::Waiting { .. } => self.note("note: waiting for the next call; Ctrl-C ends"),
             CallState::Offered { line } => {
@@ -229,6 +230,28 @@ impl Console {
         };
         self.bar.as_ref().map_or_else(print, |bar| bar.suspend(print))
     }
+}
+
+/// Says how the host is reached.
+fn how_to_reach(link: &str, others: &[String], fingerprint: Option<&str>) -> String {
+    let mut text = format!("On the other machine:\n  clearcall join '{link}'");
+    if !others.is_empty() {
+        text += "\nThis machine has other addresses, too; by the network that the other machine is in:";
+        others.iter().for_each(|other| text += &format!("\n  clearcall join '{other}'"));
+    }
+    if let Some(fingerprint) = fingerprint {
+        text += "\nOr open the link in a browser, on a phone as well. It will warn that nobody vouches for this machine;\n\
+                 the certificate is the right one if its SHA-256 is\n  ";
+        text += fingerprint;
+    }
+    // Where it is read by a person, and can be photographed.
+    if std::io::stdout().is_terminal()
+        && let Some(code) = QrCode::of(link)
+    {
+        text += "\n";
+        text += &code.for_terminal();
+    }
+    text
 }
 
 /// Read by a thread of its own: nothing can end its waiting, and the call must not wait for it.
