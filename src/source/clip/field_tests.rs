@@ -376,6 +376,40 @@ fn what_stands_in_a_byte_stream_and_is_no_picture_is_skipped() {
 }
 
 #[test]
+fn matroska_is_read_like_mp4() {
+    let units = units();
+    let (sps, pps) = sets(&units[0].data);
+    let private = avcc(&sps, &pps)[8..].to_vec();
+    let with = |times: [u16; 8], video: &[u8]| {
+        let samples: Vec<_> = times.into_iter().zip(units.iter().map(|u| sample(&u.data, false))).collect();
+        super::mkv::tests::mux("V_MPEG4/ISO/AVC", &private, &samples, video)
+    };
+    let even = [1000, 1033, 1067, 1100, 1133, 1167, 1200, 1233];
+    let (_dir, mut reader) = open(&with(even, &[]));
+    assert_eq!((reader.size(), reader.frames_hint(), reader.variable_rate()), (size(), Some(8), false));
+    assert!((reader.fps() - 30.0).abs() < 0.1, "{}", reader.fps());
+    for _ in 0..2 {
+        assert_eq!(read_all(&mut reader).0, (0..FRAMES).collect::<Vec<_>>());
+        assert_eq!(reader.loss(), Loss::default());
+        reader.rewind().unwrap();
+    }
+    // Shown 96 wide, and with times of its own.
+    let (_dir, mut reader) =
+        open(&with([0, 33, 67, 133, 200, 242, 1000, 1042], &[0x54, 0xb0, 0x81, 96, 0x54, 0xba, 0x81, 48]));
+    assert!(reader.variable_rate());
+    let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).map(|f| f.frame).collect();
+    assert_eq!(frames[0].aspect, Aspect::new(3, 2).unwrap());
+    let time = |n: usize| (frames[n].stamp.captured - frames[0].stamp.captured).as_millis();
+    assert_eq!([time(3), time(6), time(7)], [133, 1000, 1042]);
+    // A cut is told, and what is before it read.
+    let data = with(even, &[]);
+    let (_dir, mut reader) = open(&data[..data.len() - 30]);
+    let (numbers, error) = read_all(&mut reader);
+    assert_eq!(numbers, (0..7).collect::<Vec<_>>());
+    assert!(matches!(error, Some(ClipError::CutShort { .. })), "{error:?}");
+}
+
+#[test]
 fn a_source_says_what_its_file_lacks() {
     let mut film = film();
     film.samples[6].0[..4].fill(0xff);
