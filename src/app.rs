@@ -204,7 +204,7 @@ impl App {
     fn begin(&mut self, ctx: &egui::Context, signaling: Signaling) {
         let repaint = ctx.clone();
         let wake = Arc::new(move || repaint.request_repaint());
-        if let Signaling::Join { url } = &signaling {
+        if let Signaling::Join { url } | Signaling::Watch { url } = &signaling {
             Settings::remember(&mut self.settings.links, url);
         }
         if let Signaling::Host { listen } = &signaling {

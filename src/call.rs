@@ -21,6 +21,8 @@ mod engine;
 mod handshake_filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod ice_fragment;
+mod ice_server;
 pub mod netem;
 mod mailbox;
 pub mod packetize;
@@ -28,6 +30,7 @@ mod peer;
 mod peer_state;
 pub mod rate;
 mod receive;
+mod retransmit_budget;
 pub mod recover;
 mod send;
 mod sockets;
@@ -43,6 +46,8 @@ use rtc::shared::ifaces::ifaces;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+pub use ice_fragment::{FragmentError, IceFragment};
+pub use ice_server::{IceServer, NoIceServer};
 pub use netem::Impairment;
 pub use peer::Peer;
 pub use send::{CaptureLog, SendError, UnitSender};
@@ -51,7 +56,8 @@ pub use send::{CaptureLog, SendError, UnitSender};
 use crate::codec::AccessUnit;
 
 /// Which way video goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Media {
     /// From here to there.
     SendOnly,
@@ -60,17 +66,44 @@ pub enum Media {
     /// Both.
     #[default]
     SendRecv,
+    /// Neither: the two are connected, and nothing is shown.
+    Inactive,
 }
 
 impl Media {
     /// Whether this end sends.
     pub const fn sends(self) -> bool {
-        !matches!(self, Self::RecvOnly)
+        matches!(self, Self::SendOnly | Self::SendRecv)
     }
 
     /// Whether this end receives.
     pub const fn receives(self) -> bool {
-        !matches!(self, Self::SendOnly)
+        matches!(self, Self::RecvOnly | Self::SendRecv)
+    }
+
+    /// With these ways.
+    const fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// The attribute's name in a session description.
+    const fn in_sdp(self) -> &'static str {
+        match self {
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::SendRecv => "sendrecv",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// The way of that name.
+    fn from_sdp(name: &str) -> Option<Self> {
+        [Self::SendOnly, Self::RecvOnly, Self::SendRecv, Self::Inactive].into_iter().find(|m| m.in_sdp() == name)
     }
 }
 
@@ -87,6 +120,8 @@ const UNREACHABLE_LIMIT: Duration = Duration::from_secs(45);
 pub struct PeerConfig {
     /// UDP addresses to bind; see [`media_addresses`]. Port 0 takes a free one.
     pub bind: Vec<SocketAddr>,
+    /// Servers that help to find a way.
+    pub ice_servers: Vec<IceServer>,
     /// Which way video goes.
     pub media: Media,
     /// What to send at first, in bit/s.
@@ -105,6 +140,7 @@ impl Default for PeerConfig {
     fn default() -> Self {
         Self {
             bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            ice_servers: Vec::new(),
             media: Media::default(),
             bitrate: DEFAULT_BITRATE,
             min_bitrate: RATE_CONTROL_FLOOR,
@@ -251,9 +287,9 @@ pub enum CallError {
         /// What is wrong with it.
         why: String,
     },
-    /// The far side has no H.264 with packetization mode 1.
-    #[error("the far side offers no H.264 video that this program speaks (constrained baseline, packetization-mode 1)")]
-    NoH264,
+    /// The far side's video cannot be used: it has no H.264 that is spoken here, or no video at all.
+    #[error("the far side's video cannot be used: {0}; this program speaks H.264 of baseline, main and high profile")]
+    NoH264(String),
     /// Addresses could not be gathered.
     #[error("no network address was found to offer to the far side within {} seconds", .0.as_secs())]
     NoAddress(Duration),

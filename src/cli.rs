@@ -4,9 +4,13 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use clearcall::{
-    call::signal::DEFAULT_PORT,
+    call::{
+        IceServer,
+        signal::{Bearer, DEFAULT_PORT},
+    },
     codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
+    pipeline::NetworkSettings,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
 };
@@ -57,6 +61,8 @@ Examples:
   clearcall call --source clip.mp4 --bitrate 150k --model small
   clearcall call --headless --seconds 10 --report r.json --snapshot both.png
   clearcall host --listen 192.168.1.20:8080      (then, on the other machine, `clearcall join LINK`)
+  clearcall host --tls --listen 0.0.0.0:8080     (then open the link on a phone: it is the camera)
+  clearcall watch https://example.net/whep/room --token SECRET
   clearcall encode clip.mp4 -o low.264 --bitrate 150k
   clearcall upscale low.264 -o high.y4m --upscaler cnn --reference clip.mp4 --json";
 
@@ -70,8 +76,14 @@ pub(crate) enum Command {
     /// other side gives to `clearcall join`. It listens on loopback unless --listen says otherwise. With
     /// --paste there is no server: one line is copied each way by hand.
     Host(HostArgs),
-    /// Call the machine that printed this link
+    /// Call the machine that printed this link, or any server that takes calls by WHIP
+    ///
+    /// A server is given by the address of its endpoint, whatever stands in it, and --token is what it asks for.
     Join(JoinArgs),
+    /// See what a server sends by WHEP, upscaled; nothing is sent
+    ///
+    /// So many can watch one picture, each upscaling it for itself.
+    Watch(WatchArgs),
     /// Scale and encode a video as the sender of a call would
     ///
     /// Writes a raw H.264 byte stream (Annex B). The picture is fitted into --size without squeezing it.
@@ -182,18 +194,76 @@ pub(crate) struct HostArgs {
     #[arg(long)]
     pub(crate) paste: bool,
     #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+    #[command(flatten)]
+    pub(crate) receive: ReceiveArgs,
+}
+
+/// How a host shows who it is.
+#[derive(Debug, Args)]
+pub(crate) struct TlsArgs {
+    /// Speak https, which browsers ask for before they give out a camera
+    ///
+    /// With a certificate that this machine makes for itself at the first time and keeps with the settings. The link
+    /// carries its fingerprint, so that `clearcall join` knows it; browsers warn once.
+    #[arg(long, conflicts_with = "paste")]
+    pub(crate) tls: bool,
+    /// Speak https with this certificate: a PEM file, those that vouch for it included
+    #[arg(long, value_name = "CERT.pem", requires = "key", conflicts_with_all = ["tls", "paste"])]
+    pub(crate) cert: Option<PathBuf>,
+    /// The certificate's private key
+    #[arg(long, value_name = "KEY.pem", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// How the other side is reached.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NetworkArgs {
+    /// A server that helps two machines to find a way: stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; may be repeated
+    ///
+    /// STUN tells a machine how it is seen from outside, TURN relays where there is no other way; both over UDP.
+    /// ':' and '@' in a name or password are written %3A and %40. A host names its servers, with their passwords, to
+    /// those who have its link.
+    #[arg(long = "ice-server", value_name = "URL")]
+    pub(crate) ice_servers: Vec<IceServer>,
+}
+
+impl NetworkArgs {
+    pub(crate) fn settings(self) -> NetworkSettings {
+        NetworkSettings { ice_servers: self.ice_servers, ..NetworkSettings::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The link that `clearcall host` printed, a WHIP endpoint, or the line that `clearcall host --paste` printed
+    #[arg(value_name = "URL")]
+    pub(crate) link: String,
+    /// What the server asks for (a bearer token); the link of a clearcall host has it in it
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<Bearer>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
     pub(crate) send: SendArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct JoinArgs {
-    /// The link that `clearcall host` printed, or the line that `clearcall host --paste` printed
+pub(crate) struct WatchArgs {
+    /// The WHEP endpoint of a server
     #[arg(value_name = "URL")]
     pub(crate) link: String,
+    /// What the server asks for (a bearer token)
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<Bearer>,
     #[command(flatten)]
-    pub(crate) send: SendArgs,
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
 }

@@ -25,6 +25,7 @@ pub mod record;
 pub mod pipeline;
 pub mod stats;
 pub mod report;
+pub mod qr;
 #[cfg(feature = "app")]
 pub mod app;
 #[cfg(feature = "train")]

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Call(args)) => commands::call::call(args),
         Some(Command::Host(args)) => commands::call::host(args),
         Some(Command::Join(args)) => commands::call::join(args),
+        Some(Command::Watch(args)) => commands::call::watch(args),
         Some(Command::Encode(args)) => commands::encode::run(&args),
         Some(Command::Upscale(args)) => commands::upscale::run(&args),
         Some(Command::Measure(args)) => commands::measure::run(&args),

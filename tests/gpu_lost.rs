@@ -132,6 +132,7 @@ fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
         muted: false,
         impairment: Arc::new(Impairment::new(7)),
         recording: None,
+        network: clearcall::pipeline::NetworkSettings::default(),
     };
     let session = Session::start(settings, Signaling::Loopback, Some(gpu.clone()), Arc::new(|| {})).unwrap();
     let mut frames = 0..5;

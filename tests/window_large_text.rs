@@ -117,7 +117,11 @@ fn a_picture_that_is_scrolled_out_of_the_window_is_cut_and_not_squeezed() {
 fn the_other_states_of_a_call() {
     let states = [
         CallState::Starting,
-        CallState::Waiting { link: "http://192.168.1.20:8080/whip?token=0123456789abcdef".to_owned() },
+        CallState::Waiting {
+            link: "http://192.168.1.20:8080/whip?token=0123456789abcdef".to_owned(),
+            others: Vec::new(),
+            fingerprint: None,
+        },
         CallState::Offered { line: format!("clearcall-offer:{}", "0123456789abcdef".repeat(80)) },
         CallState::Answered { line: format!("clearcall-answer:{}", "0123456789abcdef".repeat(80)) },
         CallState::Ended { why: "The other side hung up.".to_owned(), cause: Cause::Finished },

@@ -78,7 +78,9 @@ fn call_page_with_an_offer_line() {
 #[test]
 fn call_page_of_a_host() {
     let link = "http://192.168.1.20:8080/whip?token=0123456789abcdef".to_owned();
-    Page::new(CallState::Waiting { link }).open(Theme::Dark).snapshot("call_waiting");
+    Page::new(CallState::Waiting { link, others: Vec::new(), fingerprint: None })
+        .open(Theme::Dark)
+        .snapshot("call_waiting");
 }
 
 #[test]

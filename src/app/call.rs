@@ -153,6 +153,7 @@ impl Call {
         let title = match signaling {
             Signaling::Loopback => "Loopback call",
             Signaling::Host { .. } => "Hosting",
+            Signaling::Watch { .. } => "Watching",
             Signaling::Join { .. } => "Joined call",
             Signaling::Offer | Signaling::Answer { .. } => "Copy-and-paste call",
         };

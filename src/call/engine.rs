@@ -14,6 +14,7 @@ use rtc::peer_connection::configuration::interceptor_registry::{
 };
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_RTX, MediaEngine};
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::peer_connection::configuration::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpRtxParameters, RtpCodecKind,
@@ -21,11 +22,12 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::shared::error::Result;
 use webrtc::peer_connection::SettingEngine;
 
+use super::IceServer;
 use super::rate::Bounds;
 use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
 
 /// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
-const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+pub(super) const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 const PAYLOAD_TYPE: u8 = 102;
 const RTX_PAYLOAD_TYPE: u8 = 103;
 /// A place in the chain next to the wire, below all of webrtc's own.
@@ -94,6 +96,15 @@ pub(super) fn settings(unreachable_limit: Duration) -> SettingEngine {
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_ice_timeouts(Some(SILENT), Some(unreachable_limit.saturating_sub(SILENT)), Some(Duration::from_secs(1)))
         .build()
+}
+
+/// The servers that help to find a way.
+pub(super) fn configuration(servers: &[IceServer]) -> RTCConfiguration {
+    let server = |server: &IceServer| {
+        let (username, credential) = server.credentials();
+        RTCIceServer { urls: vec![server.url()], username: username.to_owned(), credential: credential.to_owned() }
+    };
+    RTCConfigurationBuilder::new().with_ice_servers(servers.iter().map(server).collect()).build()
 }
 
 /// The track that we send.

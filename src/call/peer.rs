@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -13,19 +14,20 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
-    RTCSessionDescription,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit, RTCIceGatheringState,
+    RTCPeerConnectionState, RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
-use super::description::{candidates_in_place, check, has_video};
+use super::description::{Answer, Negotiated, Offer, own_offer};
 use super::monitor::PeerMonitor;
+use super::packetize::MAX_PAYLOAD;
 use super::peer_state::{Life, PeerShared};
 use super::rate::Bounds;
 use super::receive::{self, Receiving};
 use super::send::{self, UnitSender};
 use super::sockets::CallRuntime;
-use super::{CallError, EndReason, Media, PeerConfig, PeerEvent, engine};
+use super::{CallError, EndReason, IceFragment, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
 const GATHERING: Duration = Duration::from_secs(5);
@@ -46,6 +48,8 @@ pub struct Peer {
     media: Media,
     track: Option<Arc<TrackLocalStaticRTP>>,
     sender: UnitSender,
+    /// webrtc has been given what this side sends and receives.
+    described: Arc<AtomicBool>,
     closed: AtomicBool,
 }
 
@@ -100,6 +104,7 @@ impl PeerConnectionEventHandler for Handler {
             counters: Arc::clone(&shared.counters),
             mailbox: Arc::clone(&shared.mailbox),
             events: shared.events.clone(),
+            negotiated: shared.negotiated.subscribe(),
         };
         shared.keep(tokio::spawn(receive::run(receiving)));
     }
@@ -137,6 +142,7 @@ impl Peer {
             life: watch::Sender::new(Life::New),
             gathered: watch::Sender::new(false),
             receives: config.media.receives(),
+            negotiated: watch::Sender::new(None),
             incoming: Mutex::default(),
             tasks: Mutex::default(),
         });
@@ -151,6 +157,7 @@ impl Peer {
             .with_handler(Arc::new(Handler(Arc::clone(&shared))))
             .with_runtime(Arc::new(network))
             .with_udp_addrs(config.bind.clone())
+            .with_configuration(engine::configuration(&config.ice_servers))
             .build()
             .await
             .map_err(set_up)?;
@@ -162,70 +169,74 @@ impl Peer {
             Arc::clone(&shared.counters),
         );
         shared.keep(tokio::spawn(Arc::clone(&shared.mailbox).deliver(events)));
-        let monitor = PeerMonitor {
-            pc: Arc::clone(&pc),
-            shared: Arc::clone(&shared),
-            sending,
-            sender: sender.clone(),
-            media: config.media,
-        };
+        let monitor = PeerMonitor { pc: Arc::clone(&pc), shared: Arc::clone(&shared), sending, sender: sender.clone() };
         shared.keep(tokio::spawn(monitor.run()));
-        Ok(Self { pc, shared, runtime, media: config.media, track, sender, closed: AtomicBool::new(false) })
+        Ok(Self {
+            pc,
+            shared,
+            runtime,
+            media: config.media,
+            track,
+            sender,
+            described: Arc::default(),
+            closed: AtomicBool::new(false),
+        })
     }
 
-    /// Makes the offer; the far side has to answer it.
+    /// Makes the offer; the far side has to answer it. A later offer negotiates the same call anew.
     ///
     /// # Errors
     /// When webrtc makes no offer, or no network address is found in time.
     pub async fn offer(&self) -> Result<String, CallError> {
         let (pc, track, media) = (Arc::clone(&self.pc), self.track.clone(), self.media);
-        let init = |direction| Some(RTCRtpTransceiverInit { direction, streams: vec![], send_encodings: vec![] });
+        let described = self.described.swap(true, Relaxed);
         let make = async move {
-            match (track, media) {
-                (Some(track), Media::SendOnly) => {
-                    pc.add_transceiver_from_track(track, init(RTCRtpTransceiverDirection::Sendonly)).await
+            let direction = match media {
+                Media::SendOnly => RTCRtpTransceiverDirection::Sendonly,
+                Media::RecvOnly => RTCRtpTransceiverDirection::Recvonly,
+                Media::SendRecv => RTCRtpTransceiverDirection::Sendrecv,
+                Media::Inactive => RTCRtpTransceiverDirection::Inactive,
+            };
+            let init = Some(RTCRtpTransceiverInit { direction, streams: vec![], send_encodings: vec![] });
+            if !described {
+                match track {
+                    Some(track) => pc.add_transceiver_from_track(track, init).await,
+                    None => pc.add_transceiver_from_kind(RtpCodecKind::Video, init).await,
                 }
-                (Some(track), _) => {
-                    pc.add_transceiver_from_track(track, init(RTCRtpTransceiverDirection::Sendrecv)).await
-                }
-                (None, _) => {
-                    let init = init(RTCRtpTransceiverDirection::Recvonly);
-                    pc.add_transceiver_from_kind(RtpCodecKind::Video, init).await
-                }
+                .map_err(internal("adding video to the offer"))?;
             }
-            .map_err(internal("adding video to the offer"))?;
             let offer = pc.create_offer(None).await.map_err(internal("making the offer"))?;
             pc.set_local_description(offer).await.map_err(internal("using the offer"))
         };
         self.run("making the offer", make).await?;
-        self.local_description().await
+        Ok(own_offer(&self.local_description().await?))
     }
 
-    /// Answers the far side's offer.
+    /// Answers the far side's offer. A later offer negotiates the same call anew.
     ///
     /// # Errors
     /// When the offer cannot be used or has no H.264 that is spoken here, or no network address is found in time.
     pub async fn answer(&self, offer: &str) -> Result<String, CallError> {
         let wrong = |why: String| CallError::Description { what: "offer", why };
-        check(offer).map_err(wrong)?;
-        if !offer.to_ascii_lowercase().contains("h264/90000") {
-            return Err(CallError::NoH264);
-        }
-        let description = RTCSessionDescription::offer(offer.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        let (pc, track) = (Arc::clone(&self.pc), self.track.clone());
+        let offer = Offer::read(offer, self.media)?;
+        let description = RTCSessionDescription::offer(offer.for_webrtc.clone()).map_err(|e| wrong(e.to_string()))?;
+        // A track that nobody takes would be sent all the same.
+        let track = self.track.clone().filter(|_| offer.negotiated.direction.sends());
+        let (pc, described) = (Arc::clone(&self.pc), Arc::clone(&self.described));
         let make = async move {
-            if let Some(track) = track {
+            if let Some(track) = track
+                && !described.swap(true, Relaxed)
+            {
                 pc.add_track(track).await.map_err(internal("adding video to the answer"))?;
             }
             pc.set_remote_description(description).await.map_err(|e| wrong(e.to_string()))?;
             let answer = pc.create_answer(None).await.map_err(|e| wrong(e.to_string()))?;
-            if !has_video(&answer.sdp) {
-                return Err(CallError::NoH264);
-            }
             pc.set_local_description(answer).await.map_err(internal("using the answer"))
         };
         self.run("answering the offer", make).await?;
-        self.local_description().await
+        let answer = offer.answer(&self.local_description().await?);
+        self.agree(offer.negotiated);
+        Ok(answer)
     }
 
     /// Takes the far side's answer to our offer; the connection follows.
@@ -234,14 +245,115 @@ impl Peer {
     /// When the answer cannot be used or takes no video.
     pub async fn accept_answer(&self, answer: &str) -> Result<(), CallError> {
         let wrong = |why: String| CallError::Description { what: "answer", why };
-        check(answer).map_err(wrong)?;
-        if !has_video(answer) {
-            return Err(CallError::NoH264);
-        }
-        let description = RTCSessionDescription::answer(answer.to_owned()).map_err(|e| wrong(e.to_string()))?;
+        let answer = Answer::read(answer, self.media)?;
+        let description = RTCSessionDescription::answer(answer.for_webrtc).map_err(|e| wrong(e.to_string()))?;
+        // What comes first of the far side must find it agreed.
+        let before = self.shared.negotiated.borrow().clone();
+        self.agree(answer.negotiated);
         let pc = Arc::clone(&self.pc);
         let take = async move { pc.set_remote_description(description).await.map_err(|e| wrong(e.to_string())) };
-        self.run("using the answer", take).await
+        let taken = self.run("using the answer", take).await;
+        if taken.is_err() {
+            self.shared.negotiated.send_replace(before);
+        }
+        taken
+    }
+
+    fn agree(&self, negotiated: Negotiated) {
+        tracing::debug!(?negotiated, "agreed");
+        self.shared.counters.rtx_in.store(negotiated.rtx.map_or(u32::MAX, u32::from), Relaxed);
+        self.shared.negotiated.send_replace(Some(negotiated));
+    }
+
+    /// Which way video goes, as the two sides have agreed; [`None`] before they have.
+    pub fn direction(&self) -> Option<Media> {
+        self.shared.negotiated.borrow().as_ref().map(|negotiated| negotiated.direction)
+    }
+
+    /// The longest NAL unit that may be sent, for a far side that takes each in one packet only (packetization mode
+    /// 0); [`None`] for others, which take them in parts.
+    pub fn longest_nal_unit(&self) -> Option<u32> {
+        let single = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.single_nal_units);
+        single.then_some(MAX_PAYLOAD as u32)
+    }
+
+    /// The name of this end's ICE session (`ice-ufrag`), once it has one.
+    pub async fn ice_session(&self) -> Option<String> {
+        let description = self.pc.local_description().await?;
+        IceFragment::ufrag_of(&description.sdp).map(str::to_owned)
+    }
+
+    /// More of the far side's candidates (RFC 8838).
+    ///
+    /// # Errors
+    /// When none of them can be read.
+    pub async fn add_candidates(&self, fragment: &IceFragment) -> Result<(), CallError> {
+        let (pc, candidates) = (Arc::clone(&self.pc), fragment.candidates.clone());
+        let add = async move {
+            let (mut taken, mut refused) = (0, None);
+            for candidate in candidates {
+                match pc.add_ice_candidate(RTCIceCandidateInit { candidate, ..Default::default() }).await {
+                    Ok(()) => taken += 1,
+                    // One of a kind that is not known here does not spoil the others.
+                    Err(why) => refused = Some(why.to_string()),
+                }
+            }
+            match refused {
+                Some(why) if taken == 0 => Err(CallError::Description { what: "candidates", why }),
+                _ => Ok(()),
+            }
+        };
+        self.run("adding candidates", add).await
+    }
+
+    /// The far side, which made the offer, begins ICE anew; gives our half of it and the whole of our description.
+    ///
+    /// # Errors
+    /// When no call has been answered, or the fragment cannot be used.
+    pub async fn answer_restart(&self, fragment: &IceFragment) -> Result<(IceFragment, String), CallError> {
+        let wrong = |why: String| CallError::Description { what: "ICE restart", why };
+        let before = self.pc.remote_description().await.ok_or_else(|| wrong("there is no call yet".to_owned()))?;
+        let offer = RTCSessionDescription::offer(fragment.put_into(&before.sdp)).map_err(|e| wrong(e.to_string()))?;
+        self.shared.gathered.send_replace(false);
+        let pc = Arc::clone(&self.pc);
+        let restart = async move {
+            pc.set_remote_description(offer).await.map_err(|e| wrong(e.to_string()))?;
+            let answer = pc.create_answer(None).await.map_err(|e| wrong(e.to_string()))?;
+            pc.set_local_description(answer).await.map_err(internal("using the new answer"))
+        };
+        self.run("beginning ICE anew", restart).await?;
+        let description = self.local_description().await?;
+        Ok((ours(&description)?, description))
+    }
+
+    /// This side, which made the offer, begins ICE anew; gives our half of it and the whole of our description.
+    ///
+    /// # Errors
+    /// When no call has been offered.
+    pub async fn offer_restart(&self) -> Result<(IceFragment, String), CallError> {
+        self.shared.gathered.send_replace(false);
+        let pc = Arc::clone(&self.pc);
+        let restart = async move {
+            let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+            let offer = pc.create_offer(Some(options)).await.map_err(internal("making the new offer"))?;
+            pc.set_local_description(offer).await.map_err(internal("using the new offer"))
+        };
+        self.run("beginning ICE anew", restart).await?;
+        let description = self.local_description().await?;
+        Ok((ours(&description)?, description))
+    }
+
+    /// Takes the far side's half of the ICE session that [`offer_restart`](Self::offer_restart) began.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn accept_restart(&self, fragment: &IceFragment) -> Result<(), CallError> {
+        let wrong = |why: String| CallError::Description { what: "ICE restart", why };
+        let before = self.pc.remote_description().await.ok_or_else(|| wrong("there is no call yet".to_owned()))?;
+        let answer = RTCSessionDescription::answer(fragment.put_into(&before.sdp)).map_err(|e| wrong(e.to_string()))?;
+        let pc = Arc::clone(&self.pc);
+        let take = async move { pc.set_remote_description(answer).await.map_err(|e| wrong(e.to_string())) };
+        self.run("beginning ICE anew", take).await
     }
 
     /// Runs a negotiation as its own task: whatever a description does to webrtc stays in there.
@@ -260,7 +372,7 @@ impl Peer {
         if !done || !description.contains("a=candidate:") {
             return Err(CallError::NoAddress(GATHERING));
         }
-        Ok(candidates_in_place(&description))
+        Ok(description)
     }
 
     /// Waits until packets can flow.
@@ -290,6 +402,11 @@ impl Peer {
     pub fn request_keyframe(&self) {
         self.shared.receiving.keyframe_request.store(true, Relaxed);
         self.shared.receiving.wake.notify_one();
+    }
+
+    /// What the network carries as far as is known, in bit/s; changes come as [`PeerEvent::TargetBitrate`].
+    pub fn target_bitrate(&self) -> u32 {
+        self.shared.counters.target.load(Relaxed)
     }
 
     /// When anything came from the network, media or keepalive.
@@ -375,6 +492,16 @@ async fn say_goodbye(shared: &PeerShared, track: Option<Arc<TrackLocalStaticRTP>
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let _ = tokio::time::timeout(GOODBYE, leave).await;
+}
+
+/// The ICE half of our own description.
+fn ours(description: &str) -> Result<IceFragment, CallError> {
+    let no = |why: String| CallError::Internal { doing: "beginning ICE anew", why };
+    let fragment = IceFragment::parse(description).map_err(|e| no(e.to_string()))?;
+    if fragment.credentials.is_none() {
+        return Err(no("the description has no ICE in it".to_owned()));
+    }
+    Ok(fragment)
 }
 
 fn crashed(doing: &'static str, why: &tokio::task::JoinError) -> CallError {

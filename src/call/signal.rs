@@ -1,30 +1,45 @@
 //! Carrying session descriptions from one machine to the other.
 //!
 //! [`Host`] serves one HTTP endpoint in the shape of WHIP (RFC 9725): an offer is POSTed to it, the answer
-//! comes back with 201 and a Location, and a DELETE of that ends the call. [`join()`] is the other side. The
-//! link that [`Host::url`] gives carries a random token; who has no token gets no answer.
+//! comes back with 201 and a Location, a PATCH of that changes its ICE, and a DELETE ends the call. It also
+//! serves the page with which a browser calls. The link that [`Host::url`] gives carries a random token; who
+//! has no token gets no answer. [`Server`] is the other side, for a host and for any other server of WHIP or
+//! WHEP, and [`join()`] the short way to a host.
 //!
 //! Where no HTTP gets through, [`to_line`] and [`from_line`] make one line of text out of a description, to
 //! be copied and pasted.
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod addresses;
+mod bearer;
 mod host;
+mod http;
 mod join;
+mod link;
+mod link_header;
+mod server;
 mod text;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use host::{CallHandler, Host, IncomingCall, Refusal};
-pub use join::{Joined, WhipSession, join};
+pub use bearer::{Bearer, NoToken};
+pub use host::{CallHandler, Host, HostOptions, IceUpdate, IceUpdated, IncomingCall, Refusal};
+pub use join::{Joined, Protocol, Response, Server, WhipSession, join};
 pub use text::{MAX_LINE, SdpType, TextError, from_line, to_line};
+pub use tls::{Fingerprint, ServerIdentity, TlsError};
 
 /// The port that a host listens on unless another one is asked for.
 pub const DEFAULT_PORT: u16 = 8080;
 
 /// The media type of session descriptions.
 const SDP: &str = "application/sdp";
+/// That of their ICE half alone (RFC 8840 §9).
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// What a host calls itself; callers tell it from other servers by that.
+const SERVER: &str = "clearcall";
 
 /// Signalling that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +53,7 @@ pub enum SignalError {
         why: String,
     },
     /// The link is not one.
-    #[error("'{link}' is not a link to a call: {why}; it looks like http://192.0.2.7:{DEFAULT_PORT}/whip?token=…")]
+    #[error("'{link}' is not a link to a call: {why}; it looks like http://192.0.2.7:{DEFAULT_PORT}/#token=…")]
     Link {
         /// What was given.
         link: String,
@@ -74,8 +89,11 @@ pub enum SignalError {
         /// How long it was waited for.
         limit: Duration,
     },
-    /// The token in the link is wrong.
-    #[error("{host} refuses the token in the link: copy the whole link again; a new one is made each time it starts")]
+    /// The token is wrong or missing.
+    #[error(
+        "{host} refuses the token, or wants one: copy the whole link again (a clearcall host makes a new one each time \
+         it starts), or give the server's with --token"
+    )]
     WrongToken {
         /// Host and port.
         host: String,
@@ -97,11 +115,19 @@ pub enum SignalError {
         why: String,
     },
     /// Something else answers there.
-    #[error("what answers at {host} is not a clearcall host ({why}): check the address and the port")]
+    #[error("what answers at {host} takes no calls there ({why}): check the whole link, also its end")]
     NotClearcall {
         /// Host and port.
         host: String,
         /// What it did.
+        why: String,
+    },
+    /// It is not known who answers there.
+    #[error("{host} cannot show that it is the right machine: {why}")]
+    Certificate {
+        /// Host and port.
+        host: String,
+        /// What is wrong with its certificate.
         why: String,
     },
     /// The network failed in some other way.
@@ -117,7 +143,14 @@ pub enum SignalError {
 impl SignalError {
     /// Whether a caller who had a call there need not try again: the host has ended or refuses.
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Link { .. } | Self::NobodyThere { .. } | Self::WrongToken { .. } | Self::Refused { .. })
+        matches!(
+            self,
+            Self::Link { .. }
+                | Self::NobodyThere { .. }
+                | Self::WrongToken { .. }
+                | Self::Refused { .. }
+                | Self::Certificate { .. }
+        )
     }
 }
 

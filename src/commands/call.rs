@@ -7,16 +7,16 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::{DEFAULT_BITRATE, Impairment},
+    call::{DEFAULT_BITRATE, Impairment, signal::ServerIdentity},
     frame::Size,
     interrupt::Interrupt,
     model::Model,
-    pipeline::{Auto, CallSettings, SessionError, Signaling},
+    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
     source::{self, SourceSpec},
 };
 
-use super::InputFault;
-use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs};
+use super::{Input as _, InputFault};
+use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs, TlsArgs, WatchArgs};
 
 /// The model's name that leaves the choice to the program.
 const AUTO: &str = "auto";
@@ -66,14 +66,16 @@ pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { identity: identity(&args.tls)?, ..args.network.settings() };
     let signaling = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
     run(settings, signaling, outcome(args.receive, named)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
     let link = args.link.trim().to_owned();
     let signaling = if link.starts_with("http://") || link.starts_with("https://") {
         Signaling::Join { url: link }
@@ -81,6 +83,27 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
         Signaling::Answer { offer: link }
     };
     run(settings, signaling, outcome(args.receive, named)?)
+}
+
+/// Nothing is sent, so there is nothing to choose of that.
+pub(crate) fn watch(args: WatchArgs) -> anyhow::Result<()> {
+    let nothing = SendArgs { source: Some(SourceSpec::Scene), size: None, fps: None, bitrate: None };
+    let mut settings = call_settings(nothing, &args.receive, no_impairment())?;
+    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
+    run(settings, Signaling::Watch { url: args.link.trim().to_owned() }, outcome(args.receive, false)?)
+}
+
+/// The certificate that a host is asked to show.
+fn identity(args: &TlsArgs) -> anyhow::Result<Option<ServerIdentity>> {
+    match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => ServerIdentity::from_files(cert, key).map(Some).input(),
+        _ if args.tls => {
+            let folder = ServerIdentity::default_folder()
+                .context("the system names no folder for settings: give --cert and --key")?;
+            ServerIdentity::of_this_machine(&folder).map(Some).input()
+        }
+        _ => Ok(None),
+    }
 }
 
 fn no_impairment() -> Impairment {
@@ -141,6 +164,7 @@ fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) 
         engine: receive.engine.unwrap_or_default(),
         impairment: Arc::new(impairment),
         recording: None,
+        network: NetworkSettings::default(),
     })
 }
 

@@ -11,8 +11,11 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{CallSettings, SessionError, state_machine::PASTE_LIMIT};
 use crate::{
     call::{
-        self, CallError, CaptureLog, Media, Peer, PeerConfig, PeerEvent,
-        signal::{self, SdpType, SignalError, WhipSession},
+        self, CallError, CaptureLog, IceServer, Media, Peer, PeerConfig, PeerEvent,
+        rate::START_BITRATE,
+        signal::{
+            self, IceUpdate, IceUpdated, Joined, Protocol, Refusal, Response, SdpType, Server, SignalError, WhipSession,
+        },
     },
     stats::NetworkSide,
 };
@@ -60,6 +63,11 @@ impl Connection {
         self.far.as_ref().unwrap_or(&self.near)
     }
 
+    /// Which way video goes. In a loopback call both ends are here.
+    pub(super) fn direction(&self) -> Media {
+        if self.far.is_some() { Media::SendRecv } else { self.near.direction().unwrap_or_default() }
+    }
+
     /// When each frame was captured, where that can be known.
     pub(super) fn captured(&self) -> Option<Arc<CaptureLog>> {
         self.far.is_some().then(|| self.near.sender().capture_log())
@@ -100,28 +108,108 @@ pub(super) async fn loopback(settings: CallSettings, runtime: Handle) -> Result<
     })
 }
 
-/// To the host behind `url`. `resumes`: the call that was lost there.
+/// To the server behind `url`. `resumes`: the call that was lost there.
 pub(super) async fn join(
     settings: CallSettings,
     runtime: Handle,
     url: String,
     resumes: Option<WhipSession>,
 ) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, media_side(&url), None).await?;
-    let offer = opened.connection.near.offer().await?;
-    let mut tries = 1;
-    let joined = loop {
-        match signal::join(&url, &offer, resumes.as_ref()).await {
-            // Perhaps with this side's own call, before it crashed: the host finds that out in some seconds.
-            Err(SignalError::Busy { .. }) if tries < BUSY_TRIES => {
-                tries += 1;
-                tokio::time::sleep(BUSY_PAUSE).await;
+    let server = Server::new(Protocol::Whip, &url, settings.network.bearer.clone())?;
+    call(settings, runtime, &url, Media::SendRecv, &server, resumes).await
+}
+
+/// To the server behind `url`, to see what it has.
+pub(super) async fn watch(settings: CallSettings, runtime: Handle, url: String) -> Result<Opened, SessionError> {
+    let server = Server::new(Protocol::Whep, &url, settings.network.bearer.clone())?;
+    call(settings, runtime, &url, Media::RecvOnly, &server, None).await
+}
+
+async fn call(
+    mut settings: CallSettings,
+    runtime: Handle,
+    url: &str,
+    media: Media,
+    server: &Server,
+    mut resumes: Option<WhipSession>,
+) -> Result<Opened, SessionError> {
+    let side = media_side(url);
+    let named = server.ice_servers().await;
+    learn(&mut settings.network.ice_servers, &named);
+    learn(&mut settings.network.ice_servers, resumes.as_ref().map_or(&[], WhipSession::ice_servers));
+    // A server that names its ICE servers only with its answer is asked a second time, with an offer that knows them.
+    for last in [false, true] {
+        let opened = Opened::new(&settings, &runtime, side, media, None).await?;
+        let near = &opened.connection.near;
+        let session = match ask(server, &near.offer().await?, resumes.as_ref()).await? {
+            Response::Answered(Joined { answer, session }) => {
+                if !last && learn(&mut settings.network.ice_servers, session.ice_servers()) {
+                    resumes = Some(session);
+                    near.close().await;
+                    continue;
+                }
+                near.accept_answer(&answer).await?;
+                session
             }
-            joined => break joined?,
+            Response::Offered { offer, session } => {
+                near.close().await;
+                return answer_server(&settings, &runtime, side, media, &offer, session).await;
+            }
+        };
+        return Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened });
+    }
+    Err(CallError::NotConnected(Duration::ZERO).into())
+}
+
+/// Asks the server, and asks again if it is busy: perhaps with this side's own call, before it crashed, which a host finds
+/// out in some seconds.
+async fn ask(server: &Server, offer: &str, resumes: Option<&WhipSession>) -> Result<Response, SignalError> {
+    for _ in 1..BUSY_TRIES {
+        match server.call(offer, resumes).await {
+            Err(SignalError::Busy { .. }) => tokio::time::sleep(BUSY_PAUSE).await,
+            response => return response,
         }
+    }
+    server.call(offer, resumes).await
+}
+
+/// A server has an offer of its own.
+async fn answer_server(
+    settings: &CallSettings,
+    runtime: &Handle,
+    side: SocketAddr,
+    media: Media,
+    offer: &str,
+    session: WhipSession,
+) -> Result<Opened, SessionError> {
+    let opened = Opened::new(settings, runtime, side, media, None).await?;
+    let answer = opened.connection.near.answer(offer).await?;
+    session.answer(&answer).await?;
+    Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened })
+}
+
+/// Adds the servers that are new; says whether there were some.
+fn learn(known: &mut Vec<IceServer>, named: &[IceServer]) -> bool {
+    let before = known.len();
+    for server in named {
+        if !known.contains(server) {
+            known.push(server.clone());
+        }
+    }
+    known.len() > before
+}
+
+/// A caller has more candidates, or begins ICE anew.
+pub(super) async fn update_ice(peer: &Peer, update: IceUpdate) -> Result<IceUpdated, Refusal> {
+    let Some(session) = update.session else {
+        let (fragment, description) = peer.answer_restart(&update.fragment).await?;
+        return Ok(IceUpdated::Restarted { fragment, description });
     };
-    opened.connection.near.accept_answer(&joined.answer).await?;
-    Ok(Opened { connection: Connection { whip: Some(joined.session), ..opened.connection }, ..opened })
+    if peer.ice_session().await.as_deref() != Some(session.as_str()) {
+        return Err(Refusal::OtherIceSession);
+    }
+    peer.add_candidates(&update.fragment).await?;
+    Ok(IceUpdated::Taken)
 }
 
 /// Answers a caller's offer; the description is the answer.
@@ -131,14 +219,14 @@ pub(super) async fn answer(
     listen: SocketAddr,
     offer: String,
 ) -> Result<Opened, CallError> {
-    let opened = Opened::new(&settings, &runtime, listen, None).await?;
+    let opened = Opened::new(&settings, &runtime, listen, Media::SendRecv, None).await?;
     let answer = opened.connection.near.answer(&offer).await?;
     Ok(Opened { description: Some(answer), ..opened })
 }
 
 /// The description is the line for the other person.
 pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Some(PASTE_LIMIT)).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
@@ -150,24 +238,31 @@ pub(super) async fn answer_line(
     offer: String,
 ) -> Result<Opened, SessionError> {
     let offer = signal::from_line(SdpType::Offer, &offer)?;
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Some(PASTE_LIMIT)).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
 
 impl Opened {
-    /// A peer that sends and receives, where signalling at `listen` could reach it. `patience`: how long it tries to
-    /// reach the other side, if that is longer than usual.
+    /// A peer where signalling at `listen` could reach it. `patience`: how long it tries to reach the other side, if that is
+    /// longer than usual.
     async fn new(
         settings: &CallSettings,
         runtime: &Handle,
         listen: SocketAddr,
+        media: Media,
         patience: Option<Duration>,
     ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
-        let bind = call::media_addresses(listen);
-        let usual = PeerConfig::new(Media::SendRecv, settings.bitrate);
-        let config = PeerConfig { bind, unreachable_limit: patience.unwrap_or(usual.unreachable_limit), ..usual };
+        let usual = PeerConfig::new(media, settings.bitrate);
+        let config = PeerConfig {
+            bind: call::media_addresses(listen),
+            bitrate: usual.bitrate.min(START_BITRATE),
+            impairment: Some(Arc::clone(&settings.impairment)),
+            ice_servers: settings.network.ice_servers.clone(),
+            unreachable_limit: patience.unwrap_or(usual.unreachable_limit),
+            ..usual
+        };
         let near = Arc::new(Peer::new(config, runtime, events).await?);
         let with = "the other side".to_owned();
         Ok(Self {

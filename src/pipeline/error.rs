@@ -37,7 +37,7 @@ impl SessionError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Source(_) | Self::Text(_) | Self::NoOffer => true,
-            Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264),
+            Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264(_)),
             Self::Signal(error) => matches!(
                 error,
                 SignalError::Listen { .. }
@@ -47,6 +47,7 @@ impl SessionError {
                     | SignalError::UnknownHost { .. }
                     | SignalError::WrongToken { .. }
                     | SignalError::NotClearcall { .. }
+                    | SignalError::Certificate { .. }
             ),
             Self::Threads(_) => false,
         }

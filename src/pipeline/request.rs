@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::{SessionError, state_machine::Generation};
-use crate::call::signal::{CallHandler, IncomingCall, Refusal};
+use crate::call::signal::{CallHandler, IceUpdate, IceUpdated, IncomingCall, Refusal};
 
 /// Requests that may wait for the session.
 pub(super) const REQUESTS: usize = 64;
@@ -17,6 +17,8 @@ pub(super) enum Request {
     Offer { call: IncomingCall, reply: Reply },
     /// The caller of a call has left through the signalling; the reply says whether there is such a call.
     HungUp { id: String, reply: oneshot::Sender<bool> },
+    /// A caller has more candidates, or begins ICE anew.
+    UpdateIce { update: IceUpdate, reply: oneshot::Sender<Result<IceUpdated, Refusal>> },
     /// The answer to the offer that was carried by people.
     AcceptAnswer { answer: String, reply: oneshot::Sender<Result<(), SessionError>> },
     /// The picture is broken: the other side is to send a keyframe over this connection.
@@ -43,5 +45,12 @@ impl CallHandler for Endpoint {
         let (reply, known) = oneshot::channel();
         let request = Request::HungUp { id: id.to_owned(), reply };
         self.0.send(request).await.is_ok() && known.await.unwrap_or(false)
+    }
+    async fn update_ice(&self, update: IceUpdate) -> Result<IceUpdated, Refusal> {
+        let (reply, updated) = oneshot::channel();
+        if self.0.send(Request::UpdateIce { update, reply }).await.is_err() {
+            return Err(Refusal::NoSuchCall);
+        }
+        updated.await.unwrap_or(Err(Refusal::NoSuchCall))
     }
 }

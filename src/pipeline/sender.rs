@@ -19,6 +19,7 @@ use super::{
     lock,
     notices::Notices,
     request::Request,
+    send_size::{Budget, SendSize},
     slot::{Slot, Taken},
     state_machine::Generation,
 };
@@ -46,6 +47,10 @@ pub(super) struct Outlet {
     pub(super) allowed: u32,
     /// Keyframes that were asked for so far.
     pub(super) keyframes_asked: u64,
+    /// Smaller pictures are sent where the network carries less than is wished for.
+    pub(super) adapts_size: bool,
+    /// The longest NAL unit that the other side takes, where it takes none in parts.
+    pub(super) longest_nal_unit: Option<u32>,
 }
 
 /// What the threads of the sending half share with the session.
@@ -91,6 +96,7 @@ impl SendHalf {
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
             scaler: None,
+            send_size: None,
             encoding: None,
         };
         half.threads.push(std::thread::Builder::new().name("encode".into()).spawn(move || coder.run())?);
@@ -256,6 +262,8 @@ struct Coder {
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
     scaler: Option<(Size, Scaler)>,
+    /// Of the connection that it is for.
+    send_size: Option<(Generation, SendSize)>,
     encoding: Option<Encoding>,
 }
 
@@ -282,7 +290,9 @@ impl Coder {
     fn frame(&mut self, frame: Frame) {
         // Read once for each frame: what is hidden is hidden from the encoder, the window and the truth alike.
         let muted = self.context.settings.borrow().muted;
-        let low = match self.scale(&frame, muted) {
+        let outlet = self.context.outlet.borrow().clone();
+        let within = self.sent_within(outlet.as_ref());
+        let low = match self.scale(&frame, within, muted) {
             Ok(low) => low,
             Err(error) => {
                 self.context.stats.dropped(Stage::Scale, "failed");
@@ -291,9 +301,8 @@ impl Coder {
             }
         };
         *lock(&self.self_view) = Some(Arc::clone(&low));
-        let outlet = self.context.outlet.borrow().clone();
         let Some(outlet) = outlet else {
-            self.context.stats.dropped(Stage::Encode, "nobody is connected");
+            self.context.stats.dropped(Stage::Encode, "nobody takes it");
             return;
         };
         if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
@@ -307,9 +316,23 @@ impl Coder {
         }
     }
 
-    fn scale(&mut self, frame: &Frame, muted: bool) -> Result<Arc<Frame>, ScaleError> {
+    /// What the next frame is to fit into.
+    fn sent_within(&mut self, outlet: Option<&Outlet>) -> Size {
+        let (size, fps, wished) = {
+            let settings = self.context.settings.borrow();
+            (settings.size, settings.fps, settings.bitrate)
+        };
+        let Some(outlet) = outlet.filter(|outlet| outlet.adapts_size) else { return size };
+        let (_, send_size) = match &mut self.send_size {
+            Some(same) if same.0 == outlet.generation => same,
+            other => other.insert((outlet.generation, SendSize::default())),
+        };
+        send_size.follow(&Budget { size, fps, wished, allowed: outlet.allowed }, Instant::now())
+    }
+
+    fn scale(&mut self, frame: &Frame, within: Size, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        let target = frame.size().shrink_even(self.context.settings.borrow().size);
+        let target = frame.size().shrink_even(within);
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
@@ -318,13 +341,13 @@ impl Coder {
         if muted {
             low = black(&low);
         }
-        self.context.stats.sent_size(low.size());
         self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
     fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
         let stats = &self.context.stats;
+        stats.sent_size(low.size());
         stats.input(Stage::Encode);
         let started = Instant::now();
         let (fps, bitrate) = {
@@ -343,7 +366,8 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
-                })?,
+                })?
+                .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,
                 // The first unit of an encoder is one.
                 keyframes_made: outlet.keyframes_asked,
@@ -499,6 +523,7 @@ mod tests {
                 stop: Arc::default(),
                 pictures: Slot::default(),
                 self_view: Arc::default(),
+                send_size: None,
                 scaler: None,
                 encoding: None,
             };
@@ -510,7 +535,14 @@ mod tests {
                         let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
-                        let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0 };
+                        let new = Outlet {
+                            generation,
+                            units: sender,
+                            allowed: u32::MAX,
+                            keyframes_asked: 0,
+                            longest_nal_unit: None,
+                            adapts_size: false,
+                        };
                         outlet.send_replace(Some(new));
                         far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }

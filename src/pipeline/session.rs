@@ -13,7 +13,8 @@ use tokio::{
 };
 
 use super::{
-    Auto, CallSettings, CallState, DisplayFrame, SessionError, Side, Signaling, Slot, Taken, Wake, lock,
+    Auto, CallSettings, CallState, DisplayFrame, NetworkSettings, SessionError, Side, Signaling, Slot, Taken, Wake,
+    lock,
     receiver::{ReceiveContext, ReceiveHalf},
     recorder::{Recorder, RecorderState},
     request::{Endpoint, REQUESTS, Request},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     call::{
         Impairment,
-        signal::{self, Host, SdpType},
+        signal::{self, Host, HostOptions, SdpType},
     },
     frame::{Frame, Size},
     model::Model,
@@ -78,7 +79,9 @@ impl Session {
         // A port in use is said at once, not in a state.
         let host = match signaling {
             Signaling::Host { listen } => {
-                Some(runtime.block_on(Host::start(listen, Arc::new(Endpoint(requests.clone()))))?)
+                let NetworkSettings { identity, ice_servers, .. } = settings.network.clone();
+                let options = HostOptions { listen, identity, ice_servers };
+                Some(runtime.block_on(Host::serve(options, Arc::new(Endpoint(requests.clone()))))?)
             }
             _ => None,
         };

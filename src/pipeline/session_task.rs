@@ -31,7 +31,7 @@ use super::{
 use crate::{
     call::{
         CallError, EndReason, NetStats, PeerEvent,
-        signal::{Host, IncomingCall, Refusal, WhipSession},
+        signal::{Host, IceUpdate, IceUpdated, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
     stats::{Network, NetworkSide},
@@ -82,6 +82,8 @@ pub(super) struct SessionTask {
     attempts: JoinSet<Attempted>,
     attempt_aborts: HashMap<Generation, AbortHandle>,
     connections: HashMap<Generation, Connection>,
+    /// The connection whose numbers are counted.
+    attached: Option<Generation>,
     callers: Vec<Caller>,
     closing: JoinSet<()>,
     /// The newest call at the far side's endpoint.
@@ -99,7 +101,7 @@ impl SessionTask {
         let role = match signaling {
             Signaling::Loopback => Role::Loopback,
             Signaling::Host { .. } => Role::Host,
-            Signaling::Join { .. } => Role::Join,
+            Signaling::Join { .. } | Signaling::Watch { .. } => Role::Join,
             Signaling::Offer | Signaling::Answer { .. } => Role::Pasted,
         };
         let (machine, actions) = StateMachine::new(role, Instant::now());
@@ -119,6 +121,7 @@ impl SessionTask {
             attempts: JoinSet::new(),
             attempt_aborts: HashMap::new(),
             connections: HashMap::new(),
+            attached: None,
             callers: Vec::new(),
             closing: JoinSet::new(),
             whip: None,
@@ -197,7 +200,11 @@ impl SessionTask {
     fn publish(&self) {
         let state = match self.machine.phase() {
             Phase::Starting => self.line.clone().unwrap_or(CallState::Starting),
-            Phase::Waiting => CallState::Waiting { link: self.host.as_ref().map(Host::url).unwrap_or_default() },
+            Phase::Waiting => {
+                let mut urls = self.host.as_ref().map(Host::urls).unwrap_or_default().into_iter();
+                let fingerprint = self.host.as_ref().and_then(Host::fingerprint).map(|f| f.to_string());
+                CallState::Waiting { link: urls.next().unwrap_or_default(), others: urls.collect(), fingerprint }
+            }
             Phase::Connected(generation) => CallState::Connected {
                 with: self.connections.get(&generation).map(|c| c.with.clone()).unwrap_or_default(),
             },
@@ -210,6 +217,7 @@ impl SessionTask {
     fn connect(&mut self, generation: Generation) {
         let (settings, runtime) = (self.settings.borrow().clone(), self.runtime.clone());
         match self.signaling.clone() {
+            Signaling::Watch { url } => self.attempt(generation, connection::watch(settings, runtime, url)),
             Signaling::Join { url } => {
                 // The call that the host still has, if there is one.
                 let live = self.machine.live().and_then(|live| self.connections.get(&live));
@@ -305,19 +313,32 @@ impl SessionTask {
     /// From now on this connection is sent over.
     fn attach(&mut self, generation: Generation) {
         let Some(connection) = self.connections.get(&generation) else { return };
+        let direction = connection.direction();
+        self.attached = Some(generation);
+        self.shared.stats.direction(direction);
+        if !direction.sends() {
+            self.outlet.send_replace(None);
+            return;
+        }
         let units = connection.sending().sender();
-        self.outlet.send_replace(Some(Outlet { generation, units, allowed: u32::MAX, keyframes_asked: 0 }));
+        // A call with oneself is there to compare what is wished for.
+        let adapts_size = !matches!(self.signaling, Signaling::Loopback);
+        let allowed = connection.sending().target_bitrate();
+        let longest_nal_unit = connection.sending().longest_nal_unit();
+        let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit };
+        self.outlet.send_replace(Some(outlet));
     }
 
     fn close(&mut self, generation: Generation) {
-        let attached = self.outlet.send_if_modified(|outlet| {
+        self.outlet.send_if_modified(|outlet| {
             let attached = outlet.as_ref().is_some_and(|o| o.generation == generation);
             if attached {
                 *outlet = None;
             }
             attached
         });
-        if attached {
+        // A call that only receives is attached without an outlet.
+        if self.attached.take_if(|attached| *attached == generation).is_some() {
             self.shared.stats.connection_ended();
         }
         if let Some(abort) = self.attempt_aborts.remove(&generation) {
@@ -344,6 +365,7 @@ impl SessionTask {
                     self.decide(Input::HungUp(generation));
                 }
             }
+            Request::UpdateIce { update, reply } => self.update_ice(update, reply),
             Request::AcceptAnswer { answer, reply } => {
                 let _ = reply.send(self.accept_answer(&answer).await);
             }
@@ -365,6 +387,20 @@ impl SessionTask {
         let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
         if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
             self.decide(Input::Silent(live));
+        }
+    }
+
+    /// Hands a change of ICE to the caller's connection; the session does not wait for what comes of it.
+    fn update_ice(&self, update: IceUpdate, reply: oneshot::Sender<Result<IceUpdated, Refusal>>) {
+        let connection = self.generation_of(&update.id).and_then(|generation| self.connections.get(&generation));
+        match connection {
+            Some(connection) => {
+                let peer = Arc::clone(connection.receiving());
+                self.runtime.spawn(async move {
+                    let _ = reply.send(connection::update_ice(&peer, update).await);
+                });
+            }
+            None => drop(reply.send(Err(Refusal::NoSuchCall))),
         }
     }
 

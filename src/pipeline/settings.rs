@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use super::Auto;
 use crate::{
-    call::Impairment,
+    call::{
+        IceServer, Impairment,
+        signal::{Bearer, ServerIdentity},
+    },
     frame::Size,
     model::{self, Model},
     source::{self, SourceSpec},
@@ -31,10 +34,23 @@ pub struct CallSettings {
     pub auto: Option<Auto>,
     /// Where it runs.
     pub engine: EngineChoice,
-    /// What is done to the packets of a loopback call; may be changed while it runs.
+    /// What is done to the packets that are sent; may be changed while the call runs.
     pub impairment: Arc<Impairment>,
     /// What arrives is recorded into this MP4. Each `Arc` is a recording of its own, even of the same path.
     pub recording: Option<Arc<Path>>,
+    /// How the other side is reached.
+    pub network: NetworkSettings,
+}
+
+/// How the other side is reached, and reaches this one.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkSettings {
+    /// Servers that help to find a way. A host names them to its callers.
+    pub ice_servers: Vec<IceServer>,
+    /// What a server that is joined or watched asks for, if the link does not say it.
+    pub bearer: Option<Bearer>,
+    /// With it a host speaks https.
+    pub identity: Option<ServerIdentity>,
 }
 
 impl CallSettings {
@@ -65,6 +81,11 @@ pub enum Signaling {
         /// Its link, token included.
         url: String,
     },
+    /// Look at what a server has (WHEP), and send nothing.
+    Watch {
+        /// Its endpoint.
+        url: String,
+    },
     /// Make an offer line for the other side and wait for its answer line.
     Offer,
     /// Answer an offer line.
@@ -91,6 +112,7 @@ pub(super) mod tests {
             engine: EngineChoice::Cpu,
             impairment: Arc::new(Impairment::new(7)),
             recording: None,
+            network: NetworkSettings::default(),
         }
     }
 

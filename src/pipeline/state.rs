@@ -16,10 +16,14 @@ pub enum Cause {
 pub enum CallState {
     /// Being set up.
     Starting,
-    /// A host waits for somebody to use this link.
+    /// A host waits for somebody to use its link.
     Waiting {
-        /// For `clearcall join` on the other machine.
+        /// For `clearcall join` on the other machine, and for a browser.
         link: String,
+        /// The same by other addresses of this machine.
+        others: Vec<String>,
+        /// The fingerprint of its certificate, if it speaks https.
+        fingerprint: Option<String>,
     },
     /// This line must reach the other side, and its answer must come back through
     /// [`Session::accept_answer`](super::Session::accept_answer).

@@ -36,6 +36,7 @@ pub(crate) fn settings() -> CallSettings {
         muted: false,
         impairment: Arc::new(Impairment::new(1)),
         recording: None,
+        network: clearcall::pipeline::NetworkSettings::default(),
     }
 }
 

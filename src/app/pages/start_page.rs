@@ -39,7 +39,7 @@ impl Card {
         match signaling {
             Signaling::Loopback => Self::Loopback,
             Signaling::Host { .. } => Self::Host,
-            Signaling::Join { .. } => Self::Join,
+            Signaling::Join { .. } | Signaling::Watch { .. } => Self::Join,
             Signaling::Offer | Signaling::Answer { .. } => Self::Lines,
         }
     }
@@ -143,7 +143,7 @@ impl StartPage {
     pub fn remember(&mut self, signaling: &Signaling) {
         match signaling {
             Signaling::Host { listen } => self.listen = listen.to_string(),
-            Signaling::Join { url } => self.join.clone_from(url),
+            Signaling::Join { url } | Signaling::Watch { url } => self.join.clone_from(url),
             Signaling::Answer { offer } => self.offer.clone_from(offer),
             Signaling::Loopback | Signaling::Offer => {}
         }

@@ -8,6 +8,7 @@ use crate::{
         theme::style,
     },
     pipeline::CallState,
+    qr::QrCode,
 };
 
 /// What stands in the place of the pictures until there are some; it scrolls by itself, unless the page does.
@@ -51,11 +52,25 @@ fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, a
                 }
             });
         }
-        CallState::Waiting { link } => {
+        CallState::Waiting { link, others, fingerprint } => {
             let what = "On the other machine, paste this link under 'Join a call':";
             headline(ui, "Waiting for the other side", what);
             line_to_copy(ui, "Link", "Copy link", link);
             style::quiet(ui, format!("or run there: clearcall join '{link}'"));
+            for other in others {
+                style::quiet(ui, format!("by another of this machine's addresses: {other}"));
+            }
+            if let Some(fingerprint) = fingerprint {
+                ui.add_space(6.0);
+                style::quiet(
+                    ui,
+                    format!(
+                        "A phone can open the link, too. It warns that nobody vouches for this machine; its certificate \
+                         has the SHA-256 {fingerprint}"
+                    ),
+                );
+            }
+            qr_code(ui, link);
         }
         CallState::Offered { line } => {
             headline(
@@ -90,6 +105,24 @@ fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, a
                      under '2.', within ten minutes, and the call begins:",
             );
             line_to_copy(ui, "Answer line", "Copy answer line", line);
+        }
+    }
+}
+
+/// The link for a phone's camera.
+fn qr_code(ui: &mut Ui, link: &str) {
+    let Some(code) = QrCode::of(link) else { return };
+    ui.add_space(10.0);
+    // Whole pixels, or a reader sees grey.
+    let module = 4.0;
+    let side = code.width() as f32 * module;
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "The link as a QR code"));
+    ui.painter().rect_filled(rect, 0.0, egui::Color32::WHITE);
+    for y in 0..code.width() {
+        for x in (0..code.width()).filter(|x| code.is_dark(*x, y)) {
+            let at = rect.min + vec2(x as f32, y as f32) * module;
+            ui.painter().rect_filled(Rect::from_min_size(at, vec2(module, module)), 0.0, egui::Color32::BLACK);
         }
     }
 }

@@ -12,7 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     CallHandler, IncomingCall, Refusal,
     host::{MAX_BODY, SignalingState, ended, offered, offered_again},
-    join::Endpoint,
+    join::web_address,
+    link::Endpoint,
 };
 use crate::call::CallError;
 
@@ -20,13 +21,16 @@ use crate::call::CallError;
 /// (the rest) leads to no other machine.
 pub fn join_link(text: &str) {
     let (link, location) = text.split_once('\n').unwrap_or((text, "/whip/a"));
-    let Ok(endpoint) = Endpoint::parse(link) else { return };
+    let Ok(endpoint) = Endpoint::parse(link, "/whip") else { return };
     let url = &endpoint.url;
-    assert!(url.scheme() == "http" && url.has_host() && url.username().is_empty() && url.query().is_none());
-    assert!(!endpoint.token.is_empty() && endpoint.token.bytes().all(|b| b.is_ascii_graphic()));
+    assert!(matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty());
+    if let Some(bearer) = &endpoint.bearer {
+        assert!(!bearer.secret().is_empty() && bearer.secret().bytes().all(|b| b.is_ascii_graphic()));
+    }
     assert!(Uri::try_from(url.as_str()).is_ok(), "{url} cannot be dialled");
-    if let Some(resource) = endpoint.resource(location) {
-        assert_eq!((resource.host_str(), resource.port()), (url.host_str(), url.port()));
+    if let Some(resource) = web_address(url, location) {
+        assert!(matches!(resource.scheme(), "http" | "https") && resource.has_host());
+        assert!(Uri::try_from(resource.as_str()).is_ok(), "{resource} cannot be dialled");
     }
 }
 
@@ -48,7 +52,7 @@ impl CallHandler for Noting {
     async fn answer(&self, call: IncomingCall) -> Result<String, Refusal> {
         let taken = call.offer.starts_with("v=0");
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-        if taken { Ok("v=0".to_owned()) } else { Err(CallError::NoH264.into()) }
+        if taken { Ok("v=0".to_owned()) } else { Err(CallError::NoH264(String::new()).into()) }
     }
 
     async fn hung_up(&self, id: &str) -> bool {
@@ -75,8 +79,11 @@ pub fn whip_request(data: &[u8]) {
     };
     let (Some(offer), Some(again), Some(bye)) = (request(), request(), request()) else { return };
     let handler = Arc::new(Noting::default());
-    let signaling =
-        Arc::new(SignalingState { token: TOKEN.to_owned(), handler: Arc::clone(&handler) as Arc<dyn CallHandler> });
+    let signaling = Arc::new(SignalingState {
+        token: TOKEN.to_owned(),
+        handler: Arc::clone(&handler) as Arc<dyn CallHandler>,
+        ice_servers: Vec::new(),
+    });
     let has_token = [authorization, query].iter().any(|part| part.windows(TOKEN.len()).any(|w| w == TOKEN.as_bytes()));
     RUNTIME.with(|runtime| {
         let state = || State(Arc::clone(&signaling));

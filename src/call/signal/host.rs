@@ -1,7 +1,7 @@
-//! The side that is called: one HTTP endpoint in the shape of WHIP.
+//! The side that is called: one HTTP endpoint in the shape of WHIP, and a page for browsers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +13,15 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
-use super::{SDP, SignalError, query_value, secret};
-use crate::call::CallError;
+use super::server::{self, Limits};
+use super::tls::{Fingerprint, ServerIdentity};
+use super::{FRAGMENT, SDP, SERVER, SignalError, addresses, link_header, query_value, secret};
+use crate::call::ice_fragment::{IceFragment, MAX_FRAGMENT};
+use crate::call::{CallError, IceServer};
 
 /// A longer body is not an offer.
 pub(super) const MAX_BODY: usize = 64 << 10;
@@ -25,6 +29,12 @@ pub(super) const MAX_BODY: usize = 64 << 10;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long [`Host::close`] waits for what is being said.
 const CLOSING: Duration = Duration::from_secs(1);
+/// The page with which a browser calls.
+const PAGE: &str = include_str!("../../../assets/call.html");
+/// It needs nothing from anywhere else, and nobody else gets anything from it.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; media-src 'self' blob: mediastream:; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'none'";
 
 /// A call that somebody offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +47,32 @@ pub struct IncomingCall {
     pub resumes: Option<String>,
 }
 
-/// Why a call is not taken.
+/// A change of a call's ICE (RFC 9725 §4.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceUpdate {
+    /// The call's name at this endpoint.
+    pub id: String,
+    /// The host's own ICE session that the caller means, by its `ice-ufrag`; none to begin a new one.
+    pub session: Option<String>,
+    /// What the caller has: more candidates, or all of a new start.
+    pub fragment: IceFragment,
+}
+
+/// What a change of ICE came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IceUpdated {
+    /// The candidates are taken.
+    Taken,
+    /// A new ICE session has begun.
+    Restarted {
+        /// The host's half.
+        fragment: IceFragment,
+        /// The host's session description, which the fragment belongs to.
+        description: String,
+    },
+}
+
+/// Why a call is not taken, or not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Not now.
@@ -46,6 +81,15 @@ pub enum Refusal {
     /// Its offer cannot be answered.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// There is none of that name.
+    #[error("there is no such call")]
+    NoSuchCall,
+    /// It has another ICE session by now.
+    #[error("the call has another ICE session by now")]
+    OtherIceSession,
+    /// The handler cannot do that.
+    #[error("ICE cannot be changed during a call here")]
+    NoIceUpdates,
 }
 
 /// What the host does with calls: implemented by the program.
@@ -60,20 +104,43 @@ pub trait CallHandler: Send + Sync + 'static {
 
     /// The caller of the call `id` has hung up through the signalling; false if there is no such call.
     async fn hung_up(&self, id: &str) -> bool;
+
+    /// The caller has more candidates, or begins ICE anew.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such call, or it cannot be changed so.
+    async fn update_ice(&self, _update: IceUpdate) -> Result<IceUpdated, Refusal> {
+        Err(Refusal::NoIceUpdates)
+    }
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// With a certificate it speaks https, and sends those on who come with http.
+    pub identity: Option<ServerIdentity>,
+    /// The servers that callers are told to find their way with.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// The endpoint; it is closed when this is dropped. A call that it brought about goes on.
 #[derive(Debug)]
 pub struct Host {
     address: SocketAddr,
+    identity: Option<ServerIdentity>,
     signaling: Arc<SignalingState>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 pub(super) struct SignalingState {
     pub(super) token: String,
     pub(super) handler: Arc<dyn CallHandler>,
+    /// As `Link` headers say them.
+    pub(super) ice_servers: Vec<HeaderValue>,
 }
 
 impl std::fmt::Debug for SignalingState {
@@ -93,6 +160,12 @@ impl SignalingState {
         let query = uri.query().and_then(|q| query_value(q, "token"));
         bearer.or(query).is_some_and(|given| same(given, &self.token))
     }
+
+    fn name_ice_servers(&self, response: &mut Response) {
+        for server in &self.ice_servers {
+            response.headers_mut().append(header::LINK, server.clone());
+        }
+    }
 }
 
 /// Compares in a time that does not tell how much is right.
@@ -106,26 +179,30 @@ impl Host {
     /// # Errors
     /// When it cannot listen there.
     pub async fn start(listen: SocketAddr, handler: Arc<dyn CallHandler>) -> Result<Self, SignalError> {
+        Self::serve(HostOptions { listen, identity: None, ice_servers: Vec::new() }, handler).await
+    }
+
+    /// The same with everything that may be chosen.
+    ///
+    /// # Errors
+    /// When it cannot listen there.
+    pub async fn serve(options: HostOptions, handler: Arc<dyn CallHandler>) -> Result<Self, SignalError> {
+        let HostOptions { listen, identity, ice_servers } = options;
         let failed = |why: io::Error| SignalError::Listen { address: listen, why: explain(&why, listen) };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let signaling = Arc::new(SignalingState { token: secret::<18>(), handler });
+        let ice_servers = ice_servers.iter().filter_map(link_header::write).collect();
+        let signaling = Arc::new(SignalingState { token: secret::<18>(), handler, ice_servers });
         let app = Router::new()
-            .route("/", get(hello))
-            .route("/whip", post(offered).options(preflight))
-            .route("/whip/{session}", delete(ended).post(offered_again).options(preflight))
+            .route("/", get(page))
+            .route("/whip", post(offered).options(options_of_endpoint))
+            .route("/whip/{session}", delete(ended).post(offered_again).patch(ice_updated).options(options_of_endpoint))
             .with_state(Arc::clone(&signaling))
             .layer(map_response(with_cors));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            let served = axum::serve(listener, app).with_graceful_shutdown(async move {
-                let _ = stopped.await;
-            });
-            if let Err(why) = served.await {
-                tracing::warn!(%why, "the signalling has ended");
-            }
-        });
-        Ok(Self { address, signaling, stop: Some(stop), task })
+        let tls = identity.as_ref().map(|identity| TlsAcceptor::from(Arc::clone(&identity.config)));
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(server::serve(listener, app, tls, Limits::default(), stopped));
+        Ok(Self { address, identity, signaling, stop, task })
     }
 
     /// Where it listens.
@@ -138,24 +215,30 @@ impl Host {
         &self.signaling.token
     }
 
-    /// The link to join with, token included. Listening everywhere, it names the address by which this
-    /// machine reaches others.
+    /// The fingerprint of its certificate, if it has one.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.identity.as_ref().map(ServerIdentity::fingerprint)
+    }
+
+    /// The link to join with, and to open in a browser: the likeliest of [`urls`](Self::urls).
     pub fn url(&self) -> String {
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            let outward_ip = outward(address.ip());
-            // Whoever listens on every IPv6 address listens on every IPv4 address as well.
-            let alone = address.is_ipv6() && outward_ip.is_loopback();
-            address.set_ip(if alone { outward(Ipv4Addr::UNSPECIFIED.into()) } else { outward_ip });
-        }
-        format!("http://{address}/whip?token={}", self.signaling.token)
+        self.urls().into_iter().next().unwrap_or_default()
+    }
+
+    /// A link for each address by which this machine can be reached, the likeliest first. The token stands behind
+    /// `#`, where browsers keep it to themselves.
+    pub fn urls(&self) -> Vec<String> {
+        let scheme = if self.identity.is_some() { "https" } else { "http" };
+        let pin = self.identity.as_ref().and_then(ServerIdentity::pin);
+        let pin = pin.map(|pin| format!("&sha256={}", pin.to_link())).unwrap_or_default();
+        let token = &self.signaling.token;
+        let at = addresses::reachable(self.address);
+        at.iter().map(|address| format!("{scheme}://{address}/#token={token}{pin}")).collect()
     }
 
     /// Ends what is being said to callers, and gives the port back.
     pub async fn close(mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.stop.send_replace(true);
         // A caller who keeps the line open does not keep the host.
         let _ = tokio::time::timeout(CLOSING, &mut self.task).await;
     }
@@ -164,20 +247,6 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// The address that packets to the outside leave from. Connecting a UDP socket sends nothing.
-fn outward(like: IpAddr) -> IpAddr {
-    let (any, far): (IpAddr, IpAddr) = match like {
-        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
-        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
-    };
-    let found = UdpSocket::bind((any, 0)).and_then(|s| s.connect((far, 9)).and_then(|()| s.local_addr()));
-    match (found, like) {
-        (Ok(address), _) if !address.ip().is_unspecified() => address.ip(),
-        (_, IpAddr::V4(_)) => Ipv4Addr::LOCALHOST.into(),
-        (_, IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
     }
 }
 
@@ -201,17 +270,26 @@ fn explain(why: &io::Error, address: SocketAddr) -> String {
     }
 }
 
-async fn hello() -> &'static str {
-    "This is a clearcall host. Join with: clearcall join LINK, where LINK is the one that the host printed.\n"
+/// The page with which a browser calls: the token is in the part of the link that the browser keeps to itself.
+async fn page() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, PAGE).into_response()
 }
 
-/// A page in a browser may call, too, if it has the token.
+/// A page from elsewhere may call, too, if it has the token.
 async fn with_cors(mut response: Response) -> Response {
     let set = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "location"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "location, etag, link, accept-patch, retry-after"),
+        (header::SERVER, SERVER),
     ];
     for (name, value) in set {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -219,8 +297,15 @@ async fn with_cors(mut response: Response) -> Response {
     response
 }
 
-async fn preflight() -> Response {
-    (StatusCode::NO_CONTENT, [("accept-post", SDP)]).into_response()
+/// What can be done here, and for whoever has the token the ICE servers (RFC 9725 §4.6).
+pub(super) async fn options_of_endpoint(State(signaling): State<Arc<SignalingState>>, request: Request) -> Response {
+    let known = signaling.authorised(request.headers(), request.uri());
+    let headers = [("accept-post", SDP), ("accept-patch", FRAGMENT), ("access-control-max-age", "600")];
+    let mut response = (StatusCode::NO_CONTENT, headers).into_response();
+    if known {
+        signaling.name_ice_servers(&mut response);
+    }
+    response
 }
 
 fn refusal(status: StatusCode, why: impl Into<String>) -> Response {
@@ -251,44 +336,121 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
     if !signaling.authorised(request.headers(), request.uri()) {
         return unauthorised();
     }
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(SDP) {
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send an offer as {SDP}"));
-    }
-    let body = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), MAX_BODY)).await;
-    let offer = match body {
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the offer took too long to arrive"),
-        Ok(Err(_)) => {
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("an offer has at most {MAX_BODY} bytes"));
-        }
-        Ok(Ok(bytes)) => match String::from_utf8(bytes.into()) {
-            Ok(offer) => offer,
-            Err(_) => return refusal(StatusCode::BAD_REQUEST, "the offer is not text"),
-        },
+    let offer = match body(request, SDP, MAX_BODY).await {
+        Ok(offer) => offer,
+        Err(response) => return response,
     };
     let id = secret::<12>();
     let location = format!("/whip/{id}");
     // In a task of its own: a caller who goes away in the middle must not leave a call half taken.
-    let answered = tokio::spawn(async move { signaling.handler.answer(IncomingCall { id, offer, resumes }).await });
+    let handler = Arc::clone(&signaling.handler);
+    let answered = tokio::spawn(async move { handler.answer(IncomingCall { id, offer, resumes }).await });
     match answered.await {
         Ok(Ok(answer)) => {
             let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
-            (StatusCode::CREATED, headers, answer).into_response()
+            let tag = IceFragment::ufrag_of(&answer).and_then(tag);
+            let mut response = (StatusCode::CREATED, headers, answer).into_response();
+            if let Some(tag) = tag {
+                response.headers_mut().insert(header::ETAG, tag);
+            }
+            signaling.name_ice_servers(&mut response);
+            response
         }
-        Ok(Err(Refusal::Busy(why))) => {
+        Ok(Err(why)) => refused(why),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it answered"),
+    }
+}
+
+/// A call's tag is the name of the host's half of its ICE session.
+fn tag(ufrag: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{ufrag}\"")).ok()
+}
+
+fn refused(why: Refusal) -> Response {
+    match why {
+        Refusal::Busy(why) => {
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, why);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
             response
         }
-        Ok(Err(Refusal::Call(error))) => {
+        Refusal::NoSuchCall => refusal(StatusCode::NOT_FOUND, why.to_string()),
+        Refusal::OtherIceSession => refusal(StatusCode::PRECONDITION_FAILED, why.to_string()),
+        Refusal::NoIceUpdates => refusal(StatusCode::METHOD_NOT_ALLOWED, why.to_string()),
+        Refusal::Call(error) => {
             let status = match &error {
                 CallError::Description { .. } => StatusCode::BAD_REQUEST,
-                CallError::NoH264 => StatusCode::NOT_ACCEPTABLE,
+                CallError::NoH264(_) => StatusCode::NOT_ACCEPTABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             refusal(status, error.to_string())
         }
-        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it answered"),
+    }
+}
+
+/// The body of a request that has come with the type `kind`, or what to answer if it has not.
+async fn body(request: Request, kind: &str, limit: usize) -> Result<String, Response> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind) {
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send it as {kind}")));
+    }
+    match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), limit)).await {
+        Err(_) => Err(refusal(StatusCode::REQUEST_TIMEOUT, "it took too long to arrive")),
+        Ok(Err(_)) => Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("it may have at most {limit} bytes"))),
+        Ok(Ok(bytes)) => {
+            String::from_utf8(bytes.into()).map_err(|_| refusal(StatusCode::BAD_REQUEST, "it is not text"))
+        }
+    }
+}
+
+/// More candidates, or a new start of ICE (RFC 9725 §4.3).
+pub(super) async fn ice_updated(
+    State(signaling): State<Arc<SignalingState>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    if !signaling.authorised(request.headers(), request.uri()) {
+        return unauthorised();
+    }
+    let Some(condition) = request.headers().get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned)
+    else {
+        return refusal(
+            StatusCode::PRECONDITION_REQUIRED,
+            "If-Match has to name the call's ETag, or * to begin ICE anew",
+        );
+    };
+    let text = match body(request, FRAGMENT, MAX_FRAGMENT).await {
+        Ok(text) => text,
+        Err(mut response) => {
+            response.headers_mut().insert("accept-patch", HeaderValue::from_static(FRAGMENT));
+            return response;
+        }
+    };
+    let fragment = match IceFragment::parse(&text) {
+        Ok(fragment) => fragment,
+        Err(why) => return refusal(StatusCode::BAD_REQUEST, why.to_string()),
+    };
+    let session = match condition.trim() {
+        "*" if fragment.credentials.is_none() => {
+            return refusal(StatusCode::BAD_REQUEST, "to begin ICE anew a=ice-ufrag and a=ice-pwd are needed");
+        }
+        "*" => None,
+        tag => Some(tag.trim_start_matches("W/").trim_matches('"').to_owned()),
+    };
+    let handler = Arc::clone(&signaling.handler);
+    let update = IceUpdate { id, session, fragment };
+    match tokio::spawn(async move { handler.update_ice(update).await }).await {
+        Ok(Ok(IceUpdated::Taken)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Ok(IceUpdated::Restarted { fragment, description })) => {
+            let headers = [(header::CONTENT_TYPE, FRAGMENT)];
+            let tag = fragment.credentials.as_ref().and_then(|(ufrag, _)| tag(ufrag));
+            let mut response = (headers, fragment.to_text(&description)).into_response();
+            if let Some(tag) = tag {
+                response.headers_mut().insert(header::ETAG, tag);
+            }
+            response
+        }
+        Ok(Err(why)) => refused(why),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it began ICE anew"),
     }
 }
 
@@ -316,14 +478,6 @@ mod tests {
         assert!(same("abc", "abc"));
         for wrong in ["", "ab", "abcd", "abd", "ABC", "abc\0"] {
             assert!(!same(wrong, "abc"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_link_names_an_address_that_can_be_dialled() {
-        for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-            let ip = outward(any);
-            assert!(!ip.is_unspecified() && ip.is_ipv4() == any.is_ipv4(), "{ip}");
         }
     }
 }

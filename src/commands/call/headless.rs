@@ -1,7 +1,7 @@
 //! A call without a window: it prints what people have to know, and leaves numbers and a picture.
 
 use std::{
-    io::{BufRead as _, Write as _},
+    io::{BufRead as _, IsTerminal as _, Write as _},
     sync::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError},
@@ -11,8 +11,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clearcall::{
+    call::Media,
     interrupt::Interrupt,
     pipeline::{CallSettings, CallState, Cause, DisplayFrame, Session, Signaling, Taken},
+    qr::QrCode,
     report,
     upscale::GpuContext,
 };
@@ -45,7 +47,7 @@ pub(super) fn run(
     }
     let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(signaling, Signaling::Loopback);
-    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. });
+    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. } | Signaling::Watch { .. });
     let session = match Session::start(settings, signaling, gpu, Arc::new(|| {})) {
         Ok(session) => session,
         Err(error) => return session_fault(error),
@@ -85,6 +87,7 @@ pub(super) fn run(
         }
     }
     bar.finish_and_clear();
+    let lasted = started.elapsed();
 
     let numbers = session.stats();
     // The other side hears of the end before files are written.
@@ -93,11 +96,17 @@ pub(super) fn run(
     if let Some(path) = &outcome.report {
         report::write_json(path, &numbers)?;
     }
+    let direction = numbers.direction.unwrap_or_default();
+    // To publish only, or to watch only, is a call.
+    let receives = direction.receives();
     match (&outcome.snapshot, &last) {
         (Some(path), Some(frame)) => {
             report::write_pair(path, &frame.pair)?;
             let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
             out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
+        }
+        (Some(path), None) if !receives => {
+            bail!("the other side sends no video, so {} was not written", path.display());
         }
         (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
         (None, _) => {}
@@ -109,8 +118,10 @@ pub(super) fn run(
             out!("{why}");
             Ok(())
         }
-        None if last.is_none() && !interrupt.is_told() => {
-            bail!("no frame arrived in {:.0} seconds", started.elapsed().as_secs_f64())
+        None if interrupt.is_told() => Ok(()),
+        None if receives && last.is_none() => bail!("no frame arrived in {:.0} seconds", lasted.as_secs_f64()),
+        None if direction == Media::SendOnly && numbers.frames.sent == 0 => {
+            bail!("no frame was sent in {:.0} seconds", lasted.as_secs_f64())
         }
         None => Ok(()),
     }
@@ -160,8 +171,8 @@ impl Console {
             return Ok(None);
         }
         match &state {
-            CallState::Waiting { link } if self.bar.is_none() => {
-                self.print(&format!("On the other machine:\n  clearcall join '{link}'"))?;
+            CallState::Waiting { link, others, fingerprint } if self.bar.is_none() => {
+                self.print(&how_to_reach(link, others, fingerprint.as_deref()))?;
             }
             CallState::Waiting { .. } => self.note("note: waiting for the next call; Ctrl-C ends"),
             CallState::Offered { line } => {
@@ -219,6 +230,28 @@ impl Console {
         };
         self.bar.as_ref().map_or_else(print, |bar| bar.suspend(print))
     }
+}
+
+/// Says how the host is reached.
+fn how_to_reach(link: &str, others: &[String], fingerprint: Option<&str>) -> String {
+    let mut text = format!("On the other machine:\n  clearcall join '{link}'");
+    if !others.is_empty() {
+        text += "\nThis machine has other addresses, too; by the network that the other machine is in:";
+        others.iter().for_each(|other| text += &format!("\n  clearcall join '{other}'"));
+    }
+    if let Some(fingerprint) = fingerprint {
+        text += "\nOr open the link in a browser, on a phone as well. It will warn that nobody vouches for this machine;\n\
+                 the certificate is the right one if its SHA-256 is\n  ";
+        text += fingerprint;
+    }
+    // Where it is read by a person, and can be photographed.
+    if std::io::stdout().is_terminal()
+        && let Some(code) = QrCode::of(link)
+    {
+        text += "\n";
+        text += &code.for_terminal();
+    }
+    text
 }
 
 /// Read by a thread of its own: nothing can end its waiting, and the call must not wait for it.
