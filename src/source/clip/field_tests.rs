@@ -8,7 +8,7 @@ use super::*;
 use crate::codec::nal::tests::{without_idr, without_vui};
 use crate::codec::nal::{NalKind, nal_units, push_nal};
 use crate::codec::{Encoder, EncoderConfig};
-use crate::frame::{Aspect, Colour, Matrix, Range};
+use crate::frame::{Aspect, Colour, Matrix, Range, Siting};
 use crate::source::{Event, Source as _};
 
 fn sets(unit: &[u8]) -> (Vec<u8>, Vec<u8>) {
@@ -216,6 +216,28 @@ fn the_files_colours_count_where_the_stream_is_silent() {
     assert_eq!(of(&silent, &icc), colour(Matrix::Bt601, limited));
     assert_eq!(of(&silent, &[icc, nclc(1)].concat()), colour(Matrix::Bt709, limited));
     assert_eq!(of(&sps, &nclx(6, 0)), picture(0).colour, "the stream knows better");
+}
+
+#[test]
+fn chroma_lies_where_the_stream_says() {
+    let units = units();
+    let (sps, pps) = sets(&units[0].data);
+    let siting = |sps: &[u8]| {
+        let film = Film { entries: vec![entry(b"avc1", &[&avcc(sps, &pps)])], ..film() };
+        open(&film.bytes()).1.next().unwrap().unwrap().frame.siting
+    };
+    assert_eq!(siting(&sps), Siting::Centre, "what is encoded here says so");
+    assert_eq!(siting(&without_vui(&sps)), Siting::Left, "H.264's rule");
+    let y4m = |c: &str| {
+        let data = [format!("YUV4MPEG2 W4 H2 F30:1 {c}\nFRAME\n").as_bytes(), &[90; 12]].concat();
+        open(&data).1.next().unwrap().unwrap().frame.siting
+    };
+    let (centre, left) = (Siting::Centre, Siting::Left);
+    assert_eq!(["", "C420", "C420jpeg", "C420mpeg2"].map(y4m), [centre, centre, centre, left]);
+    // Turned by a quarter it would lie above.
+    let mut frame = picture(1);
+    frame.siting = left;
+    assert_eq!(frame.upright(crate::frame::Orientation::from_matrix([0, 1, -1, 0])).siting, centre);
 }
 
 #[test]
