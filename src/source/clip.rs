@@ -114,7 +114,7 @@ impl ClipReader {
         } else if mkv::looks_like(&head) {
             let mkv = mkv::MkvReader::open(reader, &path)?;
             (size, fps, frames) = (mkv.size(), mkv.fps(), mkv.frames());
-            content = Content::H264(Box::new(H264Reader::new(Units::Mkv(mkv), &path)?));
+            content = Content::H264(Box::new(H264Reader::new(Units::Mkv(Box::new(mkv)), &path)?));
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));

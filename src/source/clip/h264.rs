@@ -20,7 +20,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) enum Units {
     Mp4(Mp4Reader<BufReader<File>>),
-    Mkv(MkvReader<BufReader<File>>),
+    Mkv(Box<MkvReader<BufReader<File>>>),
     AnnexB(AnnexBReader<BufReader<File>>),
 }
 
