@@ -40,6 +40,7 @@ use self::{
     theme::style,
 };
 use crate::{
+    interrupt::Interrupt,
     model::Model,
     pipeline::{Auto, CallSettings, SessionError, Signaling},
     report::{self, ReportError},
@@ -74,6 +75,8 @@ pub struct Start {
     pub settings: Option<PathBuf>,
     /// The folder for pictures that the person keeps; without it the one of the system, see [`pictures_folder`].
     pub pictures: Option<PathBuf>,
+    /// Closes the window when it is told.
+    pub interrupt: Interrupt,
 }
 
 /// Where pictures are kept unless told otherwise: `clearcall` in the person's folder of pictures, whatever their
@@ -135,6 +138,7 @@ pub struct App {
     cameras: Arc<Mutex<Option<Vec<ListedCamera>>>>,
     settings: Settings,
     settings_path: Option<PathBuf>,
+    interrupt: Interrupt,
 }
 
 impl App {
@@ -142,7 +146,9 @@ impl App {
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
         let Start { mut call_settings, chosen, engine_chosen, sending_chosen, weights, vivid, signaling, .. } = start;
-        let Start { seconds, report, snapshot, pictures, settings, .. } = start;
+        let Start { seconds, report, snapshot, pictures, settings, interrupt, .. } = start;
+        let repaint = cc.egui_ctx.clone();
+        interrupt.on_told(move || repaint.request_repaint());
         let settings_path = settings;
         let settings = settings_path.as_deref().map(Settings::read).unwrap_or_default();
         settings.theme.apply(&cc.egui_ctx);
@@ -186,6 +192,7 @@ impl App {
             cameras: Arc::default(),
             settings,
             settings_path,
+            interrupt,
         };
         match signaling {
             Some(signaling) => app.begin(&cc.egui_ctx, signaling),
@@ -339,6 +346,9 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        if self.interrupt.is_told() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
         if let Some(at) = self.closes {
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {

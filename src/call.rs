@@ -18,6 +18,7 @@ mod monitor;
 pub mod depacketize;
 mod description;
 mod engine;
+mod handshake_filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod ice_fragment;
@@ -29,8 +30,10 @@ mod peer;
 mod peer_state;
 pub mod rate;
 mod receive;
+mod retransmit_budget;
 pub mod recover;
 mod send;
+mod sockets;
 pub mod signal;
 mod stats_interceptor;
 mod unwrap;
@@ -53,7 +56,8 @@ pub use send::{CaptureLog, SendError, UnitSender};
 use crate::codec::AccessUnit;
 
 /// Which way video goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Media {
     /// From here to there.
     SendOnly,
@@ -62,17 +66,44 @@ pub enum Media {
     /// Both.
     #[default]
     SendRecv,
+    /// Neither: the two are connected, and nothing is shown.
+    Inactive,
 }
 
 impl Media {
     /// Whether this end sends.
     pub const fn sends(self) -> bool {
-        !matches!(self, Self::RecvOnly)
+        matches!(self, Self::SendOnly | Self::SendRecv)
     }
 
     /// Whether this end receives.
     pub const fn receives(self) -> bool {
-        !matches!(self, Self::SendOnly)
+        matches!(self, Self::RecvOnly | Self::SendRecv)
+    }
+
+    /// With these ways.
+    const fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// The attribute's name in a session description.
+    const fn in_sdp(self) -> &'static str {
+        match self {
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::SendRecv => "sendrecv",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// The way of that name.
+    fn from_sdp(name: &str) -> Option<Self> {
+        [Self::SendOnly, Self::RecvOnly, Self::SendRecv, Self::Inactive].into_iter().find(|m| m.in_sdp() == name)
     }
 }
 
@@ -80,6 +111,9 @@ impl Media {
 pub const DEFAULT_BITRATE: u32 = 300_000;
 /// The rate control goes no lower by itself, in bit/s; where the user asks for less, it stays at that.
 pub const RATE_CONTROL_FLOOR: u32 = 60_000;
+
+/// How long a far side may be unreachable unless told otherwise. A session gives up earlier.
+const UNREACHABLE_LIMIT: Duration = Duration::from_secs(45);
 
 /// How one end of a call is set up.
 #[derive(Debug, Clone)]
@@ -98,6 +132,8 @@ pub struct PeerConfig {
     pub max_bitrate: u32,
     /// A bad network on purpose.
     pub impairment: Option<Arc<Impairment>>,
+    /// How long the far side may be unreachable, at first or later, until the peer gives up.
+    pub unreachable_limit: Duration,
 }
 
 impl Default for PeerConfig {
@@ -110,6 +146,7 @@ impl Default for PeerConfig {
             min_bitrate: RATE_CONTROL_FLOOR,
             max_bitrate: DEFAULT_BITRATE,
             impairment: None,
+            unreachable_limit: UNREACHABLE_LIMIT,
         }
     }
 }
@@ -250,9 +287,9 @@ pub enum CallError {
         /// What is wrong with it.
         why: String,
     },
-    /// The far side has no H.264 with packetization mode 1.
-    #[error("the far side offers no H.264 video that this program speaks (constrained baseline, packetization-mode 1)")]
-    NoH264,
+    /// The far side's video cannot be used: it has no H.264 that is spoken here, or no video at all.
+    #[error("the far side's video cannot be used: {0}; this program speaks H.264 of baseline, main and high profile")]
+    NoH264(String),
     /// Addresses could not be gathered.
     #[error("no network address was found to offer to the far side within {} seconds", .0.as_secs())]
     NoAddress(Duration),

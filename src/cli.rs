@@ -160,7 +160,7 @@ pub(crate) struct ReceiveArgs {
     /// No window
     #[arg(long)]
     pub(crate) headless: bool,
-    /// End the call after this time; headless calls end after 10 seconds otherwise
+    /// End the call so many seconds after it was first connected; a headless call with oneself ends after 10 otherwise
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<Seconds>,
     /// Write the call's numbers to this file as JSON
@@ -273,8 +273,8 @@ pub(crate) struct EncodeArgs {
     /// A video: .mp4 with H.264, .264/.h264, .y4m; or a still .png, .jpg
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
-    /// The byte stream to write
-    #[arg(short, long, value_name = "OUT.264")]
+    /// The byte stream to write, or an .mp4, which keeps the pictures' times
+    #[arg(short, long, value_name = "OUT.264|OUT.mp4")]
     pub(crate) output: PathBuf,
     /// The encoded picture fits into this size
     #[arg(long, default_value = "480x360")]

@@ -8,8 +8,9 @@ pub mod nal;
 mod decode;
 mod encode;
 mod gaps;
+mod opening;
 
-pub use decode::{DecodeError, Decoded, Decoder};
+pub use decode::{Assumed, DecodeError, Decoded, Decoder};
 pub use encode::{EncodeError, Encoder, EncoderConfig, MAX_BITRATE, MIN_BITRATE};
 
 use crate::frame::Stamp;

@@ -23,13 +23,14 @@ use std::{
 };
 
 use clearcall::{
-    frame::Frame,
+    frame::{Frame, Size},
     measure::{Scores, Summary},
     model::Model,
-    source::clip::{ClipReader, Loss},
+    source::clip::{ClipFrame, ClipReader, Loss},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
+use serde::Serialize;
 
 /// Marks an error whose cause is what the user gave: exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -38,17 +39,71 @@ pub(crate) struct InputFault(pub(crate) String);
 
 /// Marks work that was done on a video of which pictures are missing or damaged: exit code 4.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {loss}. The rest is done; if there is a whole copy of it, take that", path.display())]
-pub(crate) struct Incomplete {
-    path: PathBuf,
-    loss: Loss,
+pub(crate) enum Incomplete {
+    /// Of the pictures.
+    #[error("{}: {loss}. The rest is done; if there is a whole copy of it, take that", path.display())]
+    Loss { path: PathBuf, loss: Loss },
+    /// From a place on.
+    #[error("{}: {stopped}", path.display())]
+    Stopped { path: PathBuf, stopped: Stopped },
+}
+
+/// Why a video was not gone through to its end, though there were pictures before.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    /// What is written has one size.
+    #[error(
+        "its pictures change from {from} to {to} at frame {at}, where this stops: the {at} frames before are done; \
+         cut it there for the rest"
+    )]
+    Size { at: u64, from: Size, to: Size },
+    /// It cannot be read on.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl Serialize for Stopped {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The next picture. What goes wrong behind the first one ends the video there; before, it is an error.
+pub(crate) fn next_picture(
+    video: &mut ClipReader,
+    read: u64,
+    stopped: &mut Option<Stopped>,
+) -> anyhow::Result<Option<ClipFrame>> {
+    match video.next() {
+        Err(error) if read > 0 => {
+            *stopped = Some(Stopped::Unreadable(error.to_string()));
+            Ok(None)
+        }
+        next => next.input(),
+    }
+}
+
+/// How a command ends that has written and said all there is of a video.
+pub(crate) fn ended(video: &ClipReader, stopped: Option<Stopped>) -> anyhow::Result<()> {
+    match stopped {
+        None => whole(video),
+        Some(Stopped::Unreadable(why)) => Err(InputFault(why).into()),
+        Some(stopped) => Err(Incomplete::Stopped { path: video.path().to_owned(), stopped }.into()),
+    }
+}
+
+/// What a summary in words adds of a video that was not whole.
+pub(crate) fn shortfall(video: &ClipReader, stopped: Option<&Stopped>) -> String {
+    let loss = Some(video.loss()).filter(|loss| *loss != Loss::default()).map(|loss| format!("; {loss}"));
+    let stopped = stopped.map(|_| "; it was not gone through to its end");
+    format!("{}{}", loss.unwrap_or_default(), stopped.unwrap_or_default())
 }
 
 /// Says what a video that was read to its end lacked. To be asked when all that there is has been written and said.
 pub(crate) fn whole(video: &ClipReader) -> anyhow::Result<()> {
     match video.loss() {
         Loss { lost: 0, damaged: 0 } => Ok(()),
-        loss => Err(Incomplete { path: video.path().to_owned(), loss }.into()),
+        loss => Err(Incomplete::Loss { path: video.path().to_owned(), loss }.into()),
     }
 }
 

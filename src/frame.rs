@@ -1,8 +1,10 @@
 //! Pictures as the program passes them on: I420 planes, their colour, and when they were captured.
 
 mod rgb;
+mod shape;
 
 pub(crate) use rgb::{ByteOrder, planes as planes_of_rgb};
+pub use shape::{Aspect, Orientation};
 
 use std::{fmt, str::FromStr, time::Instant};
 
@@ -36,6 +38,9 @@ pub enum SizeError {
 }
 
 impl Size {
+    /// One pixel.
+    pub(crate) const SMALLEST: Self = Self { width: 1, height: 1 };
+
     /// Checks the two sides.
     ///
     /// # Errors
@@ -153,6 +158,17 @@ pub enum Matrix {
 }
 
 impl Matrix {
+    /// From a stream's or a file's `matrix_coefficients` (H.264 table E-5); [`None`] for 2, which says nothing. What is
+    /// neither of the two is taken for the nearer one.
+    pub(crate) const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            2 => None,
+            // SMPTE 240M and BT.2020 weigh green nearly as BT.709 does.
+            1 | 7 | 9 | 10 => Some(Self::Bt709),
+            _ => Some(Self::Bt601),
+        }
+    }
+
     /// (Kr, Kb) of the standard: BT.601-7 §2.5.1, BT.709-6 §3.2.
     pub const fn kr_kb(self) -> (f32, f32) {
         match self {
@@ -357,6 +373,8 @@ pub struct Frame {
     /// With which quantiser's weights a network shows it: what [`SteadyQp`](crate::model::SteadyQp) made of the
     /// stream's [`Frame::qp`] so far. [`None`]: as a picture that was never coded.
     pub weights_qp: Option<f32>,
+    /// The shape of its pixels.
+    pub aspect: Aspect,
 }
 
 /// Planes that do not belong together.
@@ -393,7 +411,7 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None })
+        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None, aspect: Aspect::SQUARE })
     }
 
     /// A picture of one colour, given by its three codes.
@@ -408,6 +426,7 @@ impl Frame {
             stamp,
             qp: None,
             weights_qp: None,
+            aspect: Aspect::SQUARE,
         }
     }
 

@@ -10,6 +10,7 @@
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
 mod atomic_file;
+pub mod interrupt;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod frame;

@@ -21,6 +21,7 @@ mod notices;
 mod receiver;
 mod recorder;
 mod request;
+mod send_size;
 mod sender;
 mod session;
 mod session_task;
@@ -43,6 +44,7 @@ pub use session::Session;
 pub use settings::{CallSettings, NetworkSettings, Signaling};
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};
+pub use state_machine::PASTE_LIMIT;
 
 /// Called, from any thread, whenever there is something new to look at.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;

@@ -230,6 +230,16 @@ impl Recording {
         }
     }
 
+    /// The newest sample lasts until then; good for the last, which has nothing behind it.
+    pub fn lasts_until(&mut self, timestamp: u32) {
+        let step = timestamp.wrapping_sub(self.last);
+        if let Some(newest) = self.fragment.samples.last_mut()
+            && (1..=MAX_STEP).contains(&step)
+        {
+            newest.duration = step;
+        }
+    }
+
     /// Writes what waits for the fragment to be complete. Good for a pause in the stream.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::{
     atomic_file,
+    call::Media,
     frame::Rgba,
     stats::Snapshot,
     upscale::{Pair, UpscaleError},
@@ -123,20 +124,28 @@ pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
 /// The numbers of a call for people, a few lines. `loopback`: what is shown is what was sent.
 pub fn summary(s: &Snapshot, loopback: bool) -> String {
     let mut out = String::new();
-    let share = match loopback {
-        true => format!(" ({:.1} %)", 100.0 * s.frames.shown as f64 / s.frames.sent.max(1) as f64),
-        false => " of the other side's".to_owned(),
+    let (sent, shown) = (s.frames.sent, s.frames.shown);
+    let frames = match s.direction.unwrap_or_default() {
+        _ if loopback => format!("{sent} sent, {shown} shown ({:.1} %)", 100.0 * shown as f64 / sent.max(1) as f64),
+        Media::SendRecv => format!("{sent} sent, {shown} shown of the other side's"),
+        Media::SendOnly => format!("{sent} sent; the other side sends none"),
+        Media::RecvOnly => format!("{shown} shown of the other side's, which takes none"),
+        Media::Inactive => "none: no side sends to the other".to_owned(),
     };
     let _ = writeln!(out, "source   {} at {}", s.source, s.size);
-    let _ = writeln!(out, "frames   {} sent, {} shown{share}", s.frames.sent, s.frames.shown);
-    let _ = writeln!(
-        out,
-        "bitrate  {:.0} kbit/s of {:.0} kbit/s, mean QP {:.1}",
-        s.bitrate_bps.measured / 1e3,
-        f64::from(s.bitrate_bps.target) / 1e3,
-        s.qp
-    );
-    let _ = writeln!(out, "age      p50 {:.1} ms, p95 {:.1} ms", s.age_ms.p50, s.age_ms.p95);
+    let _ = writeln!(out, "frames   {frames}");
+    let qp = s.qp.map(|qp| format!("mean QP {qp:.1}"));
+    let bitrate = (sent > 0 || loopback).then(|| {
+        let kilo = |bits: f64| bits / 1e3;
+        format!("{:.0} kbit/s of {:.0} kbit/s", kilo(s.bitrate_bps.measured), kilo(s.bitrate_bps.target.into()))
+    });
+    let line: Vec<String> = bitrate.into_iter().chain(qp).collect();
+    if !line.is_empty() {
+        let _ = writeln!(out, "bitrate  {}", line.join(", "));
+    }
+    if shown > 0 {
+        let _ = writeln!(out, "age      p50 {:.1} ms, p95 {:.1} ms", s.age_ms.p50, s.age_ms.p95);
+    }
     if let Some(engine) = s.engine {
         let _ = writeln!(out, "upscaler {} ({}) on the {engine} ({})", s.model, s.model_reason, s.engine_reason);
     }

@@ -7,7 +7,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use crate::frame::{Frame, Plane, Size};
+use crate::frame::{Aspect, Frame, Plane, Size};
 
 /// The filter that a picture is scaled with.
 ///
@@ -77,7 +77,8 @@ impl Scaler {
         self.to
     }
 
-    /// The picture at the new size, with its stamp and colour. Of the same size it is a copy.
+    /// The picture at the new size, with its stamp and colour, and with square pixels: who scales a picture whose pixels
+    /// are not goes by its [`Frame::square_size`]. Of the same size it is a copy.
     ///
     /// # Errors
     ///
@@ -111,6 +112,31 @@ impl Scaler {
         self.resizer.resize(&source, &mut out, &self.options)?;
         let (w, h) = (size.width() as usize, size.height() as usize);
         Ok(Plane::from_vec(out.into_vec(), w, h, w)?)
+    }
+}
+
+/// Makes pictures whose pixels are not square as wide or as high as they are meant to be shown.
+#[derive(Debug, Default)]
+pub struct Squarer(Option<Scaler>);
+
+impl Squarer {
+    /// The picture with square pixels; nothing is done to one that has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scaler::scale`].
+    pub fn square(&mut self, frame: Frame) -> Result<Frame, ScaleError> {
+        let to = frame.square_size();
+        if frame.aspect == Aspect::SQUARE {
+            return Ok(frame);
+        }
+        let scaler = match &mut self.0 {
+            Some(scaler) if scaler.to == to => scaler,
+            other => other.insert(Scaler::new(to, Kernel::default())),
+        };
+        let mut square = scaler.scale(&frame)?;
+        (square.aspect, square.qp, square.weights_qp) = (Aspect::SQUARE, frame.qp, frame.weights_qp);
+        Ok(square)
     }
 }
 

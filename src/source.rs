@@ -3,7 +3,7 @@
 //! A [`SourceSpec`] is what the user writes, [`open`] makes a [`Source`] of it, and a source gives one
 //! [`Event`] after the other.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use self::devices::{DevicesError, Format, ListedCamera};
 use crate::frame::{Frame, Size};
@@ -132,6 +132,16 @@ pub trait Source: Send {
     /// A live source (a camera) sets the pace: [`next`](Self::next) blocks until its next picture,
     /// within the bounds of its watchdog. Others answer at once and are paced by who asks.
     fn live(&self) -> bool;
+
+    /// For how long the picture that [`next`](Self::next) gave last is shown; [`None`]: as long as all are.
+    fn shown_for(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What there is to be said of the pictures so far, once.
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
 
     /// The next event.
     ///

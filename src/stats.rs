@@ -12,6 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    call::Media,
     frame::Size,
     upscale::{EngineKind, GpuTime},
 };
@@ -173,6 +174,7 @@ struct Inner {
     last_sent: Option<Instant>,
     age: Recent,
     qp: Recent,
+    direction: Option<Media>,
     gpu: Recent,
     /// By the passes' names, in the order in which they run.
     gpu_passes: Vec<(Arc<str>, Recent)>,
@@ -285,6 +287,9 @@ pub struct Snapshot {
     pub model_reason: String,
     /// What stood beside bicubic; none before the first frame.
     pub upscaler: Option<ShownUpscaler>,
+    /// Which way video goes, seen from here; none before the sides have agreed. A call with yourself sends and
+    /// receives.
+    pub direction: Option<Media>,
     /// The source's name.
     pub source: String,
     /// The size of the frames that were received, which is the size that is judged; of those that were sent where
@@ -294,8 +299,8 @@ pub struct Snapshot {
     pub sent_size: Option<String>,
     /// The size of the frames that were received; none where nothing was.
     pub received_size: Option<String>,
-    /// Mean QP of the decoded frames (0 to 51).
-    pub qp: f64,
+    /// Mean QP of the decoded frames (0 to 51); none before the first.
+    pub qp: Option<f64>,
     /// GPU time of the upscaling in milliseconds, where the adapter measures it.
     pub gpu_ms: Option<Percentiles>,
     /// The same for each of its passes, in the order in which they run; those of the network that runs.
@@ -419,6 +424,11 @@ impl Stats {
         name.clone_into(&mut self.lock().source);
     }
 
+    /// Which way video goes, seen from here.
+    pub fn direction(&self, direction: Media) {
+        self.lock().direction = Some(direction);
+    }
+
     /// At which size it is sent.
     pub fn sent_size(&self, size: Size) {
         self.lock().sent_size = Some(size);
@@ -456,11 +466,12 @@ impl Stats {
             model: inner.model.clone(),
             model_reason: inner.model_reason.clone(),
             upscaler: frames.upscaler(),
+            direction: inner.direction,
             source: inner.source.clone(),
             size: inner.received_size.or(inner.sent_size).map(|size| size.to_string()).unwrap_or_default(),
             sent_size: inner.sent_size.map(|size| size.to_string()),
             received_size: inner.received_size.map(|size| size.to_string()),
-            qp: inner.qp.mean(),
+            qp: (!inner.qp.values.is_empty()).then(|| inner.qp.mean()),
             gpu_ms: (!inner.gpu.values.is_empty()).then(|| inner.gpu.percentiles()),
             gpu_passes: inner
                 .gpu_passes

@@ -208,7 +208,6 @@ fn payloads_that_are_not_allowed_spoil_their_unit_only() {
         &[24, 0, 0],                // an empty NAL unit
         &[28],                      // FU-A without its header
         &[0x7c, 0x41, 1, 2],        // the end of something that never started
-        &[0x7c, 0xc1, 1, 2],        // start and end at once
         &[0x7c, 0x9c, 1, 2],        // an aggregate inside a fragment
         &[25, 0, 0, 0, 2, 1, 1],    // STAP-B: not in this mode
         &[29, 0x81, 0, 0, 1],       // FU-B: not in this mode
@@ -254,9 +253,10 @@ fn an_endless_unit_is_thrown_away_and_memory_stays_bounded() {
     assert!(gaps >= 19);
 }
 
-/// Any NAL units that RTP can carry one by one.
+/// Any NAL units that RTP can carry one by one and that are handed on.
 fn any_nal() -> impl Strategy<Value = Vec<u8>> {
-    let header = (0_u8..4, 1_u8..=23).prop_map(|(nri, kind)| (nri << 5) | kind);
+    let kinds: Vec<u8> = (1..=23).filter(|kind| !matches!(kind, 14 | 15 | 20 | 21)).collect();
+    let header = (0_u8..4, prop::sample::select(kinds)).prop_map(|(nri, kind)| (nri << 5) | kind);
     (header, prop::collection::vec(1_u8..=255, 0..700)).prop_map(|(h, mut body)| {
         body.insert(0, h);
         body
@@ -366,4 +366,70 @@ fn starts_late(got: &[u8], sent: &[u8]) -> bool {
 fn the_real_payload_limit_leaves_room_for_every_header() {
     // IP and UDP aside: RTP 12, extensions 16, RTX 2, SRTP's tag 16.
     const { assert!(MAX_PAYLOAD + 12 + 16 + 2 + 16 <= 1200) };
+}
+
+/// One unit from these payloads.
+fn unit_of(payloads: &[&[u8]]) -> (Vec<Unit>, u64, u64) {
+    let mut d = Depacketizer::new(limits());
+    let last = payloads.len() - 1;
+    let packets = payloads.iter().enumerate().map(|(i, payload)| RtpPayload {
+        sequence: i as u16,
+        timestamp: 0,
+        marker: i == last,
+        payload: Bytes::copy_from_slice(payload),
+    });
+    let (units, lost) = run(&mut d, &packets.collect::<Vec<_>>(), Instant::now());
+    (units, lost, d.counts().malformed)
+}
+
+/// RFC 6184 §5.8 forbids it, and cameras send it.
+#[test]
+fn a_fragment_that_is_start_and_end_is_a_whole_unit() {
+    let (units, lost, malformed) = unit_of(&[&[0x67, 1, 2], &[0x7c, 0xc5, 0x88, 3, 4]]);
+    assert_eq!((units.len(), lost, malformed), (1, 0, 0));
+    assert!(units[0].keyframe && units[0].complete);
+    assert_eq!(units[0].data, annex_b(&[vec![0x67, 1, 2], vec![0x65, 0x88, 3, 4]]));
+}
+
+#[test]
+fn what_belongs_to_scalable_streams_is_left_out() {
+    let slice = vec![0x65, 0x88, 1, 2];
+    let stap = [&[0x78, 0, 3, 0x6e, 1, 1, 0, 3, 0x6f, 2, 2, 0, 4][..], &slice, &[0, 2, 0x74, 9]].concat();
+    for payloads in [
+        // Alone, in front and behind.
+        vec![&[0x6e, 1, 2, 3][..], &slice, &[0x74, 4, 4], &[0x75, 1]],
+        // Together with it.
+        vec![&stap[..]],
+        // In parts.
+        vec![&[0x7c, 0x94, 1][..], &[0x7c, 0x14, 1], &[0x7c, 0x54, 1], &slice, &[0x7c, 0xcf, 7]],
+    ] {
+        let (units, lost, malformed) = unit_of(&payloads);
+        assert_eq!((units.len(), lost, malformed), (1, 0, 0), "{payloads:x?}");
+        assert!(units[0].keyframe && units[0].complete, "{payloads:x?}");
+        assert_eq!(units[0].data, annex_b(std::slice::from_ref(&slice)), "{payloads:x?}");
+    }
+    // A unit of nothing else is no unit and no loss.
+    let (units, lost, malformed) = unit_of(&[&[0x6f, 1, 2], &[0x74, 1, 2]]);
+    assert_eq!((units.len(), lost, malformed), (0, 0, 0));
+}
+
+/// After a loss a picture counts as whole if its first slice is there; a prefix in front of it does not hide that.
+#[test]
+fn a_prefix_does_not_hide_where_a_picture_starts() {
+    let mut d = Depacketizer::new(limits());
+    let packet = |sequence, timestamp, marker, payload: &[u8]| RtpPayload {
+        sequence,
+        timestamp,
+        marker,
+        payload: Bytes::copy_from_slice(payload),
+    };
+    let packets = [
+        packet(0, 0, true, &[0x65, 0x88, 1]),
+        // 1 is lost.
+        packet(2, 3000, false, &[0x6e, 1, 2]),
+        packet(3, 3000, true, &[0x65, 0x88, 2]),
+    ];
+    let (units, lost) = run(&mut d, &packets, Instant::now());
+    assert_eq!((units.len(), lost), (2, 1));
+    assert!(units[1].complete);
 }

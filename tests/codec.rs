@@ -482,3 +482,24 @@ fn a_silenced_decoder_starts_anew_at_a_keyframe() {
     let given: Vec<_> = (0..18).map(|_| decoder.decode(&keyframe.data, keyframe.stamp)).collect();
     assert!(matches!(given[17], Ok(Some(_))), "{:?}", given[17]);
 }
+
+/// For a far side that takes each NAL unit in one packet.
+#[test]
+fn no_nal_unit_is_longer_than_asked_for() {
+    let mut film = Film::new(size(320, 240), 12);
+    let encoder = Encoder::new(config(film.size, 4_000_000)).unwrap();
+    let mut encoder = encoder.with_longest_nal_unit(Some(1150));
+    let mut decoder = Decoder::new().unwrap();
+    let mut slices = 0;
+    for _ in 0..20 {
+        let frame = film.draw();
+        let Some(unit) = encoder.encode(&frame).unwrap() else { continue };
+        for nal in nal_units(&unit.data) {
+            assert!(nal.len() <= 1150, "{} bytes", nal.len());
+            slices += 1;
+        }
+        let got = decoder.decode(&unit.data, unit.stamp).unwrap().unwrap();
+        assert!(!got.damaged && psnr(&got.frame.planes()[0], &frame.planes()[0]) > 28.0);
+    }
+    assert!(slices > 60, "{slices}");
+}

@@ -10,10 +10,37 @@ pub(crate) fn starts_a_picture(payload: &[u8]) -> bool {
     };
     match payload {
         [h, rest @ ..] if matches!(h & 0x1f, 1..=23) => slice(h & 0x1f, rest.first()),
-        [h, _, _, n, rest @ ..] if h & 0x1f == STAP_A => slice(n & 0x1f, rest.first()),
+        [h, rest @ ..] if h & 0x1f == STAP_A => {
+            let first = aggregated(rest).map_while(Result::ok).find(|nal| !is_left_out(nal));
+            first.is_some_and(|nal| slice(nal[0] & 0x1f, nal.get(1)))
+        }
         [h, fu, rest @ ..] if h & 0x1f == FU_A => fu & FU_START != 0 && slice(fu & 0x1f, rest.first()),
         _ => false,
     }
+}
+
+/// Prefix NAL units (14), and the sets (15) and slices (20, 21) of scalable and multiview streams: the base picture,
+/// which is what is decoded, does without them, and the decoder stumbles over some.
+pub(crate) fn is_left_out(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|header| matches!(header & 0x1f, 14 | 15 | 20 | 21))
+}
+
+/// The NAL units behind a STAP-A's header, each after its length; an error where it is cut or empty.
+fn aggregated(mut rest: &[u8]) -> impl Iterator<Item = Result<&[u8], ()>> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let cut = rest.split_first_chunk::<2>().and_then(|(size, tail)| {
+            tail.split_at_checked(u16::from_be_bytes(*size).into()).filter(|(nal, _)| !nal.is_empty())
+        });
+        let Some((nal, tail)) = cut else {
+            rest = &[];
+            return Some(Err(()));
+        };
+        rest = tail;
+        Some(Ok(nal))
+    })
 }
 
 pub(crate) const STAP_A: u8 = 24;
@@ -34,6 +61,9 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     fn nal(&mut self, nal: &[u8]) {
+        if is_left_out(nal) {
+            return;
+        }
         self.data.extend_from_slice(&START_CODE);
         self.data.extend_from_slice(nal);
         self.keyframe |= nal.first().is_some_and(|h| h & 0x1f == 5);
@@ -76,19 +106,14 @@ impl Assembly {
         fine
     }
 
-    fn stap(&mut self, mut rest: &[u8]) -> bool {
-        let mut any = false;
-        while let [a, b, tail @ ..] = rest {
-            let size = usize::from(u16::from_be_bytes([*a, *b]));
-            let Some((nal, tail)) = tail.split_at_checked(size) else { return false };
-            match nal.first() {
-                Some(h) if h & 0x80 == 0 && matches!(h & 0x1f, 1..=23) => self.nal(nal),
+    fn stap(&mut self, rest: &[u8]) -> bool {
+        for nal in aggregated(rest) {
+            match nal {
+                Ok(nal) if nal[0] & 0x80 == 0 && matches!(nal[0] & 0x1f, 1..=23) => self.nal(nal),
                 _ => return false,
             }
-            any = true;
-            rest = tail;
         }
-        any && rest.is_empty()
+        !rest.is_empty()
     }
 
     fn fu(&mut self, indicator: u8, rest: &[u8]) -> bool {
@@ -100,7 +125,7 @@ impl Assembly {
         let (start, end) = (fu & FU_START != 0, fu & FU_END != 0);
         if start {
             self.close();
-            if end || !matches!(fu & 0x1f, 1..=23) {
+            if !matches!(fu & 0x1f, 1..=23) {
                 return false;
             }
             self.open = Some((self.data.len(), header));
@@ -112,8 +137,11 @@ impl Assembly {
             return false;
         }
         self.data.extend_from_slice(body);
-        if end {
-            self.open = None;
+        // RFC 6184 §5.8 forbids a start that is the end as well, and some senders make it.
+        if end && let Some((start, _)) = self.open.take() {
+            if is_left_out(&[header]) {
+                self.data.truncate(start);
+            }
             self.keyframe |= header & 0x1f == 5;
         }
         true

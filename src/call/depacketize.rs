@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::assembly::{Assembly, starts_a_picture};
+use super::assembly::{Assembly, is_left_out, starts_a_picture};
 use super::unwrap::Unwrapper;
 
 /// What the depacketizer may use.
@@ -376,7 +376,8 @@ impl Depacketizer {
 
     /// Takes the first `n` places out as one unit.
     fn emit(&mut self, n: usize, whole: bool) {
-        let head_is_start = self.buffer.front().and_then(Option::as_ref).is_some_and(|s| starts_a_picture(&s.payload));
+        let mut head = self.buffer.iter().map_while(Option::as_ref).map(|slot| &slot.payload);
+        let head_is_start = head.find(|payload| !is_left_out(payload)).is_some_and(|payload| starts_a_picture(payload));
         let complete = whole && (!self.damaged || head_is_start);
         self.damaged = false;
         let mut assembly = Assembly::default();

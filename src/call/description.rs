@@ -1,77 +1,442 @@
-//! Session descriptions (SDP), as far as they have to be understood outside webrtc. Pure.
+//! Session descriptions (SDP, RFC 8866) between the far side and webrtc. Pure.
+//!
+//! ```text
+//! the far side's offer ─▶ [`Offer`] ── one video section, plainly written ─▶ webrtc
+//! the far side ◀── a section for each of its own ── [`Offer::answer`] ◀── webrtc's answer
+//! the far side's answer ─▶ [`Answer`] ─ likewise ─▶ webrtc
+//! ```
+//!
+//! Programs write descriptions in many ways, and rtc 0.21 reads few of them: it drops what is in no BUNDLE group,
+//! fails on a candidate that it cannot read or a section without a direction, answers simulcast with all of its
+//! layers, and writes refused sections without what others need to read them. So it sees nothing but the one video
+//! section that is taken, in one canonical form, and what the far side sees is written here.
+
+mod format;
+mod sdp;
+
+use std::fmt::Write as _;
+
+use format::Format;
+use sdp::{Sdp, Section, after, candidate};
+
+use super::{CallError, Media};
 
 /// A session description is never longer than this.
 pub(super) const MAX_DESCRIPTION: usize = 64 << 10;
+/// Sections that are answered; each refused one is written out.
+const MAX_SECTIONS: usize = 64;
+/// Candidates that are tried.
+const MAX_CANDIDATES: usize = 64;
+/// What a section is called that has no name; it is told to webrtc only.
+const UNNAMED: &str = "0";
+/// The header extensions that are used; the others are for layers and other things that nobody here looks at.
+const EXTENSIONS: [&str; 2] = [
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    "urn:ietf:params:rtp-hdrext:sdes:mid",
+];
 
-/// What can be seen of the far side's description before webrtc parses it.
-pub(super) fn check(description: &str) -> Result<(), String> {
-    if description.len() > MAX_DESCRIPTION {
-        return Err(format!("it is {} bytes long, more than {MAX_DESCRIPTION}", description.len()));
-    }
-    if !description.trim_start().starts_with("v=0") {
-        return Err("it is not a session description (SDP starts with v=0)".to_owned());
-    }
-    if !description.contains("m=video") {
-        return Err("there is no video in it".to_owned());
-    }
-    Ok(())
+/// What the two sides have agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Negotiated {
+    /// Which way video goes, seen from here.
+    pub(super) direction: Media,
+    /// What the far side wants to see in packets of H.264.
+    pub(super) payload_type: u8,
+    /// And in its retransmissions.
+    pub(super) rtx: Option<u8>,
+    /// It takes nothing but one NAL unit in a packet.
+    pub(super) single_nal_units: bool,
+    /// SPS and PPS that need not come with its pictures.
+    pub(super) parameter_sets: Vec<Vec<u8>>,
 }
 
-/// Whether a video section was accepted.
-pub(super) fn has_video(description: &str) -> bool {
-    description.lines().any(|line| line.starts_with("m=video ") && !is_refused(line))
+/// What the far side offers.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) negotiated: Negotiated,
+    /// What webrtc gets to read.
+    pub(super) for_webrtc: String,
+    sections: Vec<Answered>,
+    format: Format,
+    chosen: usize,
+    /// Whether the chosen section is in a BUNDLE group.
+    bundled: bool,
+    setup: &'static str,
 }
 
-/// A port of 0 refuses a section (RFC 3264 §6).
-fn is_refused(media_line: &str) -> bool {
-    media_line.split(' ').nth(1) == Some("0")
+/// What an answer repeats of an offered section.
+#[derive(Debug)]
+struct Answered {
+    kind: String,
+    protocol: String,
+    mid: Option<String>,
+    /// Its first format, as it stands in the `m=` line, and what is said of it.
+    format: String,
+    of_format: Vec<String>,
+    muxed: bool,
+    /// It goes over the transport of the section that is taken, and so can be there without being used.
+    shares: bool,
 }
 
-/// Moves the candidates out of refused sections into the first that is used.
-///
-/// rtc 0.21 always writes them into the first section. When a browser offers audio before video, that is
-/// the audio, which we refuse, and the browser ignores everything in it.
-pub(super) fn candidates_in_place(description: &str) -> String {
-    let is_candidate = |line: &str| line.starts_with("a=candidate:") || line == "a=end-of-candidates";
-    let mut moved = Vec::new();
-    let mut sections: Vec<Vec<&str>> = vec![Vec::new()];
-    let mut refused = false;
-    for line in description.lines() {
-        if line.starts_with("m=") {
-            refused = is_refused(line);
-            sections.push(Vec::new());
+/// What the far side answers to this side's offer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) negotiated: Negotiated,
+    /// What webrtc gets to read.
+    pub(super) for_webrtc: String,
+}
+
+impl Offer {
+    /// Takes what a side that can do `media` wants of an offer.
+    pub(super) fn read(offer: &str, media: Media) -> Result<Self, CallError> {
+        let sdp = checked("offer", offer)?;
+        let chosen = choose(&sdp)?;
+        let section = &sdp.sections[chosen.index];
+        let setup = match sdp.attribute(section, "setup") {
+            Some("active") => "passive",
+            None | Some("actpass" | "passive") => "active",
+            Some(other) => return Err(unusable("offer", format!("its a=setup:{other:.16} cannot be answered"))),
+        };
+        let bundle = section.mid().and_then(|mid| sdp.bundle(mid));
+        let group = bundle.as_deref().unwrap_or_default();
+        Ok(Self {
+            negotiated: chosen.negotiated(&sdp, media),
+            for_webrtc: for_webrtc(&sdp, &chosen, "offer")?,
+            sections: sdp.sections.iter().map(|section| Answered::of(section, group)).collect(),
+            bundled: bundle.is_some(),
+            format: chosen.format,
+            chosen: chosen.index,
+            setup,
+        })
+    }
+
+    /// The answer for the far side, made of webrtc's answer to the one section that it knows.
+    pub(super) fn answer(&self, from_webrtc: &str) -> String {
+        let answer = Sdp::parse(from_webrtc);
+        let mut out = String::new();
+        let mut line = |text: &str| {
+            out.push_str(text);
+            out.push_str("\r\n");
+        };
+        let Some(used) = answer.sections.first() else { return from_webrtc.to_owned() };
+        for text in &answer.session {
+            // Each section has its fingerprint: webrtcbin looks for them all there as soon as one is.
+            if !["a=group:", "a=msid-semantic:", "a=fingerprint:"].iter().any(|name| text.starts_with(name)) {
+                line(text);
+            }
         }
-        if refused && is_candidate(line) {
-            moved.push(line);
-        } else if let Some(section) = sections.last_mut() {
-            section.push(line);
+        if self.bundled {
+            let shared = self.sections.iter().enumerate().filter(|(i, s)| *i == self.chosen || s.shares);
+            let mids: Vec<_> = shared.filter_map(|(_, s)| s.mid.as_deref()).collect();
+            line(&format!("a=group:BUNDLE {}", mids.join(" ")));
+        }
+        for (index, section) in self.sections.iter().enumerate() {
+            if index == self.chosen {
+                for text in self.used(section, &answer, used) {
+                    line(&text);
+                }
+            } else {
+                for text in section.unused(&answer, used, self.setup) {
+                    line(&text);
+                }
+            }
+        }
+        out
+    }
+
+    /// The section that is taken.
+    fn used(&self, section: &Answered, answer: &Sdp<'_>, from_webrtc: &Section<'_>) -> Vec<String> {
+        let Format { payload_type, rtx, .. } = &self.format;
+        let rtx = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
+        let mut out = vec![format!("m=video 9 {} {payload_type}{rtx}", section.protocol)];
+        let sends = self.negotiated.direction.sends();
+        for text in &from_webrtc.lines[1..] {
+            let name = text.strip_prefix("a=").and_then(|text| text.split(':').next()).unwrap_or_default();
+            let value = text.split_once(':').map(|(_, value)| value).unwrap_or_default();
+            match name {
+                "setup" => out.push(format!("a=setup:{}", self.setup)),
+                "mid" if section.mid.is_none() => {}
+                "fmtp" if after(value, &payload_type.to_string()).is_some() => {
+                    out.push(format!("a=fmtp:{payload_type} {}", self.format.answered()));
+                }
+                "ssrc" | "ssrc-group" | "msid" if !sends => {}
+                "rid" | "simulcast" => {}
+                _ if Media::from_sdp(name).is_some() => out.push(format!("a={}", self.negotiated.direction.in_sdp())),
+                _ => out.push((*text).to_owned()),
+            }
+        }
+        if from_webrtc.attribute("fingerprint").is_none() {
+            out.extend(answer.attribute(from_webrtc, "fingerprint").map(|value| format!("a=fingerprint:{value}")));
+        }
+        candidates_once(out)
+    }
+}
+
+impl Answered {
+    fn of(section: &Section<'_>, bundle: &[&str]) -> Self {
+        let format = section.formats().next().unwrap_or("0");
+        let of_format = ["rtpmap", "fmtp"].iter().filter_map(|name| {
+            let value = section.of_format(name, format)?;
+            Some(format!("a={name}:{format} {value}"))
+        });
+        Self {
+            kind: section.kind().to_owned(),
+            protocol: section.protocol().to_owned(),
+            mid: section.mid().map(str::to_owned),
+            of_format: of_format.collect(),
+            format: format.to_owned(),
+            muxed: section.lines.contains(&"a=rtcp-mux"),
+            shares: section.mid().is_some_and(|mid| bundle.contains(&mid))
+                && matches!(section.kind(), "audio" | "video")
+                && !section.is_refused(),
         }
     }
-    let used = sections.iter_mut().skip(1).find(|s| s.first().is_some_and(|line| !is_refused(line)));
-    if let Some(section) = used {
-        section.extend(moved);
+
+    /// Nothing goes over it. One with a transport of its own is refused; webrtcbin and aiortc read the transport's
+    /// parameters even then, and take no answer without. One that shares the transport stays and is inactive: aiortc
+    /// would wait for the transport of a refused one before it connects any other.
+    fn unused(&self, answer: &Sdp<'_>, used: &Section<'_>, setup: &str) -> Vec<String> {
+        let port = if self.shares { 9 } else { 0 };
+        let mut out = vec![
+            format!("m={} {port} {} {}", self.kind, self.protocol, self.format),
+            "c=IN IP4 0.0.0.0".to_owned(),
+            "a=inactive".to_owned(),
+        ];
+        out.extend(self.mid.as_ref().map(|mid| format!("a=mid:{mid}")));
+        for name in ["ice-ufrag", "ice-pwd", "fingerprint"] {
+            out.extend(answer.attribute(used, name).map(|value| format!("a={name}:{value}")));
+        }
+        out.push(format!("a=setup:{setup}"));
+        out.extend(self.muxed.then(|| "a=rtcp-mux".to_owned()));
+        out.extend(self.of_format.iter().cloned());
+        if self.shares {
+            // A bundle's transport is described in its first section.
+            let of_transport = |line: &&&str| line.starts_with("a=candidate:") || **line == "a=end-of-candidates";
+            out.extend(used.lines.iter().filter(of_transport).map(|line| (*line).to_owned()));
+        }
+        candidates_once(out)
     }
-    sections.concat().iter().flat_map(|line| [line, "\r\n"]).collect()
+}
+
+impl Answer {
+    /// Takes the answer to an offer for `media`.
+    pub(super) fn read(answer: &str, media: Media) -> Result<Self, CallError> {
+        let sdp = checked("answer", answer)?;
+        let chosen = choose(&sdp)?;
+        Ok(Self { negotiated: chosen.negotiated(&sdp, media), for_webrtc: for_webrtc(&sdp, &chosen, "answer")? })
+    }
+}
+
+/// This side's own offer, as the far side gets it.
+pub(super) fn own_offer(from_webrtc: &str) -> String {
+    let lines = from_webrtc.lines().map(str::to_owned).collect();
+    candidates_once(lines).iter().flat_map(|line| [line.as_str(), "\r\n"]).collect()
+}
+
+/// rtc writes each candidate for RTCP as well, which has no port of its own here.
+fn candidates_once(lines: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let second = line.strip_prefix("a=candidate:").is_some_and(|c| c.split(' ').nth(1) == Some("2"));
+        if !second && (!line.starts_with("a=candidate:") || !out.contains(&line)) {
+            out.push(line);
+        }
+    }
+    out
+}
+
+fn unusable(what: &'static str, why: impl Into<String>) -> CallError {
+    CallError::Description { what, why: why.into() }
+}
+
+/// What can be seen at once.
+fn checked<'a>(what: &'static str, text: &'a str) -> Result<Sdp<'a>, CallError> {
+    if text.len() > MAX_DESCRIPTION {
+        return Err(unusable(what, format!("it is {} bytes long, more than {MAX_DESCRIPTION}", text.len())));
+    }
+    let text = text.trim_start();
+    if !text.starts_with("v=0") {
+        return Err(unusable(what, "it is not a session description (SDP starts with v=0)"));
+    }
+    let sdp = Sdp::parse(text);
+    if sdp.sections.len() > MAX_SECTIONS {
+        let sections = sdp.sections.len();
+        return Err(unusable(what, format!("it has {sections} media sections, more than {MAX_SECTIONS}")));
+    }
+    if !sdp.sections.iter().any(Section::is_video) {
+        return Err(unusable(what, "there is no video in it"));
+    }
+    Ok(sdp)
+}
+
+/// The section that is used.
+struct Chosen {
+    index: usize,
+    format: Format,
+}
+
+impl Chosen {
+    fn negotiated(&self, sdp: &Sdp<'_>, media: Media) -> Negotiated {
+        let far = sdp.direction(&sdp.sections[self.index]);
+        Negotiated {
+            direction: Media::of(media.sends() && far.receives(), media.receives() && far.sends()),
+            payload_type: self.format.payload_type,
+            rtx: self.format.rtx,
+            single_nal_units: self.format.single_nal_units,
+            parameter_sets: self.format.parameter_sets.clone(),
+        }
+    }
+}
+
+/// Of the video sections that can be used, the first of those with the most ways.
+fn choose(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
+    let mut best: Option<(u8, Chosen)> = None;
+    let mut why = None;
+    for (index, section) in sdp.sections.iter().enumerate().filter(|(_, section)| section.is_video()) {
+        if section.is_refused() {
+            continue;
+        }
+        match format::choose(section) {
+            Ok(format) => {
+                let direction = sdp.direction(section);
+                let ways = u8::from(direction.sends()) * 2 + u8::from(direction.receives());
+                if best.as_ref().is_none_or(|(w, _)| *w < ways) {
+                    best = Some((ways, Chosen { index, format }));
+                }
+            }
+            Err(reason) => _ = why.get_or_insert(reason),
+        }
+    }
+    let refused = || "it refuses video: the port of every video section is 0".to_owned();
+    best.map(|(_, chosen)| chosen).ok_or_else(|| CallError::NoH264(why.unwrap_or_else(refused)))
+}
+
+/// The chosen section alone, as rtc understands it.
+fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<String, CallError> {
+    let section = &sdp.sections[chosen.index];
+    let mid = section.mid();
+    // The whole group goes over one transport, which its first section describes (RFC 8843 §7).
+    let bundle = mid.and_then(|mid| sdp.bundle(mid)).unwrap_or_default();
+    let in_bundle = |s: &&Section<'_>| s.mid().is_some_and(|mid| bundle.contains(&mid));
+    let group: Vec<&Section<'_>> = std::iter::once(section).chain(sdp.sections.iter().filter(in_bundle)).collect();
+    let transport = |name: &str| {
+        let own = group.iter().find_map(|s| s.attribute(name));
+        own.or_else(|| sdp.attribute(section, name)).filter(|value| !value.is_empty())
+    };
+    let (Some(ufrag), Some(password)) = (transport("ice-ufrag"), transport("ice-pwd")) else {
+        return Err(unusable(what, "its video has no ice-ufrag and ice-pwd, and without ICE there is no call"));
+    };
+    let Some(fingerprint) = fingerprint(sdp, &group) else {
+        return Err(unusable(what, "its video is not encrypted by DTLS-SRTP (no fingerprint)"));
+    };
+    let setup = transport("setup").unwrap_or(if what == "answer" { "active" } else { "actpass" });
+    let session = |flag: &str| sdp.session.contains(&flag) || group.iter().any(|s| s.lines.contains(&flag));
+
+    let mid = mid.unwrap_or(UNNAMED);
+    let mut out = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+    // Writing into a string does not fail.
+    let mut line = |text: std::fmt::Arguments<'_>| _ = write!(out, "{text}\r\n");
+    line(format_args!("a=group:BUNDLE {mid}"));
+    for flag in ["a=ice-lite", "a=extmap-allow-mixed"] {
+        if session(flag) {
+            line(format_args!("{flag}"));
+        }
+    }
+    let Format { payload_type, rtx, .. } = &chosen.format;
+    let formats = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
+    line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {payload_type}{formats}"));
+    line(format_args!("c=IN IP4 0.0.0.0"));
+    line(format_args!("a=ice-ufrag:{ufrag}"));
+    line(format_args!("a=ice-pwd:{password}"));
+    line(format_args!("a=fingerprint:{fingerprint}"));
+    line(format_args!("a=setup:{setup}"));
+    line(format_args!("a=mid:{mid}"));
+    line(format_args!("a={}", direction_for_webrtc(sdp.direction(section)).in_sdp()));
+    line(format_args!("a=rtcp-mux"));
+    // In the one form that this side's webrtc is set up for, whatever the profile and the way of packing are.
+    line(format_args!("a=rtpmap:{payload_type} H264/90000"));
+    line(format_args!("a=fmtp:{payload_type} {}", super::engine::FMTP));
+    if let Some(rtx) = rtx {
+        line(format_args!("a=rtpmap:{rtx} rtx/90000"));
+        line(format_args!("a=fmtp:{rtx} apt={payload_type}"));
+    }
+    for feedback in section.attributes("rtcp-fb") {
+        if let Some(kind) = after(feedback, &payload_type.to_string()).or_else(|| after(feedback, "*")) {
+            line(format_args!("a=rtcp-fb:{payload_type} {kind}"));
+        }
+    }
+    for extension in section.attributes("extmap") {
+        let mut words = extension.split_ascii_whitespace();
+        let id = words.next().and_then(|id| id.split('/').next()?.parse::<u8>().ok()).filter(|id| *id > 0);
+        if let (Some(id), Some(uri)) = (id, words.next().filter(|uri| EXTENSIONS.contains(uri))) {
+            line(format_args!("a=extmap:{id} {uri}"));
+        }
+    }
+    line(format_args!("a=msid:far video"));
+    streams(section, &mut line);
+    let mut tried = Vec::new();
+    for candidate in group.iter().flat_map(|s| s.attributes("candidate")).filter_map(candidate) {
+        if tried.len() < MAX_CANDIDATES && !tried.contains(&candidate) {
+            line(format_args!("a=candidate:{candidate}"));
+            tried.push(candidate);
+        }
+    }
+    Ok(out)
+}
+
+/// rtc ends for good what is inactive once; that nothing is sent is seen to here.
+fn direction_for_webrtc(far: Media) -> Media {
+    if far == Media::Inactive { Media::SendOnly } else { far }
+}
+
+/// The one that rtc checks, of a hash that it knows.
+fn fingerprint(sdp: &Sdp<'_>, group: &[&Section<'_>]) -> Option<String> {
+    let of_group = group.iter().flat_map(|s| s.attributes("fingerprint"));
+    let session = Section { lines: sdp.session.clone() };
+    let all: Vec<&str> = of_group.chain(session.attributes("fingerprint")).collect();
+    let mut hashes = ["sha-256", "sha-384", "sha-512", "sha-1"].iter();
+    hashes.find_map(|hash| {
+        all.iter().find_map(|print| {
+            let (name, value) = print.split_once(' ')?;
+            name.eq_ignore_ascii_case(hash).then(|| format!("{hash} {}", value.trim()))
+        })
+    })
+}
+
+/// The stream that is taken, and its retransmissions. Of several, as old simulcast has them (`ssrc-group:SIM`, from
+/// the smallest to the largest), the last, so that no two are mixed. A stream that stands alone may have another
+/// number than it says: then the first that comes is it.
+fn streams(section: &Section<'_>, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+    let numbers = |text: &str| text.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>().ok();
+    let groups =
+        |name: &str| section.attributes("ssrc-group").filter_map(|g| numbers(after(g, name)?)).collect::<Vec<_>>();
+    let pairs: Vec<(u32, u32)> =
+        groups("FID").iter().filter_map(|g| if let [a, b] = g[..] { Some((a, b)) } else { None }).collect();
+    let repairs = |ssrc: u32| pairs.iter().any(|(_, rtx)| *rtx == ssrc);
+    let fec: Vec<u32> = groups("FEC-FR").iter().filter_map(|g| g.get(1).copied()).collect();
+    let mut primary: Vec<u32> = Vec::new();
+    for ssrc in section.attributes("ssrc").filter_map(|s| s.split_ascii_whitespace().next()?.parse().ok()) {
+        if !repairs(ssrc) && !fec.contains(&ssrc) && !primary.contains(&ssrc) {
+            primary.push(ssrc);
+        }
+    }
+    let Some(ssrc) = groups("SIM").first().and_then(|layers| layers.last().copied()).or(primary.first().copied())
+    else {
+        return;
+    };
+    // Layers that are named by rid are left out of the answer; of the numbers beside them none need be the one left.
+    let layered = section.attribute("simulcast").is_some() || section.attribute("rid").is_some();
+    let rtx = pairs.iter().find(|(of, _)| *of == ssrc).map(|(_, rtx)| *rtx);
+    if layered || (primary.len() == 1 && rtx.is_none()) {
+        return;
+    }
+    if let Some(rtx) = rtx {
+        line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
+    }
+    for ssrc in std::iter::once(ssrc).chain(rtx) {
+        line(format_args!("a=ssrc:{ssrc} msid:far video"));
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn candidates_move_to_the_section_that_is_used() {
-        let from_rtc = "v=0\r\nm=audio 0 X 0\r\na=mid:0\r\na=candidate:1 udp\r\na=end-of-candidates\r\n\
-                        m=video 9 X 102\r\na=mid:1\r\nm=video 9 X 103\r\na=mid:2\r\n";
-        let right = "v=0\r\nm=audio 0 X 0\r\na=mid:0\r\nm=video 9 X 102\r\na=mid:1\r\na=candidate:1 udp\r\n\
-                     a=end-of-candidates\r\nm=video 9 X 103\r\na=mid:2\r\n";
-        assert_eq!(candidates_in_place(from_rtc), right);
-        assert_eq!(candidates_in_place(right), right);
-    }
-
-    #[test]
-    fn a_refused_section_is_no_video() {
-        assert!(has_video("v=0\r\nm=audio 0 X 0\r\nm=video 9 X 102\r\n"));
-        assert!(!has_video("v=0\r\nm=audio 9 X 0\r\nm=video 0 X 102\r\n"));
-        assert!(!has_video("v=0\r\n"));
-    }
-}
+mod tests;

@@ -27,7 +27,7 @@ use super::rate::Bounds;
 use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
 
 /// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
-const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+pub(super) const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 const PAYLOAD_TYPE: u8 = 102;
 const RTX_PAYLOAD_TYPE: u8 = 103;
 /// A place in the chain next to the wire, below all of webrtc's own.
@@ -84,16 +84,17 @@ pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &
         .with(Slot::from(TAP), StatsInterceptor::new(Arc::clone(counters))))
 }
 
-/// Timers and windows.
-pub(super) fn settings() -> SettingEngine {
-    let seconds = |s| Some(Duration::from_secs(s));
+/// Without a sign of life for so long a connection is silent.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Timers and windows. A connection that is silent may come back until the limit.
+pub(super) fn settings(unreachable_limit: Duration) -> SettingEngine {
     SettingEngineBuilder::new()
         // Retransmissions and reordering need more than the default 64.
         .with_srtp_replay_protection_window(1024)
         .with_srtcp_replay_protection_window(1024)
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        // Silent after 5 s; for 40 s more it may come back. The session gives up earlier.
-        .with_ice_timeouts(seconds(5), seconds(40), seconds(1))
+        .with_ice_timeouts(Some(SILENT), Some(unreachable_limit.saturating_sub(SILENT)), Some(Duration::from_secs(1)))
         .build()
 }
 

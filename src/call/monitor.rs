@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
+use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
 use super::peer_state::{Life, PeerShared};
 use super::recover::Throttle;
 use super::send::{self, Sending, UnitSender};
 use super::stats_interceptor::Counters;
-use super::{EndReason, Media, NetStats};
+use super::{EndReason, NetStats};
 
 const STATS_EVERY: Duration = Duration::from_millis(500);
 /// The encoder is asked for at most five keyframes a second.
@@ -24,13 +26,13 @@ pub(super) struct PeerMonitor {
     pub(super) shared: Arc<PeerShared>,
     pub(super) sending: Option<Sending>,
     pub(super) sender: UnitSender,
-    pub(super) media: Media,
 }
 
 impl PeerMonitor {
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let mut life = shared.life.subscribe();
+        let mut negotiated = shared.negotiated.subscribe();
         let mut tick = tokio::time::interval(STATS_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut keyframes = Throttle::new(KEYFRAME_SPACING);
@@ -48,7 +50,16 @@ impl PeerMonitor {
             tokio::select! {
                 () = shared.counters.changed.notified() => {}
                 () = timer => {}
+                Ok(()) = negotiated.changed() => {
+                    if connected {
+                        self.follow_direction();
+                    }
+                }
                 _ = tick.tick(), if connected => {
+                    if self.closed_by_far_side().await {
+                        shared.end(EndReason::HungUp);
+                        continue;
+                    }
                     let totals = Totals::of(&shared.counters);
                     let stats = self.stats(before, totals).await;
                     before = totals;
@@ -98,32 +109,26 @@ impl PeerMonitor {
         if let Some(rtt) = self.keepalive_rtt().await {
             self.shared.counters.set_rtt(rtt);
         }
+        self.follow_direction();
         self.shared.mailbox.put(|l| l.connected = Some((local, remote)));
-        let Some(sending) = self.sending.take() else { return };
-        let Some(payload_type) = self.payload_type().await else {
-            tracing::warn!("the far side does not take video from here");
-            return;
-        };
-        self.shared.keep(tokio::spawn(send::run(sending, payload_type, self.sender.clone())));
-        self.shared.sending.open.store(true, Relaxed);
-        self.shared.mailbox.put(|l| l.keyframe = true);
     }
 
-    /// The payload type that the two sides agreed on.
-    async fn payload_type(&self) -> Option<u8> {
-        for sender in self.pc.get_senders().await {
-            let Ok(parameters) = sender.get_parameters().await else { continue };
-            let codecs = &parameters.rtp_parameters.codecs;
-            let h264 = codecs.iter().find(|c| c.rtp_codec.mime_type.eq_ignore_ascii_case("video/h264"));
-            if let Some(codec) = h264 {
-                return Some(codec.payload_type);
-            }
+    /// Sends if the far side takes video, and not if it does not.
+    fn follow_direction(&mut self) {
+        let sends = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.direction.sends());
+        if sends && let Some(sending) = self.sending.take() {
+            let negotiated = self.shared.negotiated.subscribe();
+            self.shared.keep(tokio::spawn(send::run(sending, negotiated, self.sender.clone())));
         }
-        None
+        let opened = sends && self.sending.is_none() && !self.shared.sending.open.swap(true, Relaxed);
+        if opened {
+            self.shared.mailbox.put(|l| l.keyframe = true);
+        } else if !sends {
+            self.shared.sending.open.store(false, Relaxed);
+        }
     }
 
-    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
-    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    async fn transports(&self) -> Vec<Arc<dyn DtlsTransport>> {
         let mut transports = Vec::new();
         for sender in self.pc.get_senders().await {
             transports.extend(sender.transport().await.ok().flatten());
@@ -131,7 +136,23 @@ impl PeerMonitor {
         for receiver in self.pc.get_receivers().await {
             transports.extend(receiver.transport().await.ok().flatten());
         }
-        for transport in transports {
+        transports
+    }
+
+    /// Whether the far side has closed the connection with an alert (`close_notify`, RFC 5246 §7.2.1), as a browser does
+    /// whose page is closed. webrtc has no event for it.
+    async fn closed_by_far_side(&self) -> bool {
+        for transport in self.transports().await {
+            if matches!(transport.state().await, Ok(RTCDtlsTransportState::Closed)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Both ends of the path that was chosen. An end that has neither sent nor received knows only its own.
+    async fn ends(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        for transport in self.transports().await {
             let pair = transport.ice_transport().get_selected_candidate_pair().await;
             if let Ok(Some(pair)) = pair {
                 let end = |c: &RTCIceCandidate| Some(SocketAddr::new(c.address.parse().ok()?, c.port));
@@ -161,7 +182,7 @@ impl PeerMonitor {
 
     async fn stats(&self, before: Totals, now: Totals) -> NetStats {
         let (counters, sending, receiving) = (&self.shared.counters, &self.shared.sending, &self.shared.receiving);
-        if !self.media.sends() || counters.rtt().is_none() {
+        if !sending.open.load(Relaxed) || counters.rtt().is_none() {
             // Without sender reports the keepalives know the round trip.
             if let Some(rtt) = self.keepalive_rtt().await {
                 counters.set_rtt(rtt);

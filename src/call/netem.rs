@@ -5,22 +5,18 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
-    Transmit,
-};
+use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 /// The knobs, shared between a window's sliders and the socket. All of them may be zero: a good network.
 ///
 /// Loss meets media and its feedback only (the handshake and the keepalives pass), so that a slider
-/// damages pictures and not the connection; an outage meets everything. The n-th media packet's fate depends on
+/// damages pictures and not the connection, unless [all](Self::with_all_lost) is to be lost; an outage meets everything. The n-th media packet's fate depends on
 /// the seed and n alone.
 #[derive(Debug, Default)]
 pub struct Impairment {
@@ -30,8 +26,10 @@ pub struct Impairment {
     jitter_us: AtomicU32,
     rate_bps: AtomicU32,
     outage: AtomicBool,
+    lose_control: bool,
     media: AtomicU64,
     feedback: AtomicU64,
+    control: AtomicU64,
     passed: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
@@ -63,6 +61,11 @@ impl Impairment {
     pub fn with_loss(self, share: f64) -> Self {
         self.set_loss(share);
         self
+    }
+
+    /// The same, and the handshake and the keepalives are lost as often as media.
+    pub fn with_all_lost(self) -> Self {
+        Self { lose_control: true, ..self }
     }
 
     /// The same with a delay, each way that uses it.
@@ -128,11 +131,12 @@ impl Impairment {
         let (class, counter) = match Class::of(datagram) {
             Class::Media => (1, &self.media),
             Class::Feedback => (2, &self.feedback),
-            Class::Control => (3, &self.passed),
+            Class::Control => (3, &self.control),
         };
-        let n = if class == 3 { 0 } else { counter.fetch_add(1, Relaxed) };
+        let spared = class == 3 && !self.lose_control;
+        let n = if spared { 0 } else { counter.fetch_add(1, Relaxed) };
         let chance = mix(self.seed ^ (class << 56) ^ n);
-        if class != 3 && chance % 1_000_000 < u64::from(self.loss_ppm.load(Relaxed)) {
+        if !spared && chance % 1_000_000 < u64::from(self.loss_ppm.load(Relaxed)) {
             self.lost.fetch_add(1, Relaxed);
             return None;
         }
@@ -178,56 +182,6 @@ const fn mix(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Tokio with impaired UDP sockets.
-#[derive(Debug)]
-pub(crate) struct ImpairedRuntime {
-    pub(crate) impairment: Arc<Impairment>,
-}
-
-impl Runtime for ImpairedRuntime {
-    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        TokioRuntime.spawn(future)
-    }
-
-    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let inner = TokioRuntime.wrap_udp_socket(socket)?;
-        let (queue, waiting) = mpsc::channel(IN_FLIGHT);
-        tokio::spawn(deliver(Arc::clone(&inner), waiting));
-        let line = std::sync::Mutex::new(Instant::now());
-        Ok(Arc::new(ImpairedSocket { inner, impairment: Arc::clone(&self.impairment), line, queue }))
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        TokioRuntime.wrap_tcp_listener(listener)
-    }
-
-    fn connect_tcp<'a>(
-        &'a self,
-        remote_addr: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
-        Box::pin(async move { TokioRuntime.connect_tcp(remote_addr).await })
-    }
-
-    fn resolve_host<'a>(
-        &'a self,
-        host: &'a str,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        Box::pin(async move { TokioRuntime.resolve_host(host).await })
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        TokioRuntime.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        TokioRuntime.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        TokioRuntime.block_on(future);
-    }
-}
-
 #[derive(Debug)]
 struct Waiting {
     at: Instant,
@@ -235,13 +189,23 @@ struct Waiting {
     datagram: Vec<u8>,
 }
 
+/// A UDP socket with a bad network behind it.
 #[derive(Debug)]
-struct ImpairedSocket {
+pub(super) struct ImpairedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     impairment: Arc<Impairment>,
     /// When the rate limited line is free again.
     line: std::sync::Mutex<Instant>,
     queue: mpsc::Sender<Waiting>,
+}
+
+impl ImpairedSocket {
+    /// Sends through `inner` what the impairment lets through, when it does, from a task of its own.
+    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, impairment: Arc<Impairment>) -> Self {
+        let (queue, waiting) = mpsc::channel(IN_FLIGHT);
+        tokio::spawn(deliver(Arc::clone(&inner), waiting));
+        Self { inner, impairment, line: std::sync::Mutex::new(Instant::now()), queue }
+    }
 }
 
 impl AsyncUdpSocket for ImpairedSocket {

@@ -1,5 +1,6 @@
-//! Access units into RTP payloads (RFC 6184, packetization mode 1): single NAL units, one STAP-A for
-//! neighbouring parameter sets, FU-A for what is too long.
+//! Access units into RTP payloads (RFC 6184). Packetization mode 1: single NAL units, one STAP-A for
+//! neighbouring parameter sets, FU-A for what is too long. Mode 0: single NAL units and nothing else, so that the
+//! encoder has to make short ones.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -15,7 +16,12 @@ pub fn packetize(unit: &[u8], max: usize) -> Vec<Bytes> {
     packetize_nals(nal_units(unit), max)
 }
 
-/// The same from NAL units; `max` is at least 16.
+/// The same for a receiver of packetization mode 0: each NAL unit in a packet of its own, however long it is.
+pub fn packetize_single(unit: &[u8]) -> Vec<Bytes> {
+    nal_units(unit).map(Bytes::copy_from_slice).collect()
+}
+
+/// As [`packetize`], from NAL units; `max` is at least 16.
 pub fn packetize_nals<'a>(nals: impl Iterator<Item = &'a [u8]>, max: usize) -> Vec<Bytes> {
     let max = max.max(16);
     let mut out = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -18,15 +18,15 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, RTCSessionDescription,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
-use webrtc::runtime::{Runtime, TokioRuntime};
 
-use super::description::{candidates_in_place, check, has_video};
+use super::description::{Answer, Negotiated, Offer, own_offer};
 use super::monitor::PeerMonitor;
-use super::netem::ImpairedRuntime;
+use super::packetize::MAX_PAYLOAD;
 use super::peer_state::{Life, PeerShared};
 use super::rate::Bounds;
 use super::receive::{self, Receiving};
 use super::send::{self, UnitSender};
+use super::sockets::CallRuntime;
 use super::{CallError, EndReason, IceFragment, Media, PeerConfig, PeerEvent, engine};
 
 /// How long the addresses of this machine may take to be found.
@@ -48,6 +48,8 @@ pub struct Peer {
     media: Media,
     track: Option<Arc<TrackLocalStaticRTP>>,
     sender: UnitSender,
+    /// webrtc has been given what this side sends and receives.
+    described: Arc<AtomicBool>,
     closed: AtomicBool,
 }
 
@@ -102,6 +104,7 @@ impl PeerConnectionEventHandler for Handler {
             counters: Arc::clone(&shared.counters),
             mailbox: Arc::clone(&shared.mailbox),
             events: shared.events.clone(),
+            negotiated: shared.negotiated.subscribe(),
         };
         shared.keep(tokio::spawn(receive::run(receiving)));
     }
@@ -139,22 +142,20 @@ impl Peer {
             life: watch::Sender::new(Life::New),
             gathered: watch::Sender::new(false),
             receives: config.media.receives(),
+            negotiated: watch::Sender::new(None),
             incoming: Mutex::default(),
             tasks: Mutex::default(),
         });
         let bounds = Bounds { min: config.min_bitrate, start: config.bitrate, max: config.max_bitrate };
         let mut codecs = engine::media_engine().map_err(set_up)?;
         let interceptors = engine::interceptors(&mut codecs, bounds, &shared.counters).map_err(set_up)?;
-        let network: Arc<dyn Runtime> = match &config.impairment {
-            Some(impairment) => Arc::new(ImpairedRuntime { impairment: Arc::clone(impairment) }),
-            None => Arc::new(TokioRuntime),
-        };
+        let network = CallRuntime { impairment: config.impairment.clone(), counters: Arc::clone(&shared.counters) };
         let pc = PeerConnectionBuilder::new()
             .with_media_engine(codecs)
-            .with_setting_engine(engine::settings())
+            .with_setting_engine(engine::settings(config.unreachable_limit))
             .with_interceptor_registry(interceptors)
             .with_handler(Arc::new(Handler(Arc::clone(&shared))))
-            .with_runtime(network)
+            .with_runtime(Arc::new(network))
             .with_udp_addrs(config.bind.clone())
             .with_configuration(engine::configuration(&config.ice_servers))
             .build()
@@ -168,70 +169,74 @@ impl Peer {
             Arc::clone(&shared.counters),
         );
         shared.keep(tokio::spawn(Arc::clone(&shared.mailbox).deliver(events)));
-        let monitor = PeerMonitor {
-            pc: Arc::clone(&pc),
-            shared: Arc::clone(&shared),
-            sending,
-            sender: sender.clone(),
-            media: config.media,
-        };
+        let monitor = PeerMonitor { pc: Arc::clone(&pc), shared: Arc::clone(&shared), sending, sender: sender.clone() };
         shared.keep(tokio::spawn(monitor.run()));
-        Ok(Self { pc, shared, runtime, media: config.media, track, sender, closed: AtomicBool::new(false) })
+        Ok(Self {
+            pc,
+            shared,
+            runtime,
+            media: config.media,
+            track,
+            sender,
+            described: Arc::default(),
+            closed: AtomicBool::new(false),
+        })
     }
 
-    /// Makes the offer; the far side has to answer it.
+    /// Makes the offer; the far side has to answer it. A later offer negotiates the same call anew.
     ///
     /// # Errors
     /// When webrtc makes no offer, or no network address is found in time.
     pub async fn offer(&self) -> Result<String, CallError> {
         let (pc, track, media) = (Arc::clone(&self.pc), self.track.clone(), self.media);
-        let init = |direction| Some(RTCRtpTransceiverInit { direction, streams: vec![], send_encodings: vec![] });
+        let described = self.described.swap(true, Relaxed);
         let make = async move {
-            match (track, media) {
-                (Some(track), Media::SendOnly) => {
-                    pc.add_transceiver_from_track(track, init(RTCRtpTransceiverDirection::Sendonly)).await
+            let direction = match media {
+                Media::SendOnly => RTCRtpTransceiverDirection::Sendonly,
+                Media::RecvOnly => RTCRtpTransceiverDirection::Recvonly,
+                Media::SendRecv => RTCRtpTransceiverDirection::Sendrecv,
+                Media::Inactive => RTCRtpTransceiverDirection::Inactive,
+            };
+            let init = Some(RTCRtpTransceiverInit { direction, streams: vec![], send_encodings: vec![] });
+            if !described {
+                match track {
+                    Some(track) => pc.add_transceiver_from_track(track, init).await,
+                    None => pc.add_transceiver_from_kind(RtpCodecKind::Video, init).await,
                 }
-                (Some(track), _) => {
-                    pc.add_transceiver_from_track(track, init(RTCRtpTransceiverDirection::Sendrecv)).await
-                }
-                (None, _) => {
-                    let init = init(RTCRtpTransceiverDirection::Recvonly);
-                    pc.add_transceiver_from_kind(RtpCodecKind::Video, init).await
-                }
+                .map_err(internal("adding video to the offer"))?;
             }
-            .map_err(internal("adding video to the offer"))?;
             let offer = pc.create_offer(None).await.map_err(internal("making the offer"))?;
             pc.set_local_description(offer).await.map_err(internal("using the offer"))
         };
         self.run("making the offer", make).await?;
-        self.local_description().await
+        Ok(own_offer(&self.local_description().await?))
     }
 
-    /// Answers the far side's offer.
+    /// Answers the far side's offer. A later offer negotiates the same call anew.
     ///
     /// # Errors
     /// When the offer cannot be used or has no H.264 that is spoken here, or no network address is found in time.
     pub async fn answer(&self, offer: &str) -> Result<String, CallError> {
         let wrong = |why: String| CallError::Description { what: "offer", why };
-        check(offer).map_err(wrong)?;
-        if !offer.to_ascii_lowercase().contains("h264/90000") {
-            return Err(CallError::NoH264);
-        }
-        let description = RTCSessionDescription::offer(offer.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        let (pc, track) = (Arc::clone(&self.pc), self.track.clone());
+        let offer = Offer::read(offer, self.media)?;
+        let description = RTCSessionDescription::offer(offer.for_webrtc.clone()).map_err(|e| wrong(e.to_string()))?;
+        // A track that nobody takes would be sent all the same.
+        let track = self.track.clone().filter(|_| offer.negotiated.direction.sends());
+        let (pc, described) = (Arc::clone(&self.pc), Arc::clone(&self.described));
         let make = async move {
-            if let Some(track) = track {
+            if let Some(track) = track
+                && !described.swap(true, Relaxed)
+            {
                 pc.add_track(track).await.map_err(internal("adding video to the answer"))?;
             }
             pc.set_remote_description(description).await.map_err(|e| wrong(e.to_string()))?;
             let answer = pc.create_answer(None).await.map_err(|e| wrong(e.to_string()))?;
-            if !has_video(&answer.sdp) {
-                return Err(CallError::NoH264);
-            }
             pc.set_local_description(answer).await.map_err(internal("using the answer"))
         };
         self.run("answering the offer", make).await?;
-        self.local_description().await
+        let answer = offer.answer(&self.local_description().await?);
+        self.agree(offer.negotiated);
+        Ok(answer)
     }
 
     /// Takes the far side's answer to our offer; the connection follows.
@@ -240,14 +245,36 @@ impl Peer {
     /// When the answer cannot be used or takes no video.
     pub async fn accept_answer(&self, answer: &str) -> Result<(), CallError> {
         let wrong = |why: String| CallError::Description { what: "answer", why };
-        check(answer).map_err(wrong)?;
-        if !has_video(answer) {
-            return Err(CallError::NoH264);
-        }
-        let description = RTCSessionDescription::answer(answer.to_owned()).map_err(|e| wrong(e.to_string()))?;
+        let answer = Answer::read(answer, self.media)?;
+        let description = RTCSessionDescription::answer(answer.for_webrtc).map_err(|e| wrong(e.to_string()))?;
+        // What comes first of the far side must find it agreed.
+        let before = self.shared.negotiated.borrow().clone();
+        self.agree(answer.negotiated);
         let pc = Arc::clone(&self.pc);
         let take = async move { pc.set_remote_description(description).await.map_err(|e| wrong(e.to_string())) };
-        self.run("using the answer", take).await
+        let taken = self.run("using the answer", take).await;
+        if taken.is_err() {
+            self.shared.negotiated.send_replace(before);
+        }
+        taken
+    }
+
+    fn agree(&self, negotiated: Negotiated) {
+        tracing::debug!(?negotiated, "agreed");
+        self.shared.counters.rtx_in.store(negotiated.rtx.map_or(u32::MAX, u32::from), Relaxed);
+        self.shared.negotiated.send_replace(Some(negotiated));
+    }
+
+    /// Which way video goes, as the two sides have agreed; [`None`] before they have.
+    pub fn direction(&self) -> Option<Media> {
+        self.shared.negotiated.borrow().as_ref().map(|negotiated| negotiated.direction)
+    }
+
+    /// The longest NAL unit that may be sent, for a far side that takes each in one packet only (packetization mode
+    /// 0); [`None`] for others, which take them in parts.
+    pub fn longest_nal_unit(&self) -> Option<u32> {
+        let single = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.single_nal_units);
+        single.then_some(MAX_PAYLOAD as u32)
     }
 
     /// The name of this end's ICE session (`ice-ufrag`), once it has one.
@@ -345,7 +372,7 @@ impl Peer {
         if !done || !description.contains("a=candidate:") {
             return Err(CallError::NoAddress(GATHERING));
         }
-        Ok(candidates_in_place(&description))
+        Ok(description)
     }
 
     /// Waits until packets can flow.
@@ -375,6 +402,16 @@ impl Peer {
     pub fn request_keyframe(&self) {
         self.shared.receiving.keyframe_request.store(true, Relaxed);
         self.shared.receiving.wake.notify_one();
+    }
+
+    /// What the network carries as far as is known, in bit/s; changes come as [`PeerEvent::TargetBitrate`].
+    pub fn target_bitrate(&self) -> u32 {
+        self.shared.counters.target.load(Relaxed)
+    }
+
+    /// When anything came from the network, media or keepalive.
+    pub fn last_heard(&self) -> Option<Instant> {
+        *self.shared.counters.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another bitrate, chosen by the user; [`PeerEvent::TargetBitrate`] follows.

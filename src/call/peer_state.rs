@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use webrtc::media_stream::track_remote::TrackRemote;
 
+use super::description::Negotiated;
 use super::mailbox::EventMailbox;
 use super::receive::ReceiveState;
 use super::send::SendState;
@@ -31,6 +32,8 @@ pub(super) struct PeerShared {
     pub(super) life: watch::Sender<Life>,
     pub(super) gathered: watch::Sender<bool>,
     pub(super) receives: bool,
+    /// What the two sides have agreed on, once they have.
+    pub(super) negotiated: watch::Sender<Option<Negotiated>>,
     /// Who we are in RTCP.
     pub(super) ssrc: u32,
     /// The video that comes in.

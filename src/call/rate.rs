@@ -11,6 +11,9 @@
 //! | the same, less than 12 % lost | up by 1 % |
 //! | between | stays |
 //!
+//! At first, and after the user has raised the maximum, it *probes*: up by 30 % an interval until there is a queue or
+//! loss, or the maximum is reached. Two bad intervals in a row bring it down, one if it is very bad or probing.
+//!
 //! The target never leaves `min..=max` and never rises above 1.5 times what arrives. The minimum of the
 //! delay is what counts, so that a late thread on either machine is not taken for a full network.
 
@@ -53,6 +56,11 @@ const LOSS_LOW: f64 = 0.05;
 /// How much the newest interval counts against those before.
 const LOSS_WEIGHT: f64 = 0.3;
 
+/// A call to another machine starts with this much at most, in bit/s, and probes for more.
+pub const START_BITRATE: u32 = 300_000;
+/// How fast it probes.
+const PROBE: f64 = 1.3;
+
 #[derive(Debug, Default)]
 struct Interval {
     since: Option<Instant>,
@@ -60,6 +68,8 @@ struct Interval {
     lost: u32,
     bytes: usize,
     fastest: Option<i64>,
+    /// In its second half: what a queue that builds up has come to.
+    fastest_late: Option<i64>,
 }
 
 /// The controller.
@@ -76,6 +86,7 @@ pub struct RateControl {
     delivered: Option<f64>,
     queue: Duration,
     congested_intervals: u32,
+    probing: bool,
 }
 
 impl RateControl {
@@ -94,6 +105,7 @@ impl RateControl {
             delivered: None,
             queue: Duration::ZERO,
             congested_intervals: 0,
+            probing: true,
         }
     }
 
@@ -117,14 +129,18 @@ impl RateControl {
         self.queue
     }
 
-    /// New bounds while running, such as another bitrate chosen by the user.
-    pub fn set_bounds(&mut self, bounds: Bounds) {
-        self.bounds = Bounds { max: bounds.max.max(bounds.min), ..bounds };
-        self.target = f64::from(bounds.start.clamp(self.bounds.min, self.bounds.max));
+    /// Another maximum, chosen by the user. The target stays as far as it may; with more room it probes.
+    pub fn set_max(&mut self, max: u32) {
+        let min = self.bounds.min.min(max);
+        self.probing |= max > self.bounds.max;
+        self.bounds = Bounds { min, max, ..self.bounds };
+        self.target = self.target.clamp(f64::from(min), f64::from(max));
     }
 
     /// News of packets, in any order; a change shows in [`target`](Self::target).
     pub fn report(&mut self, now: Instant, fates: &[PacketFate]) {
+        let since = *self.interval.since.get_or_insert(now);
+        let span = now.saturating_duration_since(since);
         for fate in fates {
             let epoch = *self.epoch.get_or_insert(fate.left);
             if fate.received {
@@ -136,11 +152,13 @@ impl RateControl {
             if let Some(arrived) = fate.arrived.filter(|_| fate.received) {
                 let left = fate.left.saturating_duration_since(epoch).as_micros() as i64;
                 let way = (arrived.as_micros() as i64).saturating_sub(left);
-                self.interval.fastest = Some(self.interval.fastest.map_or(way, |f| f.min(way)));
+                let least = |fastest: Option<i64>| Some(fastest.map_or(way, |f| f.min(way)));
+                self.interval.fastest = least(self.interval.fastest);
+                if span >= INTERVAL / 2 {
+                    self.interval.fastest_late = least(self.interval.fastest_late);
+                }
             }
         }
-        let since = *self.interval.since.get_or_insert(now);
-        let span = now.saturating_duration_since(since);
         if span >= INTERVAL && self.interval.received + self.interval.lost >= 10 {
             let interval = std::mem::replace(&mut self.interval, Interval { since: Some(now), ..Interval::default() });
             self.decide(&interval, span);
@@ -157,16 +175,22 @@ impl RateControl {
                 self.base.pop_front();
             }
             let base = self.base.iter().copied().min().unwrap_or(fastest);
-            self.queue = Duration::from_micros(fastest.saturating_sub(base).max(0) as u64);
+            let late = interval.fastest_late.unwrap_or(fastest);
+            self.queue = Duration::from_micros(late.saturating_sub(base).max(0) as u64);
         }
         self.loss = Some(loss);
         self.smooth_loss += LOSS_WEIGHT * (loss - self.smooth_loss);
         let loss = self.smooth_loss;
         self.delivered = Some(delivered);
+        if self.probing {
+            self.probe(delivered);
+            self.target = self.target.clamp(f64::from(self.bounds.min), f64::from(self.bounds.max));
+            return;
+        }
         // A single bad interval may be a hiccup; two in a row are the network.
         let congested = self.queue > QUEUE_HIGH || loss > LOSS_HIGH;
         self.congested_intervals = if congested { self.congested_intervals + 1 } else { 0 };
-        if self.congested_intervals >= 2 {
+        if self.congested_intervals >= 2 || self.queue > 2 * QUEUE_HIGH {
             self.congested_intervals = 0;
             if self.queue > QUEUE_HIGH {
                 self.target = self.target.min(0.85 * delivered);
@@ -178,6 +202,21 @@ impl RateControl {
             self.target = up.min(self.target.max(1.5 * delivered));
         }
         self.target = self.target.clamp(f64::from(self.bounds.min), f64::from(self.bounds.max));
+    }
+}
+
+impl RateControl {
+    /// Nothing is known of the network yet: up fast, and down to what has arrived at the first sign that it is full.
+    fn probe(&mut self, delivered: f64) {
+        if self.queue > QUEUE_LOW || self.smooth_loss > LOSS_FAIR {
+            self.probing = false;
+            if self.queue > QUEUE_HIGH || self.smooth_loss > LOSS_HIGH {
+                self.target = self.target.min(0.85 * delivered);
+            }
+            return;
+        }
+        self.target = (PROBE * self.target).min(self.target.max(1.5 * delivered));
+        self.probing = self.target < f64::from(self.bounds.max);
     }
 }
 
@@ -249,6 +288,26 @@ mod tests {
         assert!(end.iter().all(|&t| (70_000..220_000).contains(&t)), "{narrow:?}");
         let wide = link.drive(&mut rate, 10e6, 0, 60);
         assert_eq!(wide.last(), Some(&300_000), "{wide:?}");
+    }
+
+    #[test]
+    fn a_wish_beyond_a_narrow_network_is_probed_for_and_given_up_in_time() {
+        let mut rate = RateControl::new(Bounds { min: 50_000, start: START_BITRATE, max: 2_000_000 });
+        let mut link = SimulatedLink::new();
+        let targets = link.drive(&mut rate, 500e3, 0, 20);
+        assert!(targets.iter().all(|&t| t < 700_000), "{targets:?}");
+        assert!(targets[4..].iter().all(|&t| (300_000..=650_000).contains(&t)), "{targets:?}");
+        // And where there is room, it is found within five seconds.
+        let mut rate = RateControl::new(Bounds { min: 50_000, start: START_BITRATE, max: 2_000_000 });
+        let mut wide = SimulatedLink::new();
+        let targets = wide.drive(&mut rate, 10e6, 0, 5);
+        assert_eq!(targets.last(), Some(&2_000_000), "{targets:?}");
+        // A user who wants more is a reason to probe, one who wants less is obeyed at once.
+        rate.set_max(500_000);
+        assert_eq!(rate.target(), 500_000);
+        rate.set_max(1_000_000);
+        let targets = wide.drive(&mut rate, 10e6, 0, 3);
+        assert_eq!(targets.last(), Some(&1_000_000), "{targets:?}");
     }
 
     #[test]

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::depacketize::{Depacketizer, Limits, Output, RtpPayload, Unit};
+use super::description::Negotiated;
 use super::mailbox::EventMailbox;
 use super::recover::Recovery;
 use super::stats_interceptor::Counters;
 use super::{PeerEvent, ReceivedUnit};
+use crate::codec::nal::{NalKind, nal_units};
 
 /// What the receiving half shares with the peer.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ pub(super) struct ReceiveState {
 
 /// How long a hole is waited for: a loss is noticed, asked for within 20 ms, answered after a round trip,
 /// and the answer may get lost once itself.
-fn hold(rtt: Option<Duration>) -> Duration {
+pub(super) fn hold(rtt: Option<Duration>) -> Duration {
     let rtt = rtt.unwrap_or(Duration::from_millis(50));
     (rtt * 2 + Duration::from_millis(80)).clamp(Duration::from_millis(100), Duration::from_millis(600))
 }
@@ -41,6 +43,7 @@ pub(super) struct Receiving {
     pub(super) counters: Arc<Counters>,
     pub(super) mailbox: Arc<EventMailbox>,
     pub(super) events: mpsc::Sender<PeerEvent>,
+    pub(super) negotiated: watch::Receiver<Option<Negotiated>>,
 }
 
 /// Runs until the track ends.
@@ -50,6 +53,7 @@ pub(super) async fn run(receiving: Receiving) {
         recovery: Recovery::default(),
         ssrc: None,
         seen_keyframe: false,
+        seen_sets: false,
         r: receiving,
     };
     loop {
@@ -91,6 +95,8 @@ struct Receiver {
     recovery: Recovery,
     ssrc: Option<u32>,
     seen_keyframe: bool,
+    /// Parameter sets have come with the pictures, so that those in the description do not count.
+    seen_sets: bool,
 }
 
 impl Receiver {
@@ -105,6 +111,10 @@ impl Receiver {
     }
 
     fn packet(&mut self, packet: rtc::rtp::Packet) {
+        if !self.r.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.direction.receives()) {
+            // It was agreed that nothing comes.
+            return;
+        }
         let rtt = self.r.counters.rtt();
         self.depacketizer.set_hold(hold(rtt));
         if let Some(rtt) = rtt {
@@ -151,6 +161,12 @@ impl Receiver {
             self.recovery.broken();
             return;
         }
+        let mut unit = unit;
+        self.seen_sets |= nal_units(&unit.data).any(|nal| NalKind::of(nal) == Some(NalKind::Sps));
+        if unit.keyframe && !self.seen_sets {
+            let negotiated = self.r.negotiated.borrow();
+            unit.data = with_sets(negotiated.as_ref().map_or(&[], |n| n.parameter_sets.as_slice()), unit.data);
+        }
         let Unit { data, keyframe, timestamp: rtp_timestamp, complete, arrived } = unit;
         let unit = ReceivedUnit { data, keyframe, rtp_timestamp, arrived, complete };
         if self.r.events.try_send(PeerEvent::Unit(unit)).is_err() {
@@ -168,4 +184,13 @@ impl Receiver {
             }
         }
     }
+}
+
+/// The parameter sets in front of a unit, for the decoder.
+fn with_sets(sets: &[Vec<u8>], unit: Vec<u8>) -> Vec<u8> {
+    if sets.is_empty() {
+        return unit;
+    }
+    let parts = sets.iter().flat_map(|set| [&[0, 0, 0, 1], set.as_slice()]);
+    parts.chain([unit.as_slice()]).collect::<Vec<_>>().concat()
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtc::rtp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use super::packetize::{MAX_PAYLOAD, packetize};
+use super::description::Negotiated;
+use super::packetize::{MAX_PAYLOAD, packetize, packetize_single};
 use super::stats_interceptor::Counters;
 use crate::codec::AccessUnit;
 use crate::frame::Stamp;
@@ -193,7 +194,7 @@ pub(super) fn unit_sender(
 }
 
 /// Sends units until the queue closes or the connection does.
-pub(super) async fn run(sending: Sending, payload_type: u8, sender: UnitSender) {
+pub(super) async fn run(sending: Sending, negotiated: watch::Receiver<Option<Negotiated>>, sender: UnitSender) {
     let Sending { track, ssrc, mut units } = sending;
     let UnitSender { state, counters, log, queue } = sender;
     drop(queue);
@@ -212,7 +213,9 @@ pub(super) async fn run(sending: Sending, payload_type: u8, sender: UnitSender) 
         primed = true;
         let timestamp = timestamps.of(unit.stamp.captured);
         log.add(timestamp, unit.stamp);
-        let payloads = packetize(&unit.data, MAX_PAYLOAD);
+        let agreed = negotiated.borrow().as_ref().map(|n| (n.payload_type, n.single_nal_units));
+        let Some((payload_type, single)) = agreed else { continue };
+        let payloads = if single { packetize_single(&unit.data) } else { packetize(&unit.data, MAX_PAYLOAD) };
         let last = payloads.len().saturating_sub(1);
         for (i, payload) in payloads.into_iter().enumerate() {
             pace = wait_for_turn(pace, payload.len(), &counters).await;

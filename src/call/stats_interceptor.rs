@@ -7,8 +7,8 @@
 //! 20 ms until it is forgotten; and it asks for the same packet again without waiting for a round trip.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
@@ -25,6 +25,8 @@ use rtc::shared::marshal::MarshalSize;
 use tokio::sync::Notify;
 
 use super::rate::{Bounds, PacketFate, RateControl};
+use super::receive;
+use super::retransmit_budget::RetransmitBudget;
 
 /// What the interceptor and the tasks count; read by the statistics.
 #[derive(Debug, Default)]
@@ -35,6 +37,10 @@ pub(crate) struct Counters {
     pub(crate) packets_out: AtomicU64,
     pub(crate) repaired_in: AtomicU64,
     pub(crate) repeated_out: AtomicU64,
+    /// When the last datagram came, of any kind.
+    pub(crate) heard: Mutex<Option<Instant>>,
+    /// Datagrams that the system could not send.
+    pub(crate) unsent: AtomicU64,
     /// Packets that the far side asked for again.
     pub(crate) nacks_in: AtomicU64,
     /// Packets that we asked for again.
@@ -51,6 +57,8 @@ pub(crate) struct Counters {
     pub(crate) target: AtomicU32,
     /// What the user wants, bit/s.
     pub(crate) wish: AtomicU32,
+    /// The payload type of the far side's retransmissions; more than 255 where there are none.
+    pub(crate) rtx_in: AtomicU32,
     pub(crate) keyframe_asked: AtomicBool,
     /// The far side has said goodbye.
     pub(crate) far_left: AtomicBool,
@@ -82,7 +90,15 @@ fn add(counter: &AtomicU64, n: usize) {
 /// Which lost packets to ask for now.
 #[derive(Debug, Default)]
 pub(crate) struct NackFilter {
-    asked: HashMap<u16, (Instant, u8)>,
+    asked: HashMap<u16, Asked>,
+}
+
+/// A packet that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    first: Instant,
+    last: Instant,
+    times: u8,
 }
 
 /// A packet is asked for this many times.
@@ -95,23 +111,28 @@ const NACK_MEMORY: Duration = Duration::from_secs(5);
 impl NackFilter {
     /// The numbers of `missing` that are due, and how many of these are new.
     pub(crate) fn due(&mut self, missing: &[u16], rtt: Option<Duration>, now: Instant) -> (Vec<u16>, usize) {
-        self.asked.retain(|_, (at, _)| now.saturating_duration_since(*at) < NACK_MEMORY);
+        self.asked.retain(|_, asked| now.saturating_duration_since(asked.last) < NACK_MEMORY);
+        // What would come later than that is not waited for any more.
+        let hold = receive::hold(rtt);
         let spacing = rtt.unwrap_or(Duration::from_millis(50)).mul_f32(1.2).max(MIN_NACK_SPACING);
         let mut new = 0;
         let mut due = Vec::new();
         for &sequence in missing {
             match self.asked.get_mut(&sequence) {
                 None => {
-                    self.asked.insert(sequence, (now, 1));
+                    self.asked.insert(sequence, Asked { first: now, last: now, times: 1 });
                     new += 1;
                     due.push(sequence);
                 }
-                Some((at, times)) if *times < MAX_NACKS && now.saturating_duration_since(*at) >= spacing => {
-                    *at = now;
-                    *times += 1;
-                    due.push(sequence);
+                Some(asked) => {
+                    let again = now.saturating_duration_since(asked.last) >= spacing;
+                    let in_time = now.saturating_duration_since(asked.first) < hold;
+                    if asked.times < MAX_NACKS && again && in_time {
+                        asked.last = now;
+                        asked.times += 1;
+                        due.push(sequence);
+                    }
                 }
-                Some(_) => {}
             }
         }
         (due, new)
@@ -123,7 +144,10 @@ pub(crate) struct StatsInterceptor {
     counters: Arc<Counters>,
     /// RTX stream → the stream that it repairs, with its payload type.
     repairs: HashMap<u32, (u32, u8)>,
+    /// The stream that comes in, with its payload type.
+    primary: Option<(u32, u8)>,
     nacks: HashMap<u32, NackFilter>,
+    budget: RetransmitBudget,
     /// The middle of the NTP time of our last sender reports, and when they left.
     reports: VecDeque<(u32, Instant)>,
     inbound: VecDeque<TaggedPacket>,
@@ -135,7 +159,9 @@ impl StatsInterceptor {
         Self {
             counters,
             repairs: HashMap::new(),
+            primary: None,
             nacks: HashMap::new(),
+            budget: RetransmitBudget::default(),
             reports: VecDeque::new(),
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
@@ -144,7 +170,13 @@ impl StatsInterceptor {
 
     /// RFC 4588 §4: an RTX payload is the original sequence number and the original payload.
     fn open_rtx(&self, packet: &mut rtc::rtp::Packet) {
-        let Some(&(ssrc, payload_type)) = self.repairs.get(&packet.header.ssrc) else { return };
+        let declared = self.repairs.get(&packet.header.ssrc);
+        // Who does not say which stream repairs which has but one.
+        let by_type = || {
+            let is_rtx = u32::from(packet.header.payload_type) == self.counters.rtx_in.load(Relaxed);
+            self.primary.as_ref().filter(|_| is_rtx)
+        };
+        let Some(&(ssrc, payload_type)) = declared.or_else(by_type) else { return };
         let Some((&number, _)) = packet.payload.split_first_chunk::<2>() else { return };
         packet.header.ssrc = ssrc;
         packet.header.payload_type = payload_type;
@@ -167,6 +199,20 @@ impl StatsInterceptor {
         } else if packet.is::<Goodbye>() {
             self.counters.far_left.store(true, Relaxed);
             self.counters.changed.notify_one();
+        }
+    }
+
+    /// Takes what cannot be afforded out of a request before webrtc answers it.
+    fn cap_retransmissions(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) {
+        let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return };
+        let asked: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
+        let granted = self.budget.granted(&asked, self.counters.target.load(Relaxed), now);
+        if granted.len() < asked.len() {
+            *packet = Box::new(TransportLayerNack {
+                sender_ssrc: nack.sender_ssrc,
+                media_ssrc: nack.media_ssrc,
+                nacks: nack_pairs_from_sequence_numbers(&granted),
+            });
         }
     }
 
@@ -234,8 +280,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
                 self.open_rtx(packet);
             }
             Packet::Rtcp(packets) => {
-                for packet in packets.iter() {
+                for packet in packets.iter_mut() {
                     self.hear(packet.as_ref(), msg.now);
+                    self.cap_retransmissions(packet, msg.now);
                 }
             }
             _ => {}
@@ -256,6 +303,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
                 add(&self.counters.packets_out, 1);
                 add(&self.counters.bytes_out, packet.marshal_size());
                 add(&self.counters.repeated_out, usize::from(repeated));
+                if !repeated {
+                    self.budget.sent(packet.header.sequence_number, packet.marshal_size());
+                }
                 true
             }
             // An empty compound carries attributes for webrtc itself and is passed on.
@@ -282,6 +332,9 @@ impl Interceptor for StatsInterceptor {
         if let Some(rtx) = info.ssrc_rtx {
             self.repairs.insert(rtx, (info.ssrc, info.payload_type));
         }
+        if !self.repairs.contains_key(&info.ssrc) {
+            self.primary = Some((info.ssrc, info.payload_type));
+        }
     }
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
@@ -289,34 +342,32 @@ impl Interceptor for StatsInterceptor {
             self.repairs.remove(&rtx);
         }
         self.nacks.remove(&info.ssrc);
+        self.primary = self.primary.filter(|(ssrc, _)| *ssrc != info.ssrc);
     }
 }
 
 /// [`RateControl`] in webrtc's place for a bandwidth estimator.
 pub(crate) struct Estimator {
     rate: RateControl,
-    bounds: Bounds,
+    wish: u32,
     counters: Arc<Counters>,
 }
 
 impl Estimator {
     pub(crate) fn new(bounds: Bounds, counters: Arc<Counters>) -> Self {
         let rate = RateControl::new(bounds);
-        counters.wish.store(bounds.start, Relaxed);
+        counters.wish.store(bounds.max, Relaxed);
         counters.target.store(rate.target(), Relaxed);
-        Self { rate, bounds, counters }
+        Self { rate, wish: bounds.max, counters }
     }
 }
 
 impl BandwidthEstimator for Estimator {
     fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
         let wish = self.counters.wish.load(Relaxed);
-        if wish != self.bounds.start {
-            // What the user chooses is where the rate starts again and, unless it was given room, where
-            // it ends.
-            let max = if self.bounds.max == self.bounds.start { wish } else { self.bounds.max.max(wish) };
-            self.bounds = Bounds { min: self.bounds.min.min(wish), start: wish, max };
-            self.rate.set_bounds(self.bounds);
+        if wish != self.wish {
+            self.wish = wish;
+            self.rate.set_max(wish);
         }
         let fates: Vec<PacketFate> = reports
             .iter()
@@ -358,6 +409,7 @@ mod tests {
         let mut filter = NackFilter::default();
         let start = Instant::now();
         let asks = (0..200).filter(|i| !filter.due(&[1], None, start + Duration::from_millis(20 * i)).0.is_empty());
-        assert_eq!(asks.count(), usize::from(MAX_NACKS));
+        // 180 ms are waited for a packet, and it is asked for every 60.
+        assert_eq!(asks.count(), 3);
     }
 }

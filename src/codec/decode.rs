@@ -1,5 +1,6 @@
 //! Access units to pictures.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use openh264::OpenH264API;
@@ -8,8 +9,9 @@ use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
 use super::gaps::FrameNumbers;
-use super::nal::{NalKind, Parameters, SpsError, nal_units};
-use crate::frame::{Colour, Frame, FrameError, Plane, Size, Stamp};
+use super::nal::{NalKind, ParameterSets, Parameters, Sps, SpsError, nal_units, push_nal};
+use super::opening::Opening;
+use crate::frame::{Aspect, Colour, Frame, FrameError, Plane, Size, Stamp};
 
 /// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
 const CONCEAL_BY_COPY: i32 = 2;
@@ -56,6 +58,29 @@ pub enum DecodeError {
     Picture(#[from] FrameError),
 }
 
+/// What a picture is taken for where its stream does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Assumed {
+    /// Matrix and range.
+    pub colour: Colour,
+    /// The shape of a pixel.
+    pub aspect: Aspect,
+}
+
+impl Assumed {
+    /// What holds by a parameter set that may be silent.
+    fn unless(self, sps: Option<&Sps>) -> Self {
+        let Some(sps) = sps else { return self };
+        Self {
+            colour: Colour {
+                matrix: sps.matrix.unwrap_or(self.colour.matrix),
+                range: sps.range.unwrap_or(self.colour.range),
+            },
+            aspect: sps.aspect.unwrap_or(self.aspect),
+        }
+    }
+}
+
 /// An H.264 decoder that survives any bytes.
 ///
 /// It is fed one access unit at a time. Streams of the baseline profile, all that this program sends,
@@ -73,6 +98,11 @@ pub struct Decoder {
     /// Units with slices since the last picture came out.
     silent: u32,
     numbers: FrameNumbers,
+    opening: Opening,
+    assumed: Assumed,
+    sets: ParameterSets,
+    /// The sequence parameter set in force since the last keyframe, as it came.
+    active: Option<Vec<u8>>,
 }
 
 /// What a picture's slices say.
@@ -80,7 +110,7 @@ pub struct Decoder {
 struct Noted {
     keyframe: bool,
     qps: Vec<f32>,
-    colour: Option<Colour>,
+    looks: Option<Assumed>,
 }
 
 /// What is known of a picture that has not come out yet.
@@ -90,7 +120,7 @@ struct Waiting {
     stamp: Stamp,
     keyframe: bool,
     qp: Option<f32>,
-    colour: Colour,
+    looks: Assumed,
     damaged: bool,
 }
 
@@ -115,6 +145,10 @@ impl Decoder {
             owed: 0,
             silent: 0,
             numbers: FrameNumbers::default(),
+            opening: Opening::default(),
+            assumed: Assumed::default(),
+            sets: ParameterSets::default(),
+            active: None,
         })
     }
 
@@ -132,6 +166,18 @@ impl Decoder {
         Ok(inner)
     }
 
+    /// What pictures of units that follow are taken for where the stream does not say: BT.601 in limited range and square
+    /// pixels, if this is never called.
+    pub fn assume(&mut self, assumed: Assumed) {
+        self.assumed = assumed;
+    }
+
+    /// A picture has been lost before it came here.
+    pub fn miss(&mut self) {
+        self.numbers.next(None, None, false);
+        self.owed = self.owed.saturating_add(1);
+    }
+
     /// Decodes one access unit. [`None`]: no picture is due yet.
     ///
     /// Size and format are read from the stream's own parameter sets and checked before the decoder sees
@@ -145,10 +191,24 @@ impl Decoder {
             self.owed += 1;
             return Err(DecodeError::TooLong(data.len()));
         }
+        let Some(data) = self.opening.unit(without_extensions(data), &mut self.parameters) else {
+            self.owed += 1;
+            return Ok(None);
+        };
+        let data = &*data;
         if data.is_empty() {
             return Ok(None);
         }
+        let before = self.active.clone();
         let has_slices = self.note_unit(data, stamp)?;
+        if before.is_some() && self.active != before {
+            // What it holds back would be lost when it makes room for another sort of pictures.
+            for _ in 0..MAX_WAITING {
+                let Some(raw) = self.flush_raw() else { break };
+                let decoded = self.finish(Some(raw))?;
+                self.ready.extend(decoded);
+            }
+        }
         let (mut pictures, mut state) = self.feed_unit(data);
         let fed = self.fed;
         let keyframe = self.waiting.iter().any(|w| w.number == fed && w.keyframe);
@@ -191,16 +251,20 @@ impl Decoder {
         if let Some(decoded) = self.give() {
             return Ok(Some(decoded));
         }
-        let mut dst = [std::ptr::null_mut::<u8>(); 3];
-        let mut info = SBufferInfo::default();
-        // SAFETY: `dst` has the three places and `info` the struct that the call writes to.
-        let raw = unsafe {
-            self.inner.raw_api().flush_frame(dst.as_mut_ptr(), &raw mut info);
-            RawPicture::copy(&dst, &info)
-        };
+        let raw = self.flush_raw();
         let decoded = self.finish(raw)?;
         self.ready.extend(decoded);
         Ok(self.give())
+    }
+
+    fn flush_raw(&mut self) -> Option<RawPicture> {
+        let mut dst = [std::ptr::null_mut::<u8>(); 3];
+        let mut info = SBufferInfo::default();
+        // SAFETY: `dst` has the three places and `info` the struct that the call writes to.
+        unsafe {
+            self.inner.raw_api().flush_frame(dst.as_mut_ptr(), &raw mut info);
+            RawPicture::copy(&dst, &info)
+        }
     }
 
     /// How many pictures were fed, or are missing in the numbers of those that were, and have not been given: held back,
@@ -224,6 +288,7 @@ impl Decoder {
         // Nearly always one: who sends two pictures with one time still sent two.
         let mut pictures: Vec<Noted> = Vec::new();
         for nal in nal_units(data) {
+            self.sets.update(nal);
             match self.parameters.update(nal) {
                 Ok(()) => {}
                 // A torn parameter set is the decoder's business; what it must not see is too large a one.
@@ -244,24 +309,21 @@ impl Decoder {
             picture.keyframe |= kind == NalKind::Idr;
             if let Some(header) = header {
                 picture.qps.push(header.qp as f32);
-                picture.colour = self.parameters.sps(header.sps).and_then(|sps| sps.colour);
+                let sps = self.parameters.sps(header.sps);
+                picture.looks = Some(self.assumed.unless(sps));
+                if kind == NalKind::Idr {
+                    self.active = self.sets.sequence(header.sps.into()).map(<[u8]>::to_vec);
+                }
             }
         }
-        for Noted { keyframe, qps, colour } in pictures.iter().take(MAX_WAITING) {
+        for Noted { keyframe, qps, looks } in pictures.iter().take(MAX_WAITING) {
             self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
-            let colour = colour.unwrap_or_default();
+            let looks = looks.unwrap_or(self.assumed);
             if self.waiting.len() == MAX_WAITING {
                 self.waiting.pop_front();
             }
-            self.waiting.push_back(Waiting {
-                number: self.fed,
-                stamp,
-                keyframe: *keyframe,
-                qp,
-                colour,
-                damaged: false,
-            });
+            self.waiting.push_back(Waiting { number: self.fed, stamp, keyframe: *keyframe, qp, looks, damaged: false });
         }
         Ok(!pictures.is_empty())
     }
@@ -285,10 +347,23 @@ impl Decoder {
         let Some(noted) = at.and_then(|at| self.waiting.remove(at)) else { return Ok(None) };
         let planes = raw.planes?;
         let [y, u, v] = planes;
-        let mut frame = Frame::new(y, u, v, noted.colour, noted.stamp)?;
-        frame.qp = noted.qp;
+        let mut frame = Frame::new(y, u, v, noted.looks.colour, noted.stamp)?;
+        (frame.qp, frame.aspect) = (noted.qp, noted.looks.aspect);
         Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
+}
+
+/// A unit from its first start code on, without the extensions for scalable and multiview video: OpenH264 makes nothing
+/// of a picture that has them in front.
+fn without_extensions(unit: &[u8]) -> Cow<'_, [u8]> {
+    let extends = |nal: &[u8]| NalKind::of(nal).is_some_and(NalKind::is_extension);
+    let zeros = unit.iter().take_while(|&&b| b == 0).count();
+    if zeros >= 2 && unit.get(zeros) == Some(&1) && !nal_units(unit).any(extends) {
+        return Cow::Borrowed(unit);
+    }
+    let mut out = Vec::with_capacity(unit.len());
+    nal_units(unit).filter(|nal| !extends(nal)).for_each(|nal| push_nal(&mut out, nal));
+    Cow::Owned(out)
 }
 
 /// A picture copied out of the decoder's memory, which the next call may overwrite.

@@ -69,6 +69,7 @@ pub enum EncodeError {
 /// control goes by the frames' own times of capture.
 pub struct Encoder {
     config: EncoderConfig,
+    longest_nal_unit: Option<u32>,
     sequence: Option<Sequence>,
     keyframe_wanted: bool,
 }
@@ -109,7 +110,15 @@ impl Encoder {
             return Err(EncodeError::Setting("a keyframe every 0 frames cannot be: give at least 1".to_owned()));
         }
         check_size(config.size)?;
-        Ok(Self { config, sequence: None, keyframe_wanted: false })
+        Ok(Self { config, longest_nal_unit: None, sequence: None, keyframe_wanted: false })
+    }
+
+    /// Cuts pictures into slices, so that no NAL unit has more bytes, header included: for a far side that takes each
+    /// in one packet. Not below 500, which a slice of a few macroblocks may need.
+    #[must_use]
+    pub fn with_longest_nal_unit(mut self, bytes: Option<u32>) -> Self {
+        self.longest_nal_unit = bytes.map(|bytes| bytes.max(500));
+        self
     }
 
     /// Encodes one frame; [`None`]: it was skipped to hold the bitrate, and nothing must be sent for it.
@@ -125,7 +134,7 @@ impl Encoder {
         check_size(size)?;
         let mut sequence = match self.sequence.take() {
             Some(r) if r.size == size && r.colour == frame.colour => r,
-            _ => Sequence::start(&self.config, size, frame)?,
+            _ => Sequence::start(&self.config, self.longest_nal_unit, size, frame)?,
         };
         let unit = sequence
             .tell_bitrate(self.config.bitrate)
@@ -175,12 +184,17 @@ fn check_size(size: Size) -> Result<(), EncodeError> {
 }
 
 impl Sequence {
-    fn start(config: &EncoderConfig, size: Size, frame: &Frame) -> Result<Self, EncodeError> {
+    fn start(
+        config: &EncoderConfig,
+        longest_nal_unit: Option<u32>,
+        size: Size,
+        frame: &Frame,
+    ) -> Result<Self, EncodeError> {
         let vui = match frame.colour.matrix {
             Matrix::Bt601 => VuiConfig::bt601(),
             Matrix::Bt709 => VuiConfig::bt709(),
         };
-        let settings = oh::EncoderConfig::new()
+        let mut settings = oh::EncoderConfig::new()
             .profile(Profile::Baseline)
             .rate_control_mode(RateControlMode::Bitrate)
             .bitrate(BitRate::from_bps(config.bitrate))
@@ -191,6 +205,9 @@ impl Sequence {
             .intra_frame_period(IntraFramePeriod::from_num_frames(config.keyframe_interval.unwrap_or(0)))
             .num_threads(1)
             .vui(vui.full_range(frame.colour.range == Range::Full));
+        if let Some(bytes) = longest_nal_unit {
+            settings = settings.max_slice_len(bytes);
+        }
         let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
             .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
         let mut sequence = Self {

@@ -25,7 +25,11 @@ impl FrameNumbers {
             (Some(last), Some(bits)) if !idr => header.frame_num.wrapping_sub(last) & ((1 << bits) - 1),
             _ => 0,
         };
-        let missing = step.saturating_sub(1).saturating_sub(self.unread);
+        let mut missing = step.saturating_sub(1).saturating_sub(self.unread);
+        if self.unread > 0 {
+            // One of them may have been a keyframe, from which the numbers count.
+            missing = missing.min(header.frame_num.saturating_sub(self.unread));
+        }
         if header.reference {
             (self.last, self.unread) = (Some(header.frame_num), 0);
         }
@@ -38,7 +42,9 @@ mod tests {
     use super::*;
 
     fn picture(frame_num: u32, reference: bool) -> SliceHeader {
-        SliceHeader { first_macroblock: 0, frame_num, qp: 30, sps: 0, reference }
+        let mut header = SliceHeader::plain();
+        (header.frame_num, header.reference) = (frame_num, reference);
+        header
     }
 
     #[test]
@@ -65,5 +71,7 @@ mod tests {
         assert_eq!(numbers.next(None, Some(4), false), 0);
         assert_eq!(numbers.next(Some(&picture(5, true)), Some(4), false), 1);
         assert_eq!(numbers.next(Some(&picture(9, true)), None, false), 0, "numbers may be left out there");
+        assert_eq!(numbers.next(None, None, false), 0);
+        assert_eq!(numbers.next(Some(&picture(1, true)), Some(16), false), 0, "a keyframe was not read");
     }
 }

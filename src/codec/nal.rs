@@ -4,10 +4,14 @@
 
 mod bits;
 mod params;
+mod renumber;
+mod sets;
 mod slice;
 mod split;
 
 pub use params::{Pps, Sps, SpsError};
+pub(super) use renumber::{as_idr, with_frame_num};
+pub(crate) use sets::ParameterSets;
 pub use slice::{Parameters, SliceHeader};
 pub use split::{UnitSplitter, UnitTooLong};
 
@@ -49,9 +53,16 @@ impl NalKind {
         matches!(self, Self::Slice | Self::Idr)
     }
 
-    /// In front of the slices of an access unit, these and only these begin a new one (7.4.1.2.3).
+    /// Of the extensions for scalable and multiview video: prefixes, subset parameter sets and their slices, in which
+    /// there is nothing for a decoder that does not know them (annexes G and H).
+    pub fn is_extension(self) -> bool {
+        matches!(self, Self::Other(14 | 15 | 20 | 21))
+    }
+
+    /// In front of the slices of an access unit, these and only these begin a new one (7.4.1.2.3). A prefix (14)
+    /// does not: one stands before each slice.
     fn begins_unit(self) -> bool {
-        matches!(self, Self::Sei | Self::Sps | Self::Pps | Self::Delimiter | Self::Other(14..=18))
+        matches!(self, Self::Sei | Self::Sps | Self::Pps | Self::Delimiter | Self::Other(15..=18))
     }
 }
 
@@ -181,9 +192,75 @@ impl AvcConfig {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::codec::{Encoder, EncoderConfig};
+    use crate::frame::{Colour, Frame, Size, Stamp};
     use proptest::prelude::*;
+
+    /// Six pictures of a moving ramp: their parameter sets, and the access units.
+    pub(crate) fn coded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let size = Size::new(64, 48).unwrap();
+        let config = EncoderConfig { size, fps: 30.0, bitrate: 500_000, keyframe_interval: None, skip_frames: false };
+        let mut encoder = Encoder::new(config).unwrap();
+        let begin = std::time::Instant::now();
+        let units: Vec<_> = (0..6_u64)
+            .map(|id| {
+                let stamp = Stamp { id, captured: begin + std::time::Duration::from_millis(33 * id) };
+                let mut frame = Frame::filled(size, [60, 100, 150], Colour::default(), stamp);
+                let luma = &mut frame.planes_mut()[0];
+                (0..48).for_each(|y| {
+                    let row = luma.row_mut(y);
+                    row.iter_mut().enumerate().for_each(|(x, v)| *v = (3 * x + 2 * y + 5 * id as usize) as u8);
+                });
+                encoder.encode(&frame).unwrap().unwrap().data
+            })
+            .collect();
+        let set = |nal: &&[u8]| matches!(NalKind::of(nal), Some(NalKind::Sps | NalKind::Pps));
+        (nal_units(&units[0]).filter(set).map(<[u8]>::to_vec).collect(), units)
+    }
+
+    /// A baseline sequence parameter set that says nothing of colours and times.
+    pub(crate) fn without_vui(sps: &[u8]) -> Vec<u8> {
+        let data = bits::rbsp(sps, usize::MAX);
+        let mut b = bits::Bits::new(&data);
+        b.u(24).unwrap();
+        let _id_and_frame_num = (b.ue().unwrap(), b.ue().unwrap());
+        if b.ue().unwrap() == 0 {
+            b.ue().unwrap();
+        }
+        let _references_and_gaps = (b.ue().unwrap(), b.flag().unwrap());
+        let _size_and_fields = (b.ue().unwrap(), b.ue().unwrap(), b.flag().unwrap(), b.flag().unwrap());
+        if b.flag().unwrap() {
+            (0..4).for_each(|_| assert!(b.ue().is_some()));
+        }
+        renumber::tests::cut_with(sps[0], &data, b.position(), &[false, true])
+    }
+
+    /// A stream that begins with an I picture that is no IDR picture, numbered 7.
+    pub(crate) fn without_idr(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut parameters = Parameters::default();
+        let mut out = Vec::new();
+        for unit in units {
+            let mut changed = Vec::new();
+            for nal in nal_units(unit) {
+                parameters.update(nal).unwrap();
+                match parameters.slice(nal) {
+                    Some(header) if NalKind::of(nal) == Some(NalKind::Idr) => {
+                        push_nal(&mut changed, &renumber::tests::plain_intra(nal, &header, 7));
+                    }
+                    Some(header) => push_nal(&mut changed, &with_frame_num(nal, &header, header.frame_num + 7)),
+                    None => push_nal(&mut changed, nal),
+                }
+            }
+            out.push(changed);
+        }
+        out
+    }
+
+    pub(crate) fn slices(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+        nal_units(unit).filter(|nal| NalKind::of(nal).is_some_and(NalKind::is_slice))
+    }
 
     #[test]
     fn start_codes_of_three_and_four_bytes() {

@@ -1,25 +1,18 @@
 //! `clearcall`, `clearcall call`, `host` and `join`: a call in a window or headless.
 
-use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod headless;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
     call::{DEFAULT_BITRATE, Impairment, signal::ServerIdentity},
     frame::Size,
+    interrupt::Interrupt,
     model::Model,
-    pipeline::{
-        Auto, CallSettings, CallState, Cause, DisplayFrame, NetworkSettings, Session, SessionError, Signaling, Taken,
-    },
-    qr::QrCode,
-    report,
+    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
     source::{self, SourceSpec},
-    upscale::GpuContext,
 };
 
 use super::{Input as _, InputFault};
@@ -27,12 +20,6 @@ use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendAr
 
 /// The model's name that leaves the choice to the program.
 const AUTO: &str = "auto";
-
-/// How long a headless call lasts unless told otherwise.
-const HEADLESS: Duration = Duration::from_secs(10);
-
-/// How long a call that should connect by itself may take to.
-const CONNECT: Duration = Duration::from_secs(30);
 
 /// Where `clearcall` alone leaves its picture when there is no display.
 const SNAPSHOT: &str = "clearcall-snapshot.png";
@@ -183,10 +170,11 @@ fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) 
 
 #[cfg(feature = "app")]
 fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
+    let interrupt = Interrupt::of_process().context("signals of the system cannot be heard")?;
     use clearcall::app::{self, AppError, Start};
 
     if outcome.headless {
-        return headless(settings, signaling, outcome);
+        return headless::run(settings, signaling, outcome, &interrupt);
     }
     let start = Start {
         call_settings: settings.clone(),
@@ -201,6 +189,7 @@ fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> an
         snapshot: outcome.snapshot.clone(),
         settings: app::settings::Settings::default_path(),
         pictures: None,
+        interrupt: interrupt.clone(),
     };
     match app::open::run(start) {
         Err(AppError::NoDisplay(why)) => {
@@ -208,7 +197,7 @@ fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> an
             if outcome.fall_back && outcome.snapshot.is_none() {
                 outcome.snapshot = Some(SNAPSHOT.into());
             }
-            headless(settings, signaling, outcome)
+            headless::run(settings, signaling, outcome, &interrupt)
         }
         Err(AppError::Session(error)) => session_fault(error),
         done => done.map_err(Into::into),
@@ -217,177 +206,16 @@ fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> an
 
 #[cfg(not(feature = "app"))]
 fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> anyhow::Result<()> {
+    let interrupt = Interrupt::of_process().context("signals of the system cannot be heard")?;
     if !outcome.headless {
         eprintln!("This clearcall was built without its window (feature `app`); the call runs headless.");
         if outcome.fall_back && outcome.snapshot.is_none() {
             outcome.snapshot = Some(SNAPSHOT.into());
         }
     }
-    headless(settings, signaling, outcome)
+    headless::run(settings, signaling, outcome, &interrupt)
 }
 
 fn session_fault<T>(error: SessionError) -> anyhow::Result<T> {
     if error.is_input() { Err(InputFault(error.to_string()).into()) } else { Err(error.into()) }
-}
-
-fn headless(mut settings: CallSettings, signaling: Signaling, outcome: Outcome) -> anyhow::Result<()> {
-    if let (vivid, Some(weights)) = &outcome.vivid {
-        settings.model = settings.model.blended(weights, *vivid).map(Arc::new).input()?;
-    }
-    let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
-    let loopback = matches!(signaling, Signaling::Loopback);
-    let waits_for_people = !matches!(signaling, Signaling::Loopback | Signaling::Join { .. } | Signaling::Watch { .. });
-    let session = match Session::start(settings, signaling, gpu, Arc::new(|| {})) {
-        Ok(session) => session,
-        Err(error) => return session_fault(error),
-    };
-    connect(&session, waits_for_people)?;
-
-    let length = outcome.seconds.map_or(HEADLESS, Duration::from_secs_f64);
-    let started = Instant::now();
-    let bar = super::bar(None, "calling");
-    let mut last: Option<Arc<DisplayFrame>> = None;
-    let mut take = |wait: Duration| match session.wait_frame(wait) {
-        Taken::Value(frame) => {
-            session.shown(&frame);
-            bar.inc(1);
-            last = Some(frame);
-            true
-        }
-        Taken::Timeout => false,
-        Taken::Closed => {
-            std::thread::sleep(Duration::from_millis(5));
-            false
-        }
-    };
-    let mut ended = None;
-    let mut reconnecting = false;
-    while started.elapsed() < length {
-        take(Duration::from_millis(50));
-        for notice in session.notices() {
-            bar.suspend(|| eprintln!("note: {notice}"));
-        }
-        match session.state() {
-            CallState::Ended { why, cause } => ended = Some((why, cause)),
-            CallState::Waiting { .. } if reconnecting => {
-                ended = Some(("the other side did not come back".into(), Cause::Failure));
-            }
-            CallState::Waiting { .. } => ended = Some(("The other side has hung up.".into(), Cause::Finished)),
-            state => {
-                let lost = state == CallState::Reconnecting;
-                if std::mem::replace(&mut reconnecting, lost) != lost {
-                    let words = if lost { "the other side is not heard; reconnecting" } else { "connected again" };
-                    bar.suspend(|| eprintln!("note: {words}"));
-                }
-                continue;
-            }
-        }
-        break;
-    }
-    // What is on its way still arrives.
-    session.stop_sending();
-    while take(Duration::from_millis(300)) {}
-    bar.finish_and_clear();
-
-    let numbers = session.stats();
-    out!("{}", report::summary(&numbers, loopback).trim_end());
-    if let Some(path) = &outcome.report {
-        report::write_json(path, &numbers)?;
-    }
-    match (&outcome.snapshot, &last) {
-        (Some(path), Some(frame)) => {
-            report::write_pair(path, &frame.pair)?;
-            let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
-            out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
-        }
-        (Some(path), None) => bail!("no frame arrived, so {} was not written", path.display()),
-        (None, _) => {}
-    }
-    match ended {
-        Some((why, Cause::Input)) => Err(InputFault(why).into()),
-        Some((why, Cause::Failure)) => bail!(why),
-        Some((why, Cause::Finished)) => {
-            out!("{why}");
-            Ok(())
-        }
-        None if last.is_none() => bail!("no frame arrived in {:.0} seconds", length.as_secs_f64()),
-        None => Ok(()),
-    }
-}
-
-/// Waits until the other side is there, saying what it takes.
-fn connect(session: &Session, waits_for_people: bool) -> anyhow::Result<()> {
-    let started = Instant::now();
-    let mut said = CallState::Starting;
-    loop {
-        let state = session.state();
-        if state != said {
-            match &state {
-                CallState::Waiting { link, others, fingerprint } => {
-                    waiting(link, others, fingerprint.as_deref());
-                    std::io::stdout().flush().context("stdout")?;
-                }
-                CallState::Offered { line } => {
-                    out!("1. On the other machine:\n  clearcall join '{line}'\n2. Paste the line that it prints here:");
-                    std::io::stdout().flush().context("stdout")?;
-                    accept_pasted(session)?;
-                }
-                CallState::Answered { line } => {
-                    out!("Paste this line into the program that made the offer:\n{line}");
-                    std::io::stdout().flush().context("stdout")?;
-                }
-                CallState::Connected { with } => {
-                    eprintln!("connected with {with}");
-                    return Ok(());
-                }
-                CallState::Ended { why, cause: Cause::Input } => return Err(InputFault(why.clone()).into()),
-                CallState::Ended { why, .. } => bail!("{why}"),
-                CallState::Starting | CallState::Reconnecting => {}
-            }
-            said = state;
-        }
-        for notice in session.notices() {
-            eprintln!("note: {notice}");
-        }
-        if !waits_for_people && started.elapsed() > CONNECT {
-            bail!("no connection after {} seconds; is UDP blocked between the two sides?", CONNECT.as_secs());
-        }
-        session.wait_change(Duration::from_millis(100));
-    }
-}
-
-/// Says how the host is reached.
-fn waiting(link: &str, others: &[String], fingerprint: Option<&str>) {
-    out!("On the other machine:\n  clearcall join '{link}'");
-    if !others.is_empty() {
-        out!("This machine has other addresses, too; by the network that the other machine is in:");
-        for other in others {
-            out!("  clearcall join '{other}'");
-        }
-    }
-    if let Some(fingerprint) = fingerprint {
-        out!("Or open the link in a browser, on a phone as well. It will warn that nobody vouches for this machine;");
-        out!("the certificate is the right one if its SHA-256 is\n  {fingerprint}");
-    }
-    // Where it is read by a person, and can be photographed.
-    if std::io::stdout().is_terminal()
-        && let Some(code) = QrCode::of(link)
-    {
-        out!("{}", code.for_terminal());
-    }
-}
-
-/// Reads answer lines from stdin until one fits.
-fn accept_pasted(session: &Session) -> anyhow::Result<()> {
-    for line in std::io::stdin().lock().lines() {
-        let line = line.context("stdin")?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match session.accept_answer(line.trim()) {
-            Ok(()) => return Ok(()),
-            Err(error) => eprintln!("{error}; paste the line again:"),
-        }
-    }
-    Err(anyhow::anyhow!("stdin ended before an answer was pasted")).input()
 }

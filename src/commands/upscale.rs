@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clearcall::{
-    frame::{Frame, Size},
+    frame::{Aspect, Frame, Size},
     measure::Summary,
     model::SteadyQp,
     report,
-    scale::{Kernel, Scaler},
+    scale::{Kernel, Scaler, Squarer},
     source::clip::{ClipReader, Loss, Y4mWriter},
     stats::{self, PassSnapshot, Percentiles, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Method, UpscaleError},
 };
 use serde::Serialize;
 
-use super::{Input as _, InputFault, Scoring};
+use super::{Input as _, InputFault, Scoring, Stopped};
 use crate::cli::UpscaleArgs;
 
 /// What `upscale --json` prints.
@@ -33,8 +33,14 @@ struct UpscaleReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     frames: Option<usize>,
     mean_qp: Option<f64>,
+    /// The shape of a pixel, of the video and of what was made of it.
+    pixel_aspect: String,
+    /// The pictures last for different times.
+    variable_rate: bool,
     #[serde(flatten)]
     loss: Loss,
+    /// Why it ended before the video did.
+    stopped: Option<Stopped>,
 }
 
 pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
@@ -58,7 +64,17 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     let (mut size, mut scaled): (Option<Size>, Option<Size>) = (None, None);
     let mut scaler: Option<Scaler> = None;
     let bar = super::bar(clip.frames_hint(), "upscaling");
-    while let Some(picture) = clip.next().input()? {
+    let mut stopped = None;
+    let mut aspect = Aspect::SQUARE;
+    let mut low_size: Option<Size> = None;
+    while let Some(picture) = super::next_picture(&mut clip, frames as u64, &mut stopped)? {
+        let (size_now, at) = (picture.frame.size(), frames as u64);
+        if let Some(from) = low_size.filter(|&from| from != size_now) {
+            stopped = Some(Stopped::Size { at, from, to: size_now });
+            break;
+        }
+        low_size = Some(size_now);
+        aspect = picture.frame.aspect;
         let mut low = picture.frame;
         low.weights_qp = steady.follow(low.qp);
         let mut high = upscaler.upscale(&low, method);
@@ -67,26 +83,20 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
             why = why.replace("as asked", "the GPU was lost");
             high = upscaler.upscale(&low, method);
         }
-        let high = high.with_context(|| format!("frame {frames}"))?;
+        let mut high = high.with_context(|| format!("frame {frames}"))?;
+        (high.aspect, high.stamp) = (low.aspect, low.stamp);
         if let Some(notice) = upscaler.notice() {
             bar.suspend(|| eprintln!("note: {notice}"));
         }
         if let Some(time) = upscaler.gpu_time() {
             stats.gpu_time(&time);
         }
-        if size.is_some_and(|s| s != high.size()) {
-            return Err(InputFault(format!(
-                "{} changes its size at frame {frames}; cut it there",
-                args.input.display()
-            ))
-            .into());
-        }
         let size_now = high.size();
         size = Some(size_now);
         if let Some(path) = &args.output {
             let sink = match &mut sink {
                 Some(sink) => sink,
-                none => none.insert(Sink::create(path, &high, clip.fps())?),
+                none => none.insert(Sink::create(path, &high, &clip)?),
             };
             sink.write(&high)?;
         }
@@ -116,7 +126,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
     if let Some(sink) = sink {
         sink.finish()?;
     }
-    if reference.as_mut().map(ClipReader::next).transpose().input()?.flatten().is_some() {
+    if stopped.is_none() && reference.as_mut().map(ClipReader::next).transpose().input()?.flatten().is_some() {
         eprintln!("note: the reference has more frames than {}; the rest was not compared", args.input.display());
     }
     if let Some(from) = scaled {
@@ -135,17 +145,21 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
         frames: scores.is_none().then_some(frames),
         scores,
         mean_qp: (!qps.is_empty()).then(|| qps.iter().sum::<f64>() / qps.len() as f64),
+        pixel_aspect: aspect.to_string(),
+        variable_rate: clip.variable_rate(),
         loss: clip.loss(),
+        stopped,
     };
     if args.json {
         out!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        out!("{frames} frames to {size} with {} ({})", report.upscaler, report.engine_reason);
+        let short = super::shortfall(&clip, report.stopped.as_ref());
+        out!("{frames} frames to {size} with {} ({}){short}", report.upscaler, report.engine_reason);
         if let Some(scores) = &report.scores {
             out!("{scores}");
         }
     }
-    super::whole(&clip)?;
+    super::ended(&clip, report.stopped)?;
     reference.as_ref().map_or(Ok(()), super::whole)
 }
 
@@ -158,13 +172,13 @@ fn nearly(a: Size, b: Size) -> bool {
 /// Where the pictures go.
 enum Sink {
     Video(Y4mWriter),
-    Folder { path: PathBuf, next: usize },
+    Folder { path: PathBuf, next: usize, squarer: Squarer },
 }
 
 impl Sink {
-    fn create(path: &Path, first: &Frame, fps: f32) -> anyhow::Result<Self> {
+    fn create(path: &Path, first: &Frame, clip: &ClipReader) -> anyhow::Result<Self> {
         if super::has_extension(path, "y4m") {
-            return Ok(Self::Video(Y4mWriter::create(path, first.size(), fps, first.colour).input()?));
+            return Ok(Self::Video(Y4mWriter::create_like(path, first, clip.fps(), clip.variable_rate()).input()?));
         }
         if path.extension().is_some() && !path.is_dir() {
             return Err(InputFault(format!(
@@ -178,13 +192,15 @@ impl Sink {
             eprintln!("note: PNG pictures go into a new folder, {name}/; for a video give -o {name}.y4m");
         }
         std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display())).input()?;
-        Ok(Self::Folder { path: path.to_owned(), next: 0 })
+        Ok(Self::Folder { path: path.to_owned(), next: 0, squarer: Squarer::default() })
     }
 
     fn write(&mut self, frame: &Frame) -> anyhow::Result<()> {
         match self {
             Self::Video(writer) => writer.write(frame)?,
-            Self::Folder { path, next } => {
+            Self::Folder { path, next, squarer } => {
+                // A PNG is shown with square pixels.
+                let frame = squarer.square(frame.clone())?;
                 report::write_png(&path.join(format!("{next:06}.png")), &frame.to_rgba())?;
                 *next += 1;
             }

@@ -41,7 +41,7 @@ impl Frame {
     }
 
     /// A BT.601 limited range frame of `width · height` pixels of three bytes, R′G′B′, rows without padding; an odd
-    /// last row or column is left out.
+    /// last row or column is left out, unless it is the only one.
     ///
     /// Luma is that of each pixel, chroma that of the mean of the four pixels that it lies between (BT.601-7 §2.5.1).
     ///
@@ -49,7 +49,7 @@ impl Frame {
     ///
     /// When `rgb` is too short, or no picture can have this size.
     pub fn from_rgb8(rgb: &[u8], width: usize, height: usize, stamp: Stamp) -> Result<Self, FrameError> {
-        let even = [width & !1, height & !1];
+        let even = [width, height].map(|side| if side > 1 { side & !1 } else { side });
         // No memory is set aside for a picture that cannot be.
         Size::try_from_wide(even[0], even[1])?;
         let [y, u, v] = planes(rgb, 3 * width, even, ByteOrder::Rgb)?;

@@ -8,11 +8,14 @@ use std::{
 
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{CallSettings, SessionError};
+use super::{CallSettings, SessionError, state_machine::PASTE_LIMIT};
 use crate::{
     call::{
         self, CallError, CaptureLog, IceServer, Media, Peer, PeerConfig, PeerEvent,
-        signal::{self, IceUpdate, IceUpdated, Joined, Protocol, Refusal, Response, SdpType, Server, WhipSession},
+        rate::START_BITRATE,
+        signal::{
+            self, IceUpdate, IceUpdated, Joined, Protocol, Refusal, Response, SdpType, Server, SignalError, WhipSession,
+        },
     },
     stats::NetworkSide,
 };
@@ -21,6 +24,9 @@ use crate::{
 const EVENTS: usize = 256;
 /// How long the far side's signalling may take to hear that the call is over. It notices by itself too, only later.
 const LEAVING: Duration = Duration::from_secs(1);
+/// How often a host that says it is busy is asked, and how long is waited in between.
+const BUSY_TRIES: u32 = 5;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Every address of this machine, of both families.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
@@ -55,6 +61,11 @@ impl Connection {
     /// The peer that receives.
     pub(super) fn receiving(&self) -> &Arc<Peer> {
         self.far.as_ref().unwrap_or(&self.near)
+    }
+
+    /// Which way video goes. In a loopback call both ends are here.
+    pub(super) fn direction(&self) -> Media {
+        if self.far.is_some() { Media::SendRecv } else { self.near.direction().unwrap_or_default() }
     }
 
     /// When each frame was captured, where that can be known.
@@ -128,9 +139,9 @@ async fn call(
     learn(&mut settings.network.ice_servers, resumes.as_ref().map_or(&[], WhipSession::ice_servers));
     // A server that names its ICE servers only with its answer is asked a second time, with an offer that knows them.
     for last in [false, true] {
-        let opened = Opened::new(&settings, &runtime, side, media).await?;
+        let opened = Opened::new(&settings, &runtime, side, media, None).await?;
         let near = &opened.connection.near;
-        let session = match server.call(&near.offer().await?, resumes.as_ref()).await? {
+        let session = match patiently(server, &near.offer().await?, resumes.as_ref()).await? {
             Response::Answered(Joined { answer, session }) => {
                 if !last && learn(&mut settings.network.ice_servers, session.ice_servers()) {
                     resumes = Some(session);
@@ -150,6 +161,20 @@ async fn call(
     Err(CallError::NotConnected(Duration::ZERO).into())
 }
 
+/// Perhaps a host is busy with this side's own call, before it crashed: it finds that out in some seconds.
+async fn patiently(server: &Server, offer: &str, resumes: Option<&WhipSession>) -> Result<Response, SignalError> {
+    let mut tries = 1;
+    loop {
+        match server.call(offer, resumes).await {
+            Err(SignalError::Busy { .. }) if tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            response => return response,
+        }
+    }
+}
+
 /// A server has an offer of its own.
 async fn answer_server(
     settings: &CallSettings,
@@ -159,7 +184,7 @@ async fn answer_server(
     offer: &str,
     session: WhipSession,
 ) -> Result<Opened, SessionError> {
-    let opened = Opened::new(settings, runtime, side, media).await?;
+    let opened = Opened::new(settings, runtime, side, media, None).await?;
     let answer = opened.connection.near.answer(offer).await?;
     session.answer(&answer).await?;
     Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened })
@@ -196,14 +221,14 @@ pub(super) async fn answer(
     listen: SocketAddr,
     offer: String,
 ) -> Result<Opened, CallError> {
-    let opened = Opened::new(&settings, &runtime, listen, Media::SendRecv).await?;
+    let opened = Opened::new(&settings, &runtime, listen, Media::SendRecv, None).await?;
     let answer = opened.connection.near.answer(&offer).await?;
     Ok(Opened { description: Some(answer), ..opened })
 }
 
 /// The description is the line for the other person.
 pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
@@ -215,23 +240,32 @@ pub(super) async fn answer_line(
     offer: String,
 ) -> Result<Opened, SessionError> {
     let offer = signal::from_line(SdpType::Offer, &offer)?;
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv).await?;
+    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
 
 impl Opened {
-    /// A peer where signalling at `listen` could reach it.
+    /// A peer where signalling at `listen` could reach it. `patience`: how long it tries to reach the other side, if
+    /// that is longer than usual.
     async fn new(
         settings: &CallSettings,
         runtime: &Handle,
         listen: SocketAddr,
         media: Media,
+        patience: Option<Duration>,
     ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
         let bind = call::media_addresses(listen);
-        let ice_servers = settings.network.ice_servers.clone();
-        let config = PeerConfig { bind, ice_servers, ..PeerConfig::new(media, settings.bitrate) };
+        let usual = PeerConfig::new(media, settings.bitrate);
+        let config = PeerConfig {
+            bind,
+            ice_servers: settings.network.ice_servers.clone(),
+            bitrate: usual.bitrate.min(START_BITRATE),
+            impairment: Some(Arc::clone(&settings.impairment)),
+            unreachable_limit: patience.unwrap_or(usual.unreachable_limit),
+            ..usual
+        };
         let near = Arc::new(Peer::new(config, runtime, events).await?);
         let with = "the other side".to_owned();
         Ok(Self {

@@ -37,7 +37,7 @@ impl SessionError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Source(_) | Self::Text(_) | Self::NoOffer => true,
-            Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264),
+            Self::Call(error) => matches!(error, CallError::Description { .. } | CallError::NoH264(_)),
             Self::Signal(error) => matches!(
                 error,
                 SignalError::Listen { .. }

@@ -29,6 +29,7 @@ use crate::{
     frame::{Frame, Stamp},
     model::{Model, SteadyQp},
     record::RecordError,
+    scale::Squarer,
     stats::{Stage, Stats},
     upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
 };
@@ -281,6 +282,7 @@ impl Upscaling {
     fn run(mut self) {
         let mut upscaler: Option<Box<dyn Upscaler>> = None;
         let mut wanted: Option<Engine> = None;
+        let mut squarer = Squarer::default();
         while !self.stop.load(Ordering::Relaxed) {
             let engine = Engine::wanted(&self.settings);
             let mut again = wanted.as_ref() != Some(&engine);
@@ -290,6 +292,15 @@ impl Upscaling {
             }
             match self.pictures.take(TICK) {
                 Taken::Value(frame) => {
+                    // The screen's pixels are square.
+                    let frame = match squarer.square(frame) {
+                        Ok(frame) => frame,
+                        Err(error) => {
+                            self.stats.dropped(Stage::Upscale, "failed");
+                            self.notices.say(error.to_string());
+                            continue;
+                        }
+                    };
                     self.side_renderer.arrived(frame);
                     if self.side_renderer.changed() {
                         again = true;

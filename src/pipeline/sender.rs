@@ -19,6 +19,7 @@ use super::{
     lock,
     notices::Notices,
     request::Request,
+    send_size::{Budget, SendSize},
     slot::{Slot, Taken},
     state_machine::Generation,
 };
@@ -46,6 +47,10 @@ pub(super) struct Outlet {
     pub(super) allowed: u32,
     /// Keyframes that were asked for so far.
     pub(super) keyframes_asked: u64,
+    /// Smaller pictures are sent where the network carries less than is wished for.
+    pub(super) adapts_size: bool,
+    /// The longest NAL unit that the other side takes, where it takes none in parts.
+    pub(super) longest_nal_unit: Option<u32>,
 }
 
 /// What the threads of the sending half share with the session.
@@ -91,6 +96,7 @@ impl SendHalf {
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
             scaler: None,
+            send_size: None,
             encoding: None,
         };
         half.threads.push(std::thread::Builder::new().name("encode".into()).spawn(move || coder.run())?);
@@ -172,6 +178,10 @@ impl Reader {
                 Err(error) => return Err(error.to_string()),
             };
             self.stats.input(Stage::Source);
+            if let Some(notice) = self.source.notice() {
+                self.notices.say(notice);
+            }
+            pacer.lasts(self.source.shown_for());
             if !pacer.keep() {
                 self.stats.dropped(Stage::Source, "above the call's frame rate");
                 continue;
@@ -193,10 +203,13 @@ impl Reader {
 /// When the next picture of a file is due, and which pictures a slower call leaves out.
 struct SourcePacer {
     interval: Duration,
+    call_fps: f64,
     due: Option<Instant>,
     /// Call frames per source frame, at most 1.
     share: f64,
     credit: f64,
+    /// By how much less than a frame the credit may be: times of their own are rounded.
+    slack: f64,
 }
 
 impl SourcePacer {
@@ -204,10 +217,12 @@ impl SourcePacer {
         let source_fps = f64::from(source_fps).clamp(1.0, 240.0);
         Self {
             interval: Duration::from_secs_f64(1.0 / source_fps),
+            call_fps: call_fps.into(),
             due: None,
             // A source that says 29.97 is not thinned out for a call at 30 or 29.9.
             share: (f64::from(call_fps) * 1.01 / source_fps).min(1.0),
             credit: 1.0,
+            slack: 1e-9,
         }
     }
 
@@ -222,9 +237,19 @@ impl SourcePacer {
         Duration::ZERO
     }
 
+    /// The picture whose tick was taken lasts so long; [`None`]: as long as all do.
+    fn lasts(&mut self, shown_for: Option<Duration>) {
+        let Some(shown_for) = shown_for else { return };
+        if let Some(due) = &mut self.due {
+            *due = due.checked_sub(self.interval).unwrap_or(*due) + shown_for;
+        }
+        self.slack = 0.25;
+        self.share = (self.call_fps * 1.01 * shown_for.as_secs_f64()).min(1.0);
+    }
+
     /// Whether the call takes this picture.
     fn keep(&mut self) -> bool {
-        let keep = self.credit >= 1.0 - 1e-9;
+        let keep = self.credit >= 1.0 - self.slack;
         self.credit += self.share - f64::from(u8::from(keep));
         keep
     }
@@ -237,6 +262,8 @@ struct Coder {
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
     scaler: Option<(Size, Scaler)>,
+    /// Of the connection that it is for.
+    send_size: Option<(Generation, SendSize)>,
     encoding: Option<Encoding>,
 }
 
@@ -263,7 +290,9 @@ impl Coder {
     fn frame(&mut self, frame: Frame) {
         // Read once for each frame: what is hidden is hidden from the encoder, the window and the truth alike.
         let muted = self.context.settings.borrow().muted;
-        let low = match self.scale(&frame, muted) {
+        let outlet = self.context.outlet.borrow().clone();
+        let within = self.sent_within(outlet.as_ref());
+        let low = match self.scale(&frame, within, muted) {
             Ok(low) => low,
             Err(error) => {
                 self.context.stats.dropped(Stage::Scale, "failed");
@@ -272,9 +301,8 @@ impl Coder {
             }
         };
         *lock(&self.self_view) = Some(Arc::clone(&low));
-        let outlet = self.context.outlet.borrow().clone();
         let Some(outlet) = outlet else {
-            self.context.stats.dropped(Stage::Encode, "nobody is connected");
+            self.context.stats.dropped(Stage::Encode, "nobody takes it");
             return;
         };
         if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
@@ -288,9 +316,23 @@ impl Coder {
         }
     }
 
-    fn scale(&mut self, frame: &Frame, muted: bool) -> Result<Arc<Frame>, ScaleError> {
+    /// What the next frame is to fit into.
+    fn sent_within(&mut self, outlet: Option<&Outlet>) -> Size {
+        let (size, fps, wished) = {
+            let settings = self.context.settings.borrow();
+            (settings.size, settings.fps, settings.bitrate)
+        };
+        let Some(outlet) = outlet.filter(|outlet| outlet.adapts_size) else { return size };
+        let (_, send_size) = match &mut self.send_size {
+            Some(same) if same.0 == outlet.generation => same,
+            other => other.insert((outlet.generation, SendSize::default())),
+        };
+        send_size.follow(&Budget { size, fps, wished, allowed: outlet.allowed }, Instant::now())
+    }
+
+    fn scale(&mut self, frame: &Frame, within: Size, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        let target = frame.size().shrink_even(self.context.settings.borrow().size);
+        let target = frame.size().shrink_even(within);
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
@@ -299,13 +341,13 @@ impl Coder {
         if muted {
             low = black(&low);
         }
-        self.context.stats.sent_size(low.size());
         self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
     fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
         let stats = &self.context.stats;
+        stats.sent_size(low.size());
         stats.input(Stage::Encode);
         let started = Instant::now();
         let (fps, bitrate) = {
@@ -324,7 +366,8 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
-                })?,
+                })?
+                .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,
                 // The first unit of an encoder is one.
                 keyframes_made: outlet.keyframes_asked,
@@ -410,6 +453,22 @@ mod tests {
         assert_eq!(pace.wait(t + ms(5000)), Duration::ZERO);
         assert_eq!(pace.wait(t + ms(5000)), ms(100), "after a stall the clock starts again");
     }
+
+    #[test]
+    fn pictures_with_times_of_their_own_keep_them() {
+        let mut pace = SourcePacer::new(20.0, 30.0);
+        let t = Instant::now();
+        let ms = Duration::from_millis;
+        let mut due = Duration::ZERO;
+        for lasts in [33, 33, 67, 67, 42, 500, 33] {
+            assert_eq!(pace.wait(t + due), Duration::ZERO);
+            pace.lasts(Some(ms(lasts)));
+            assert!(pace.keep());
+            due += ms(lasts);
+            assert_eq!(pace.wait(t + due - ms(10)), ms(10));
+        }
+    }
+
     /// The state machine's connections, as an encoder sees them.
     #[derive(Debug, Clone)]
     enum EncoderStep {
@@ -464,6 +523,7 @@ mod tests {
                 stop: Arc::default(),
                 pictures: Slot::default(),
                 self_view: Arc::default(),
+                send_size: None,
                 scaler: None,
                 encoding: None,
             };
@@ -475,7 +535,14 @@ mod tests {
                         let (sender, next) = UnitSender::queued();
                         generation += 1;
                         let generation = Generation::numbered(generation);
-                        let new = Outlet { generation, units: sender, allowed: u32::MAX, keyframes_asked: 0 };
+                        let new = Outlet {
+                            generation,
+                            units: sender,
+                            allowed: u32::MAX,
+                            keyframes_asked: 0,
+                            longest_nal_unit: None,
+                            adapts_size: false,
+                        };
                         outlet.send_replace(Some(new));
                         far = Some(Far { next, decoder: Decoder::new().unwrap(), seen: 0 });
                     }

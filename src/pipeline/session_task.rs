@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     call::{
-        EndReason, NetStats, PeerEvent,
+        CallError, EndReason, NetStats, PeerEvent,
         signal::{Host, IceUpdate, IceUpdated, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
@@ -39,6 +39,8 @@ use crate::{
 
 /// Events that may wait for the session.
 const EVENTS: usize = 256;
+/// Both sides send keepalives every second or two: after that without a word another caller is let in.
+const DOUBT_AFTER: Duration = Duration::from_secs(3);
 /// How long goodbyes may take in all.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -80,6 +82,8 @@ pub(super) struct SessionTask {
     attempts: JoinSet<Attempted>,
     attempt_aborts: HashMap<Generation, AbortHandle>,
     connections: HashMap<Generation, Connection>,
+    /// The connection whose numbers are counted.
+    attached: Option<Generation>,
     callers: Vec<Caller>,
     closing: JoinSet<()>,
     /// The newest call at the far side's endpoint.
@@ -117,6 +121,7 @@ impl SessionTask {
             attempts: JoinSet::new(),
             attempt_aborts: HashMap::new(),
             connections: HashMap::new(),
+            attached: None,
             callers: Vec::new(),
             closing: JoinSet::new(),
             whip: None,
@@ -289,10 +294,16 @@ impl SessionTask {
 
     fn attempt_failed(&mut self, generation: Generation, error: SessionError) {
         let (why, cause, is_final) = (error.to_string(), error.cause(), error.is_final());
+        // The descriptions were fine.
+        let unreached = matches!(&error, SessionError::Call(CallError::NotConnected(_) | CallError::Ended(_)));
         if let (Some(reply), SessionError::Call(error)) = (self.reply(generation), error) {
             let _ = reply.send(Err(Refusal::Call(error)));
         }
-        self.decide(Input::AttemptFailed { generation, why, cause, is_final });
+        self.decide(if unreached {
+            Input::Broken { generation, why }
+        } else {
+            Input::AttemptFailed { generation, why, cause, is_final }
+        });
     }
 
     fn reply(&mut self, generation: Generation) -> Option<Reply> {
@@ -302,22 +313,32 @@ impl SessionTask {
     /// From now on this connection is sent over.
     fn attach(&mut self, generation: Generation) {
         let Some(connection) = self.connections.get(&generation) else { return };
-        if matches!(self.signaling, Signaling::Watch { .. }) {
+        let direction = connection.direction();
+        self.attached = Some(generation);
+        self.shared.stats.direction(direction);
+        if !direction.sends() {
+            self.outlet.send_replace(None);
             return;
         }
         let units = connection.sending().sender();
-        self.outlet.send_replace(Some(Outlet { generation, units, allowed: u32::MAX, keyframes_asked: 0 }));
+        // A call with oneself is there to compare what is wished for.
+        let adapts_size = !matches!(self.signaling, Signaling::Loopback);
+        let allowed = connection.sending().target_bitrate();
+        let longest_nal_unit = connection.sending().longest_nal_unit();
+        let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit };
+        self.outlet.send_replace(Some(outlet));
     }
 
     fn close(&mut self, generation: Generation) {
-        let attached = self.outlet.send_if_modified(|outlet| {
+        self.outlet.send_if_modified(|outlet| {
             let attached = outlet.as_ref().is_some_and(|o| o.generation == generation);
             if attached {
                 *outlet = None;
             }
             attached
         });
-        if attached {
+        // A call that only receives is attached without an outlet.
+        if self.attached.take_if(|attached| *attached == generation).is_some() {
             self.shared.stats.connection_ended();
         }
         if let Some(abort) = self.attempt_aborts.remove(&generation) {
@@ -332,6 +353,7 @@ impl SessionTask {
     async fn request(&mut self, request: Request) {
         match request {
             Request::Offer { call, reply } => {
+                self.doubt_live();
                 let resumes = call.resumes.as_deref().and_then(|id| self.generation_of(id));
                 let actions = self.machine.handle(Input::Offer { resumes }, Instant::now());
                 self.perform(actions, Some((call, reply)));
@@ -369,6 +391,16 @@ impl SessionTask {
                 });
             }
             None => drop(reply.send(Err(Refusal::NoSuchCall))),
+        }
+    }
+
+    /// Somebody else calls: if nothing has come lately over the live connection, its other side has crashed, and is perhaps
+    /// who calls.
+    fn doubt_live(&mut self) {
+        let Some(live) = self.machine.live() else { return };
+        let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
+        if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
+            self.decide(Input::Silent(live));
         }
     }
 

@@ -34,7 +34,7 @@ pub struct CallSettings {
     pub auto: Option<Auto>,
     /// Where it runs.
     pub engine: EngineChoice,
-    /// What is done to the packets of a loopback call; may be changed while it runs.
+    /// What is done to the packets that are sent; may be changed while the call runs.
     pub impairment: Arc<Impairment>,
     /// What arrives is recorded into this MP4. Each `Arc` is a recording of its own, even of the same path.
     pub recording: Option<Arc<Path>>,

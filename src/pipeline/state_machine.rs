@@ -22,10 +22,18 @@ pub(super) const RECONNECT_LIMIT: Duration = Duration::from_secs(30);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// Time between one failed attempt to reconnect and the next.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// How long an attempt may take until packets flow.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(30);
-/// The same while reconnecting: an attempt made while the network was away is of no use when it is back.
+/// How long it may take at first until packets flow.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// How long a single attempt of these may take where another can follow: a handshake of which too much is lost ends
+/// nowhere.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+/// So long a host lets nobody else disturb an attempt. After that its caller has perhaps crashed.
+const ATTEMPT_UNDISTURBED: Duration = Duration::from_secs(5);
+/// How long an attempt may take while reconnecting: an attempt made while the network was away is of no use when it is back.
 const RECONNECT_ATTEMPT_LIMIT: Duration = Duration::from_secs(6);
+
+/// How long people may take to carry descriptions from one side to the other.
+pub const PASTE_LIMIT: Duration = Duration::from_secs(600);
 
 /// One connection of a call, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,8 +139,10 @@ pub(super) struct StateMachine {
     attempt: Option<Attempt>,
     /// Since when the other side has not been heard.
     lost_since: Option<Instant>,
-    /// When the next attempt to reconnect begins, if none is under way.
+    /// When the next attempt begins, if none is under way.
     retry: Option<Instant>,
+    /// When the first attempt began that has not led to a connection yet, and neither did those after it.
+    connecting_since: Option<Instant>,
     ended: Option<(String, Cause)>,
     actions: Vec<Action>,
 }
@@ -147,6 +157,7 @@ impl StateMachine {
             attempt: None,
             lost_since: None,
             retry: None,
+            connecting_since: None,
             ended: None,
             actions: Vec::new(),
         };
@@ -202,6 +213,7 @@ impl StateMachine {
             Input::Offer { resumes } => self.offer(resumes, now),
             Input::Connected(generation) if self.is_attempt(generation) => {
                 self.attempt = None;
+                self.connecting_since = None;
                 self.close_live();
                 self.live = Some(generation);
                 self.found();
@@ -234,7 +246,7 @@ impl StateMachine {
                     self.lost(now, Duration::ZERO);
                 }
             }
-            Input::Broken { generation, why } => self.attempt_failed(generation, &why, Cause::Failure, false, now),
+            Input::Broken { generation, why } => self.attempt_broke(generation, &why, now),
             Input::AttemptFailed { generation, why, cause, is_final } => {
                 self.attempt_failed(generation, &why, cause, is_final, now);
             }
@@ -249,7 +261,8 @@ impl StateMachine {
     /// because the network was lost for it, whatever this side has noticed.
     fn offer(&mut self, resumes: Option<Generation>, now: Instant) {
         let same_caller = resumes.is_some_and(|generation| self.knows(generation));
-        let busy = self.attempt.is_some() || (self.live.is_some() && self.lost_since.is_none());
+        let attempted = self.attempt.as_ref().is_some_and(|attempt| now < attempt.since + ATTEMPT_UNDISTURBED);
+        let busy = attempted || (self.live.is_some() && self.lost_since.is_none());
         if self.role != Role::Host || (busy && !same_caller) {
             let why = "another call is going on here; try again when it has ended";
             self.actions.push(Action::Refuse { why });
@@ -276,6 +289,17 @@ impl StateMachine {
         }
     }
 
+    /// The two sides have each other's descriptions, but no packets flow: another attempt may do.
+    fn attempt_broke(&mut self, generation: Generation, why: &str, now: Instant) {
+        let time_left = self.connecting_since.is_some_and(|since| now < since + CONNECT_LIMIT);
+        if self.is_attempt(generation) && self.lost_since.is_none() && self.role.reconnects() && time_left {
+            self.close_attempt();
+            self.connect(now);
+        } else {
+            self.attempt_failed(generation, why, Cause::Failure, false, now);
+        }
+    }
+
     fn tick(&mut self, now: Instant) {
         if self.ended.is_some() {
             return;
@@ -287,10 +311,17 @@ impl StateMachine {
         if self.attempt_deadline().is_some_and(|at| now >= at)
             && let Some(attempt) = &self.attempt
         {
-            let (generation, limit) = (attempt.generation, self.attempt_limit().as_secs());
-            let why =
-                format!("no connection within {limit} seconds: UDP is blocked between the two sides (a firewall?)");
-            self.attempt_failed(generation, &why, Cause::Failure, false, now);
+            let (generation, limit) = (attempt.generation, self.time_to_connect().as_secs());
+            let why = if self.role == Role::Pasted {
+                format!(
+                    "no connection within {} minutes: the lines were not pasted in time on both sides, or UDP is \
+                     blocked between them (a firewall?)",
+                    limit / 60
+                )
+            } else {
+                format!("no connection within {limit} seconds: UDP is blocked between the two sides (a firewall?)")
+            };
+            self.attempt_broke(generation, &why, now);
         }
         if self.attempt.is_none() && self.retry.is_some_and(|at| now >= at) {
             self.connect(now);
@@ -302,19 +333,28 @@ impl StateMachine {
     }
 
     fn attempt_limit(&self) -> Duration {
-        if self.lost_since.is_some() { RECONNECT_ATTEMPT_LIMIT } else { ATTEMPT_LIMIT }
+        match self.role {
+            Role::Pasted => PASTE_LIMIT,
+            _ if self.lost_since.is_some() => RECONNECT_ATTEMPT_LIMIT,
+            _ if self.role.reconnects() => ATTEMPT_LIMIT,
+            _ => CONNECT_LIMIT,
+        }
     }
 
-    /// People who carry descriptions by hand take as long as they take.
+    /// How long all attempts together may take, as far as the user is concerned.
+    fn time_to_connect(&self) -> Duration {
+        if self.role.reconnects() && self.lost_since.is_none() { CONNECT_LIMIT } else { self.attempt_limit() }
+    }
+
     fn attempt_deadline(&self) -> Option<Instant> {
-        let attempt = self.attempt.as_ref().filter(|_| self.role != Role::Pasted)?;
-        Some(attempt.since + self.attempt_limit())
+        self.attempt.as_ref().map(|attempt| attempt.since + self.attempt_limit())
     }
 
     fn begin(&mut self, now: Instant) -> Generation {
         self.count += 1;
         let generation = Generation(self.count);
         self.attempt = Some(Attempt { generation, since: now });
+        self.connecting_since.get_or_insert(now);
         self.retry = None;
         generation
     }

@@ -2,8 +2,11 @@
 
 mod annexb;
 mod error;
+mod foreign;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod h264;
+mod looped;
 mod mp4;
 pub(crate) mod still;
 mod y4m;
@@ -15,14 +18,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use error::ClipError;
+use h264::{H264Reader, Units};
+pub use looped::Clip;
 pub use y4m::Y4mWriter;
 
-use super::{Event, Source, SourceError};
-use crate::codec::{DecodeError, Decoder};
 use crate::frame::{Frame, Size, Stamp};
 
 /// Frames a second of a still picture that is repeated.
 const STILL_FPS: f32 = 30.0;
+
+/// So many bytes tell what a file is.
+const HEAD: u64 = 1024;
 
 /// One picture of a file.
 #[derive(Debug, Clone)]
@@ -74,21 +80,7 @@ pub struct ClipReader {
 enum Content {
     Y4m(y4m::Y4mReader<BufReader<File>>),
     Still(Box<Frame>),
-    H264 { units: Units, decoder: Box<Decoder>, flushing: bool },
-}
-
-/// Where access units come from.
-#[derive(Debug)]
-enum Units {
-    Mp4(mp4::Mp4Reader<BufReader<File>>),
-    AnnexB(annexb::AnnexBReader<BufReader<File>>),
-}
-
-/// One access unit of a file and its time in the clip.
-struct Unit {
-    data: Vec<u8>,
-    /// Zero where the file does not say.
-    time: Duration,
+    H264(Box<H264Reader>),
 }
 
 impl ClipReader {
@@ -104,26 +96,28 @@ impl ClipReader {
             return Err(ClipError::unknown(&path, "it is not a file"));
         }
         let mut head = Vec::new();
-        file.by_ref().take(16).read_to_end(&mut head).map_err(|e| ClipError::read(&path, e))?;
+        file.by_ref().take(HEAD).read_to_end(&mut head).map_err(|e| ClipError::read(&path, e))?;
         file.rewind().map_err(|e| ClipError::read(&path, e))?;
-        let reader = BufReader::with_capacity(1 << 16, file);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
         let (content, size, fps, frames);
-        if head.starts_with(y4m::MAGIC) {
+        if let Some((what, instead)) = foreign::name(&head) {
+            return Err(ClipError::Unsupported { path, what: what.to_owned(), instead });
+        } else if head.starts_with(y4m::MAGIC) {
             let y4m = y4m::Y4mReader::open(reader, &path)?;
             (size, fps, frames) = (y4m.size(), y4m.fps(), Some(y4m.frames_in(meta.len())));
             content = Content::Y4m(y4m);
         } else if mp4::looks_like(&head) {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
-            content = Content::h264(Units::Mp4(mp4), &path)?;
+            content = Content::H264(Box::new(H264Reader::new(Units::Mp4(mp4), &path)?));
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));
             content = Content::Still(Box::new(frame));
-        } else if annexb::looks_like(&head) {
+        } else if annexb::looks_like(&head) || annexb::found(reader.get_mut(), &path)? {
             let stream = annexb::AnnexBReader::open(reader, &path)?;
             (size, fps, frames) = (stream.size(), stream.fps(), None);
-            content = Content::h264(Units::AnnexB(stream), &path)?;
+            content = Content::H264(Box::new(H264Reader::new(Units::AnnexB(stream), &path)?));
         } else {
             let what = if head.is_empty() { "it is empty" } else { "it begins like none of them" };
             return Err(ClipError::unknown(&path, what));
@@ -144,6 +138,24 @@ impl ClipReader {
     /// Frames per second: from the file's timing, the mean; 30 where it does not say.
     pub const fn fps(&self) -> f32 {
         self.fps
+    }
+
+    /// Whether its pictures last for different times, so that [`fps`](Self::fps) is no more than their mean.
+    pub fn variable_rate(&self) -> bool {
+        match &self.content {
+            Content::H264(h264) => h264.variable(),
+            Content::Y4m(y4m) => y4m.timed(),
+            Content::Still(_) => false,
+        }
+    }
+
+    /// When the last picture ends, where the file says; counted as the pictures' times are.
+    pub fn end(&self) -> Option<Instant> {
+        let end = match &self.content {
+            Content::H264(h264) => h264.end()?,
+            _ => return None,
+        };
+        Some(later(self.opened, end))
     }
 
     /// How many pictures there should be, where the file says. Good for a progress bar.
@@ -182,7 +194,7 @@ impl ClipReader {
     /// the decoder may only be holding them back.
     pub fn loss(&self) -> Loss {
         let lost = match &self.content {
-            Content::H264 { decoder, .. } if self.ended => decoder.owed(),
+            Content::H264(h264) if self.ended => h264.lost(),
             _ => 0,
         };
         Loss { lost, damaged: self.damaged }
@@ -196,14 +208,7 @@ impl ClipReader {
         match &mut self.content {
             Content::Y4m(y4m) => y4m.rewind(&self.path)?,
             Content::Still(_) => {}
-            Content::H264 { units, decoder, flushing } => {
-                match units {
-                    Units::Mp4(mp4) => mp4.rewind(),
-                    Units::AnnexB(stream) => stream.rewind(&self.path)?,
-                }
-                **decoder = Decoder::new().map_err(|e| ClipError::decode(&self.path, e))?;
-                *flushing = false;
-            }
+            Content::H264(h264) => h264.rewind(&self.path)?,
         }
         (self.next_id, self.damaged, self.ended) = (0, 0, false);
         Ok(())
@@ -214,39 +219,18 @@ impl ClipReader {
         match &mut self.content {
             Content::Y4m(y4m) => {
                 let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
-                let frame = y4m.next(stamp, &self.path)?;
-                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
+                let next = y4m.next(stamp, &self.path)?;
+                Ok(next.map(|(frame, time)| {
+                    let captured = time.map_or(stamp.captured, |time| later(opened, time));
+                    ClipFrame { frame: frame.with_stamp(Stamp { id, captured }), damaged: false }
+                }))
             }
             Content::Still(frame) => {
                 let stamp = Stamp { id, captured: opened };
                 let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
                 Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
-            Content::H264 { units, decoder, flushing } => {
-                let decoded = loop {
-                    let unit = if *flushing { None } else { units.next(&self.path)? };
-                    let Some(unit) = unit else {
-                        *flushing = true;
-                        break decoder.flush().map_err(|e| ClipError::decode(&self.path, e))?;
-                    };
-                    match decoder.decode(&unit.data, Stamp { id, captured: later(opened, unit.time) }) {
-                        Ok(Some(decoded)) => break Some(decoded),
-                        Ok(None) => {}
-                        Err(e @ (DecodeError::Broken { .. } | DecodeError::TooLong(_))) => {
-                            tracing::debug!("{}: {e}", self.path.display());
-                        }
-                        Err(e) => return Err(ClipError::decode(&self.path, e)),
-                    }
-                };
-                Ok(decoded.map(|d| {
-                    let mut stamp = Stamp { id, ..d.frame.stamp };
-                    if let Units::AnnexB(_) = units {
-                        // A byte stream has no times, and its units may stand in another order than pictures.
-                        stamp.captured = later(opened, frame_time(id, self.fps));
-                    }
-                    ClipFrame { frame: d.frame.with_stamp(stamp), damaged: d.damaged }
-                }))
-            }
+            Content::H264(h264) => h264.next(id, opened, self.fps, &self.path),
         }
     }
 }
@@ -261,73 +245,8 @@ fn later(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or(start)
 }
 
-impl Content {
-    fn h264(units: Units, path: &Path) -> Result<Self, ClipError> {
-        let decoder = Decoder::new().map_err(|e| ClipError::decode(path, e))?;
-        Ok(Self::H264 { units, decoder: Box::new(decoder), flushing: false })
-    }
-}
-
-impl Units {
-    fn next(&mut self, path: &Path) -> Result<Option<Unit>, ClipError> {
-        match self {
-            Self::Mp4(mp4) => mp4.next(path),
-            Self::AnnexB(stream) => stream.next(path),
-        }
-    }
-}
-
-/// A file as the source of a call: it starts again when it ends.
-///
-/// Frames are numbered on across the loops and stamped with the time at which they were read.
-#[derive(Debug)]
-pub struct Clip {
-    reader: ClipReader,
-    next_id: u64,
-}
-
-impl Clip {
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// When the file is missing or cannot be read, or is no video or picture that is read here.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ClipError> {
-        Ok(Self { reader: ClipReader::open(path)?, next_id: 0 })
-    }
-}
-
-impl Source for Clip {
-    fn name(&self) -> String {
-        let name = self.reader.path().file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-
-    fn size(&self) -> Size {
-        self.reader.size()
-    }
-
-    fn fps(&self) -> f32 {
-        self.reader.fps()
-    }
-
-    fn live(&self) -> bool {
-        false
-    }
-
-    fn next(&mut self) -> Result<Event, SourceError> {
-        let started = self.reader.next_id > 0;
-        let mut next = self.reader.next();
-        // What there is of a cut file is looped too.
-        if matches!(next, Ok(None)) || (started && matches!(next, Err(ClipError::CutShort { .. }))) {
-            self.reader.rewind()?;
-            next = self.reader.next();
-        }
-        let Some(frame) = next? else { return Ok(Event::Ended) };
-        let stamp = Stamp::now(self.next_id);
-        self.next_id += 1;
-        Ok(Event::Frame(frame.frame.with_stamp(stamp)))
-    }
-}
-
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod field_tests;

@@ -156,6 +156,43 @@ fn a_line_pasted_each_way_makes_a_call() {
     }
 }
 
+/// A call has no end of its own: each side ends when it is told to, at once, and says so to the other.
+#[test]
+#[cfg(unix)]
+fn a_host_stays_until_it_is_told_to_end_and_who_is_told_leaves_a_report() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = Room::new();
+    let (a, b) = (room.at("a.json"), room.at("b.json"));
+    let common = [&["--source", "scene"][..], &SMALL, &["cpu"]].concat();
+    let host = started(&[&["host", "--listen", "127.0.0.1:0", "--report", &a][..], &common].concat());
+    let link = host.line_with("clearcall join").split('\'').nth(1).unwrap().to_owned();
+    // Its time is over although the host goes on sending.
+    clearcall(&[&["join", &link, "--seconds", "1"][..], &common].concat()).ok();
+    host.line_with("the other side has hung up");
+    host.line_with("waiting for the next call");
+
+    let guest = started(&[&["join", &link, "--report", &b][..], &common].concat());
+    guest.line_with("connected with");
+    host.line_with("connected with");
+    guest.signal("TERM");
+    guest.wait().ok();
+    host.line_with("the other side has hung up");
+
+    let guest = started(&[&["join", &link][..], &common].concat());
+    guest.line_with("connected with");
+    host.signal("INT");
+    host.wait().ok();
+    let left = guest.wait().ok();
+    assert!(left.out.contains("the other side has hung up"), "{left:#?}");
+    assert!(count(&report(&room, "a.json"), "/frames/sent") > 0);
+    assert!(report(&room, "b.json").is_object(), "however short the call was");
+    // Nobody has come yet: that is no failure.
+    let host = started(&[&["host", "--listen", "127.0.0.1:0"][..], &common].concat());
+    host.line_with("clearcall join");
+    host.signal("TERM");
+    host.wait().ok();
+}
+
 /// Dies without a word, as a program that crashes or a machine that loses its power.
 #[test]
 fn a_host_that_is_killed_is_noticed_and_told() {
@@ -169,4 +206,18 @@ fn a_host_that_is_killed_is_noticed_and_told() {
     host.kill();
     guest.line_with("reconnecting");
     guest.wait().fails(1, &["nobody listens"]);
+}
+
+/// The host finds out when somebody calls again, and the caller asks until it has.
+#[test]
+fn a_caller_that_was_killed_may_call_again_at_once() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let common = [&["--source", "scene"][..], &SMALL, &["cpu"]].concat();
+    let host = started(&[&["host", "--listen", "127.0.0.1:0"][..], &common].concat());
+    let link = host.line_with("clearcall join").split('\'').nth(1).unwrap().to_owned();
+    let first = started(&[&["join", &link][..], &common].concat());
+    first.line_with("connected with");
+    first.kill();
+    clearcall(&[&["join", &link, "--seconds", "1"][..], &common].concat()).ok();
+    host.kill();
 }

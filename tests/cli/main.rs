@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod field;
 mod files;
 mod quiet;
 mod run;

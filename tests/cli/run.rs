@@ -129,6 +129,13 @@ impl Running {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, as a shell or a service manager does: "INT", "TERM".
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(sent.expect("there is a shell").success());
+    }
+
     /// Waits for its end. Whatever it was, it must not have panicked, and nothing in a pipe is drawn
     /// for a terminal.
     pub(crate) fn wait(mut self) -> Ran {

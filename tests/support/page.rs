@@ -51,7 +51,8 @@ pub(crate) fn numbers() -> Snapshot {
         size: "480x360".to_owned(),
         sent_size: Some("480x360".to_owned()),
         received_size: Some("480x360".to_owned()),
-        qp: 31.4,
+        qp: Some(31.4),
+        direction: Some(clearcall::call::Media::SendRecv),
         gpu_ms: None,
         gpu_passes: Vec::new(),
         network: Network {

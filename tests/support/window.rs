@@ -9,6 +9,7 @@ use clearcall::{
     app::{self, App, Start},
     call::Impairment,
     frame::Size,
+    interrupt::Interrupt,
     model::Model,
     pipeline::{CallSettings, Signaling},
     source::SourceSpec,
@@ -62,6 +63,7 @@ pub(crate) fn start(settings: CallSettings, signaling: Option<Signaling>) -> Sta
         snapshot: None,
         settings: None,
         pictures: None,
+        interrupt: Interrupt::default(),
     }
 }
 

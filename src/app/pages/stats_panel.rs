@@ -180,7 +180,7 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
         ("frames", format!("{} sent, {} shown", style::grouped(stats.frames.sent), style::grouped(stats.frames.shown))),
         ("damaged", style::grouped(stats.frames.damaged)),
         ("age", format!("{:.0} ms, p95 {:.0} ms", stats.age_ms.p50, stats.age_ms.p95)),
-        ("QP", format!("{:.1}", stats.qp)),
+        ("QP", stats.qp.map_or_else(|| "–".to_owned(), |qp| format!("{qp:.1}"))),
         ("size", stats.size.clone()),
         ("source", stats.source.clone()),
     ];

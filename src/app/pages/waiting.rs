@@ -77,7 +77,7 @@ fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, a
                 ui,
                 "Two lines make the call",
                 "1. Send this offer line to the other person, who pastes it under 'Copy and paste' \
-                     and presses 'Answer':",
+                     and presses 'Answer'. Both lines together may take ten minutes:",
             );
             line_to_copy(ui, "Offer line", "Copy offer line", line);
             ui.add_space(10.0);
@@ -102,7 +102,7 @@ fn words(ui: &mut Ui, state: &CallState, again: bool, controls: &mut Controls, a
                 ui,
                 "Send this line back",
                 "Send this answer line to the person who made the offer. They paste it into their window \
-                     under '2.', and the call begins:",
+                     under '2.', within ten minutes, and the call begins:",
             );
             line_to_copy(ui, "Answer line", "Copy answer line", line);
         }

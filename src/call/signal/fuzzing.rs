@@ -52,7 +52,7 @@ impl CallHandler for Noting {
     async fn answer(&self, call: IncomingCall) -> Result<String, Refusal> {
         let taken = call.offer.starts_with("v=0");
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-        if taken { Ok("v=0".to_owned()) } else { Err(CallError::NoH264.into()) }
+        if taken { Ok("v=0".to_owned()) } else { Err(CallError::NoH264(String::new()).into()) }
     }
 
     async fn hung_up(&self, id: &str) -> bool {

@@ -19,6 +19,22 @@ pub(super) fn rbsp(nal: &[u8], limit: usize) -> Vec<u8> {
     out
 }
 
+/// A NAL unit of this first byte and payload, with emulation prevention bytes put in.
+pub(super) fn nal_of(header: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + payload.len() / 64 + 1);
+    out.push(header);
+    let mut zeros = 0;
+    for &byte in payload {
+        if zeros >= 2 && byte <= 3 {
+            out.push(3);
+            zeros = 0;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        out.push(byte);
+    }
+    out
+}
+
 /// Reads bits from the most significant down; `None` past the end.
 #[derive(Debug)]
 pub(super) struct Bits<'a> {
@@ -29,6 +45,11 @@ pub(super) struct Bits<'a> {
 impl<'a> Bits<'a> {
     pub(super) const fn new(data: &'a [u8]) -> Self {
         Self { data, at: 0 }
+    }
+
+    /// Bits that have been read.
+    pub(super) const fn position(&self) -> usize {
+        self.at
     }
 
     /// u(1)
@@ -71,6 +92,9 @@ mod tests {
     fn emulation_prevention_is_taken_out() {
         assert_eq!(rbsp(&[0x67, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3], 99), [0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(rbsp(&[0x67, 1, 2, 3], 2), [1, 2]);
+        for nal in [&[0x67, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3][..], &[0x65], &[0x65, 1, 0, 0, 9]] {
+            assert_eq!(nal_of(nal[0], &rbsp(nal, 99)), nal);
+        }
     }
 
     #[test]

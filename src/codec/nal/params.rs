@@ -1,7 +1,7 @@
 //! Parameter sets: what a stream says about its pictures.
 
 use super::bits::{Bits, rbsp};
-use crate::frame::{Colour, Matrix, Range, Size};
+use crate::frame::{Aspect, Matrix, Range, Size};
 
 /// The macroblocks of the largest picture of level 5.2 (table A-1): 4096×2304.
 const MAX_MACROBLOCKS: u64 = 36_864;
@@ -24,7 +24,11 @@ pub struct Sps {
     pub size: Size,
     pub(super) frames_only: bool,
     /// From the VUI; [`None`] where it does not say.
-    pub colour: Option<Colour>,
+    pub matrix: Option<Matrix>,
+    /// From the VUI; [`None`] where it does not say.
+    pub range: Option<Range>,
+    /// The shape of a pixel, from the VUI; [`None`] where it does not say.
+    pub aspect: Option<Aspect>,
     /// Frames per second from the VUI's timing, where it is there and within 1 to 240.
     pub fps: Option<f32>,
     pub(super) separate_planes: bool,
@@ -139,11 +143,8 @@ impl RawSps {
                 *c = u64::from(b.ue()?) * unit;
             }
         }
-        let (mut colour, mut fps) = (None, None);
-        if b.flag()? {
-            // A VUI that is cut off (some encoders' are) does not spoil the rest.
-            (colour, fps) = read_vui(b);
-        }
+        // A VUI that is cut off (some encoders' are) does not spoil the rest.
+        let vui = if b.flag()? { Vui::read(b) } else { Vui::default() };
         let coded = [width_mbs * 16, height_units * 16 * (2 - u64::from(frames_only))];
         let size = Size::new(1, 1).ok()?;
         let sps = Sps {
@@ -153,8 +154,10 @@ impl RawSps {
             level,
             size,
             frames_only,
-            colour,
-            fps,
+            matrix: vui.matrix,
+            range: vui.range,
+            aspect: vui.aspect,
+            fps: vui.fps,
             separate_planes,
             frame_num_bits,
             gaps_allowed,
@@ -205,41 +208,74 @@ fn skip_scaling_list(b: &mut Bits<'_>, size: usize) -> Option<()> {
     Some(())
 }
 
-/// Annex E.1.1, up to the timing.
-fn read_vui(b: &mut Bits<'_>) -> (Option<Colour>, Option<f32>) {
-    let mut colour = None;
-    let fps = (|| {
-        if b.flag()? && b.u(8)? == 255 {
-            b.u(32)?;
+/// What the program reads of the usability information (annex E.1.1), up to the timing.
+#[derive(Debug, Default)]
+struct Vui {
+    matrix: Option<Matrix>,
+    range: Option<Range>,
+    aspect: Option<Aspect>,
+    fps: Option<f32>,
+}
+
+impl Vui {
+    fn read(b: &mut Bits<'_>) -> Self {
+        let mut vui = Self::default();
+        // What comes before its end counts.
+        let _ = vui.fill(b);
+        vui
+    }
+
+    fn fill(&mut self, b: &mut Bits<'_>) -> Option<()> {
+        if b.flag()? {
+            self.aspect = match b.u(8)? {
+                255 => Aspect::new(b.u(16)?, b.u(16)?),
+                code => SHAPES.get((code as usize).wrapping_sub(1)).and_then(|&(x, y)| Aspect::new(x, y)),
+            };
         }
         if b.flag()? {
             let _overscan = b.flag()?;
         }
         if b.flag()? {
             let _format = b.u(3)?;
-            let range = if b.flag()? { Range::Full } else { Range::Limited };
-            let mut matrix = Matrix::default();
+            self.range = Some(if b.flag()? { Range::Full } else { Range::Limited });
             if b.flag()? {
                 let _primaries_and_transfer = b.u(16)?;
-                // Table E-5: 1 is BT.709; 5 and 6 are BT.601; of the rest none is supported.
-                matrix = if b.u(8)? == 1 { Matrix::Bt709 } else { Matrix::Bt601 };
+                self.matrix = Matrix::from_code(b.u(8)?);
             }
-            colour = Some(Colour { matrix, range });
         }
         if b.flag()? {
             b.ue()?;
             b.ue()?;
         }
-        if !b.flag()? {
-            return None;
+        if b.flag()? {
+            let (tick, scale) = (b.u(32)?, b.u(32)?);
+            // A frame lasts two ticks (a tick is a field).
+            let fps = f64::from(scale) / (2.0 * f64::from(tick));
+            self.fps = (1.0..=240.0).contains(&fps).then_some(fps as f32);
         }
-        let (tick, scale) = (b.u(32)?, b.u(32)?);
-        // A frame lasts two ticks (a tick is a field).
-        let fps = f64::from(scale) / (2.0 * f64::from(tick));
-        (1.0..=240.0).contains(&fps).then_some(fps as f32)
-    })();
-    (colour, fps)
+        Some(())
+    }
 }
+
+/// Table E-1, from 1.
+const SHAPES: [(u32, u32); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
 
 /// What the program reads of a picture parameter set (7.3.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +291,7 @@ pub struct Pps {
     pub(super) weighted_p: bool,
     pub(super) weighted_b: u32,
     pub(super) references: [u32; 2],
+    pub(super) deblocking_control: bool,
     pub(super) redundant_pictures: bool,
 }
 
@@ -274,8 +311,19 @@ impl Pps {
         let qp = 26 + b.se().filter(|q| (-26..=25).contains(q))?;
         let _qs = b.se()?;
         let _chroma_offset = b.se()?;
-        let (_deblocking_control, _constrained_intra, redundant_pictures) = (b.flag()?, b.flag()?, b.flag()?);
-        Some(Self { id, sps, qp, cabac, bottom_field_order, weighted_p, weighted_b, references, redundant_pictures })
+        let (deblocking_control, _constrained_intra, redundant_pictures) = (b.flag()?, b.flag()?, b.flag()?);
+        Some(Self {
+            id,
+            sps,
+            qp,
+            cabac,
+            bottom_field_order,
+            weighted_p,
+            weighted_b,
+            references,
+            deblocking_control,
+            redundant_pictures,
+        })
     }
 }
 
@@ -325,7 +373,8 @@ mod tests {
     #[test]
     fn size_and_cropping() {
         let sps = Sps::parse(&baseline(30, 23, 3).u(1, 0).nal(0x67)).unwrap();
-        assert_eq!((sps.size.to_string().as_str(), sps.colour, sps.fps), ("474x368", None, None));
+        assert_eq!((sps.size.to_string().as_str(), sps.fps), ("474x368", None));
+        assert_eq!((sps.matrix, sps.range, sps.aspect), (None, None, None));
         assert_eq!((sps.profile, sps.level), (66, 30));
         assert_eq!(Sps::parse(&baseline(2, 2, 16).u(1, 0).nal(0x67)), Err(SpsError::Damaged));
     }
@@ -371,9 +420,20 @@ mod tests {
             Sps::parse(&w.u(1, 0).u(1, 1).u(32, 1001).u(32, 60000).u(1, 1).u(4, 0).nal(0x67)).unwrap()
         };
         let sps = vui(1, 1);
-        assert_eq!(sps.colour, Some(Colour { matrix: Matrix::Bt709, range: Range::Full }));
+        assert_eq!((sps.matrix, sps.range), (Some(Matrix::Bt709), Some(Range::Full)));
         assert!((sps.fps.unwrap() - 29.97).abs() < 0.001);
-        assert_eq!(vui(0, 6).colour, Some(Colour { matrix: Matrix::Bt601, range: Range::Limited }));
+        assert_eq!((vui(0, 6).matrix, vui(0, 6).range), (Some(Matrix::Bt601), Some(Range::Limited)));
+        assert_eq!(vui(0, 2).matrix, None, "2 is unspecified");
+    }
+
+    #[test]
+    fn the_shape_of_a_pixel_from_the_vui() {
+        let of = |w: Writer| Sps::parse(&w.u(1, 0).u(1, 0).u(1, 0).u(1, 0).u(4, 0).nal(0x67)).unwrap().aspect;
+        let by_code = |code| of(baseline(30, 23, 0).u(1, 1).u(1, 1).u(8, code));
+        assert_eq!([by_code(1), by_code(14), by_code(2)], [(1, 1), (4, 3), (12, 11)].map(|(x, y)| Aspect::new(x, y)));
+        assert_eq!([by_code(0), by_code(17), by_code(254)], [None; 3]);
+        let own = |x, y| of(baseline(30, 23, 0).u(1, 1).u(1, 1).u(8, 255).u(16, x).u(16, y));
+        assert_eq!([own(64, 45), own(0, 3), own(65535, 1)], [Aspect::new(64, 45), None, None]);
     }
 
     proptest! {

@@ -26,6 +26,23 @@ pub struct SliceHeader {
     pub sps: u8,
     /// Other pictures refer to this one (`nal_ref_idc`).
     pub reference: bool,
+    /// It refers to no other picture.
+    pub intra: bool,
+    /// `pic_order_cnt_lsb` and its length, where the stream has it.
+    pub(in crate::codec) order: Option<(u32, u32)>,
+    pub(super) places: Places,
+}
+
+/// Where parts of a slice header lie, in bits of the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// `frame_num` begins, and has so many bits.
+    pub(super) frame_num: (usize, u32),
+    /// `dec_ref_pic_marking` begins and ends.
+    pub(super) marking: (usize, usize),
+    /// The header ends. In CABAC the data begin at the next byte.
+    pub(super) end: usize,
+    pub(super) cabac: bool,
 }
 
 impl Parameters {
@@ -38,10 +55,6 @@ impl Parameters {
             Some(NalKind::Sps) => {
                 let sps = Sps::parse(nal)?;
                 self.sps.insert(sps.id, sps);
-            }
-            // A subset set (of scalable video) begins like any other; only its bounds matter here.
-            Some(NalKind::Other(15)) => {
-                Sps::parse(nal)?;
             }
             Some(NalKind::Pps) => {
                 if let Some(pps) = Pps::parse(nal) {
@@ -76,7 +89,9 @@ impl Parameters {
         if sps.separate_planes {
             b.u(2)?;
         }
+        let frame_num_at = b.position();
         let frame_num = b.u(sps.frame_num_bits)?;
+        let mut order = None;
         let field = !sps.frames_only && b.flag()?;
         if field {
             let _bottom = b.flag()?;
@@ -86,7 +101,7 @@ impl Parameters {
         }
         match sps.order {
             PictureOrder::Lsb { bits } => {
-                b.u(bits)?;
+                order = Some((b.u(bits)?, bits));
                 if pps.bottom_field_order && !field {
                     b.se()?;
                 }
@@ -122,14 +137,39 @@ impl Parameters {
                 skip_weights(b, n)?;
             }
         }
+        let marking = b.position();
         if reference {
             skip_marking(b, idr)?;
         }
+        let marking = (marking, b.position());
         if pps.cabac && !i {
             b.ue()?;
         }
         let qp = pps.qp.checked_add(b.se()?).filter(|q| (0..=51).contains(q))?;
-        Some(SliceHeader { first_macroblock, frame_num, qp, sps: sps.id, reference })
+        if kind > 2 {
+            // SP and SI.
+            if kind == 3 {
+                let _switching = b.flag()?;
+            }
+            b.se()?;
+        }
+        if pps.deblocking_control && b.ue()? != 1 {
+            b.se()?;
+            b.se()?;
+        }
+        let places =
+            Places { frame_num: (frame_num_at, sps.frame_num_bits), marking, end: b.position(), cabac: pps.cabac };
+        Some(SliceHeader { first_macroblock, frame_num, qp, sps: sps.id, reference, intra: i, order, places })
+    }
+}
+
+#[cfg(test)]
+impl SliceHeader {
+    /// Of a first slice, all else 0.
+    pub(in crate::codec) fn plain() -> Self {
+        let places = Places { frame_num: (0, 4), marking: (0, 0), end: 0, cabac: false };
+        let (intra, reference) = (false, true);
+        Self { first_macroblock: 0, frame_num: 0, qp: 30, sps: 0, reference, intra, order: None, places }
     }
 }
 

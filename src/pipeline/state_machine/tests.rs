@@ -122,11 +122,15 @@ fn a_host_that_has_ended_is_not_waited_for() {
 }
 
 #[test]
-fn people_who_carry_lines_have_all_the_time() {
+fn people_who_carry_lines_have_ten_minutes() {
+    let (mut late, t) = begin(Role::Pasted);
+    assert_eq!(late.deadline(), Some(t + 600 * SECOND));
+    assert_eq!(late.handle(Input::Tick, t + 600 * SECOND), [Action::Close(generation(1))]);
+    assert!(matches!(late.phase(), Phase::Ended { why, cause: Cause::Failure } if why.contains("10 minutes")));
+
     let (mut pasted, t) = begin(Role::Pasted);
-    assert_eq!(pasted.deadline(), None);
-    assert_eq!(pasted.handle(Input::Tick, t + 3600 * SECOND), []);
-    let connected = pasted.handle(Input::Connected(generation(1)), t + 3600 * SECOND);
+    assert_eq!(pasted.handle(Input::Tick, t + 599 * SECOND), []);
+    let connected = pasted.handle(Input::Connected(generation(1)), t + 599 * SECOND);
     assert_eq!(connected, [Action::Attach(generation(1))]);
     // They cannot make a new connection, but the old one may come back.
     pasted.handle(Input::Silent(generation(1)), t);
@@ -140,8 +144,34 @@ fn a_first_connection_that_cannot_be_made_ends_the_call() {
     let (mut join, t) = begin(Role::Join);
     assert_eq!(join.phase(), Phase::Starting);
     join.handle(Input::Tick, t + ATTEMPT_LIMIT);
-    assert!(matches!(join.phase(), Phase::Ended { cause: Cause::Failure, .. }), "{:?}", join.phase());
-    assert_eq!(join.handle(Input::Tick, t + 2 * ATTEMPT_LIMIT), []);
+    join.handle(Input::Tick, t + 2 * ATTEMPT_LIMIT);
+    join.handle(Input::Tick, t + CONNECT_LIMIT);
+    let Phase::Ended { why, cause: Cause::Failure } = join.phase() else { panic!("{:?}", join.phase()) };
+    assert!(why.contains("30 seconds"), "{why}");
+    assert_eq!(join.handle(Input::Tick, t + 2 * CONNECT_LIMIT), []);
+}
+
+#[test]
+fn a_first_attempt_whose_handshake_is_lost_is_followed_by_another() {
+    let (mut join, t) = begin(Role::Join);
+    let actions = join.handle(Input::Tick, t + ATTEMPT_LIMIT);
+    assert_eq!(actions, [Action::Close(generation(1)), Action::Connect(generation(2))]);
+    let why = "no way".to_owned();
+    let actions = join.handle(Input::Broken { generation: generation(2), why: why.clone() }, t + 12 * SECOND);
+    assert_eq!(actions, [Action::Close(generation(2)), Action::Connect(generation(3))]);
+    assert_eq!(join.phase(), Phase::Starting);
+    assert_eq!(join.handle(Input::Connected(generation(3)), t + 13 * SECOND), [Action::Attach(generation(3))]);
+    // A host cannot call back: its caller tries again, or somebody else, if that one says nothing more.
+    let (mut host, t) = begin(Role::Host);
+    host.handle(Input::Offer { resumes: None }, t);
+    let [Action::Refuse { .. }] = host.handle(Input::Offer { resumes: None }, t + SECOND)[..] else { panic!() };
+    let actions = host.handle(Input::Offer { resumes: None }, t + ATTEMPT_UNDISTURBED);
+    assert_eq!(actions, [Action::Close(generation(1)), Action::Answer(generation(2))]);
+    // What it hears of an attempt that came to nothing is a notice.
+    let (mut host, t) = begin(Role::Host);
+    host.handle(Input::Offer { resumes: None }, t);
+    let actions = host.handle(Input::Broken { generation: generation(1), why: why.clone() }, t + SECOND);
+    assert_eq!(actions, [Action::Close(generation(1)), Action::Notice(why)]);
 }
 
 /// What the machine's actions do to the world, with what must hold at all times.

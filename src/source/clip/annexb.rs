@@ -5,9 +5,9 @@ use std::io::{Read, Seek};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ClipError, Unit};
+use super::{ClipError, h264::Unit};
 use crate::codec::DecodeError;
-use crate::codec::nal::{NalKind, Sps, SpsError, UnitSplitter, nal_units};
+use crate::codec::nal::{NalKind, Parameters, Sps, SpsError, UnitSplitter, nal_units};
 use crate::frame::Size;
 
 /// How far into the stream the first parameter set may lie.
@@ -18,6 +18,31 @@ const SEARCH: u64 = 1 << 20;
 pub(super) fn looks_like(head: &[u8]) -> bool {
     let zeros = head.iter().take_while(|&&b| b == 0).count();
     zeros >= 2 && head.get(zeros) == Some(&1) && head.get(zeros + 1).is_some_and(|h| h & 0x80 == 0 && h & 31 != 0)
+}
+
+/// Whether a stream begins somewhere near the start of a file, behind bytes of another kind: a sequence and a picture
+/// parameter set and a slice that belong together. The reader stands at the start again.
+pub(super) fn found(reader: &mut (impl Read + Seek), path: &Path) -> Result<bool, ClipError> {
+    let start = beginning(reader, path)?;
+    reader.rewind().map_err(|e| ClipError::read(path, e))?;
+    let mut parameters = Parameters::default();
+    Ok(nal_units(&start).any(|nal| {
+        let known =
+            nal.get(1).is_some_and(|profile| PROFILES.contains(profile)) || NalKind::of(nal) != Some(NalKind::Sps);
+        if known {
+            let _ = parameters.update(nal);
+        }
+        parameters.slice(nal).is_some()
+    }))
+}
+
+/// Those of table A.2 and annexes G and H.
+const PROFILES: [u8; 11] = [66, 77, 88, 100, 110, 122, 244, 44, 83, 86, 118];
+
+fn beginning(reader: &mut impl Read, path: &Path) -> Result<Vec<u8>, ClipError> {
+    let mut start = Vec::new();
+    reader.by_ref().take(SEARCH).read_to_end(&mut start).map_err(|e| ClipError::read(path, e))?;
+    Ok(start)
 }
 
 #[derive(Debug)]
@@ -32,8 +57,7 @@ pub(super) struct AnnexBReader<R> {
 
 impl<R: Read + Seek> AnnexBReader<R> {
     pub(super) fn open(mut reader: R, path: &Path) -> Result<Self, ClipError> {
-        let mut start = Vec::new();
-        reader.by_ref().take(SEARCH).read_to_end(&mut start).map_err(|e| ClipError::read(path, e))?;
+        let start = beginning(&mut reader, path)?;
         let mut sets = nal_units(&start).filter(|nal| NalKind::of(nal) == Some(NalKind::Sps)).map(Sps::parse);
         let sps = loop {
             match sets.next() {
@@ -87,6 +111,6 @@ impl<R: Read + Seek> AnnexBReader<R> {
                 }
             }
         }
-        Ok(self.units.pop_front().map(|data| Unit { data, time: Duration::ZERO }))
+        Ok(self.units.pop_front().map(|data| Unit { data, time: Some(Duration::ZERO), ..Unit::default() }))
     }
 }

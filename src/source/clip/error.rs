@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::codec::DecodeError;
+use crate::frame::SizeError;
 
 /// A file that cannot be read as video, or not written.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,19 @@ pub enum ClipError {
         what: String,
         /// What to convert it to.
         instead: &'static str,
+    },
+    /// Larger than a picture may be.
+    #[error(
+        "{} is {width}x{height}, and pictures are read up to a side of {}: scale it down first",
+        path.display(), crate::frame::MAX_SIDE
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its columns.
+        width: u64,
+        /// Its rows.
+        height: u64,
     },
     /// It ends in the middle.
     #[error("{} is cut short ({what}); {frames} whole frames were read: copy or download it again", path.display())]
@@ -117,6 +131,16 @@ impl ClipError {
 
     pub(super) fn decode(path: &Path, source: DecodeError) -> Self {
         Self::Decode { path: path.to_owned(), source }
+    }
+
+    /// A size that no picture can have.
+    pub(super) fn size(path: &Path, error: &SizeError) -> Self {
+        match *error {
+            SizeError::OutOfRange { width, height } if width > 0 && height > 0 => {
+                Self::TooLarge { path: path.to_owned(), width, height }
+            }
+            _ => Self::damaged(path, error.to_string()),
+        }
     }
 
     pub(super) fn no_pictures(path: &Path) -> Self {

@@ -8,15 +8,16 @@ use super::*;
 use crate::codec::nal::{NalKind, nal_units};
 use crate::codec::{AccessUnit, Encoder, EncoderConfig};
 use crate::frame::{Colour, Matrix, Range};
+use crate::source::{Event, Source as _};
 
-const FRAMES: u64 = 8;
+pub(super) const FRAMES: u64 = 8;
 
-fn size() -> Size {
+pub(super) fn size() -> Size {
     Size::new(64, 48).unwrap()
 }
 
 /// A picture whose brightness tells its number.
-fn picture(id: u64) -> Frame {
+pub(super) fn picture(id: u64) -> Frame {
     let colour = Colour { matrix: Matrix::Bt709, range: Range::Full };
     let stamp = Stamp { id, captured: Instant::now() };
     let mut frame = Frame::filled(size(), [20 + 25 * id as u8, 100, 150], colour, stamp);
@@ -24,11 +25,11 @@ fn picture(id: u64) -> Frame {
     frame
 }
 
-fn number(frame: &Frame) -> u64 {
+pub(super) fn number(frame: &Frame) -> u64 {
     u64::from((frame.y().row(30)[30].saturating_sub(8)) / 25)
 }
 
-fn units() -> Vec<AccessUnit> {
+pub(super) fn units() -> Vec<AccessUnit> {
     let config =
         EncoderConfig { size: size(), fps: 30.0, bitrate: 5_000_000, keyframe_interval: Some(4), skip_frames: true };
     let mut encoder = Encoder::new(config).unwrap();
@@ -56,14 +57,14 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     vec![("t.264", stream), ("t.mp4", mp4), ("t.y4m", fs::read(path).unwrap())]
 }
 
-fn put(dir: &TempDir, name: &str, data: &[u8]) -> PathBuf {
+pub(super) fn put(dir: &TempDir, name: &str, data: &[u8]) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, data).unwrap();
     path
 }
 
 /// The numbers of the pictures that come out, and the error at the end if there is one.
-fn read_all(reader: &mut ClipReader) -> (Vec<u64>, Option<ClipError>) {
+pub(super) fn read_all(reader: &mut ClipReader) -> (Vec<u64>, Option<ClipError>) {
     let mut numbers = Vec::new();
     loop {
         match reader.next() {

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::ClipError;
-use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size, Stamp};
+use crate::frame::{Aspect, Colour, Frame, Matrix, Plane, Range, Size, Stamp};
 
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"YUV4MPEG2 ";
@@ -22,7 +23,16 @@ struct Header {
     size: Size,
     fps: f32,
     colour: Colour,
+    aspect: Aspect,
+    /// Each picture says when it is shown.
+    timed: bool,
 }
+
+/// What a header says when pictures have times of their own, for which the format has no word but comments: `X…` in
+/// the header, and [`TIME`] in front of each picture.
+const TIMED: &str = "XFRAMETIMES";
+/// When the picture is shown, in seconds.
+const TIME: &str = "XTIME=";
 
 impl Header {
     fn parse(line: &[u8], path: &Path) -> Result<Self, ClipError> {
@@ -30,6 +40,7 @@ impl Header {
         let unsupported = |what: String| ClipError::Unsupported { path: path.to_owned(), what, instead: INSTEAD };
         let text = std::str::from_utf8(line).map_err(|_| damaged("is not text"))?;
         let (mut width, mut height, mut fps, mut colour) = (None, None, 30.0, Colour::default());
+        let (mut aspect, mut timed) = (Aspect::SQUARE, false);
         for field in text.split(' ').skip(1).filter(|f| !f.is_empty()) {
             let (tag, value) = field.split_at(field.chars().next().map_or(0, char::len_utf8));
             match tag {
@@ -49,7 +60,13 @@ impl Header {
                     let plain = value.escape_default().take(24).collect::<String>();
                     return Err(unsupported(format!("pictures of the format {plain}")));
                 }
+                "A" => {
+                    // 0:0 stands for an unknown shape.
+                    let shape = value.split_once(':').and_then(|(x, y)| Aspect::new(x.parse().ok()?, y.parse().ok()?));
+                    aspect = shape.unwrap_or_default();
+                }
                 "X" => match value {
+                    "FRAMETIMES" => timed = true,
                     "COLORRANGE=FULL" => colour.range = Range::Full,
                     "COLORRANGE=LIMITED" => colour.range = Range::Limited,
                     "COLORMATRIX=BT709" => colour.matrix = Matrix::Bt709,
@@ -64,8 +81,8 @@ impl Header {
         if !(0.1..=1000.0).contains(&fps) {
             return Err(damaged("has a frame rate (F) that is not between 0.1 and 1000"));
         }
-        let size = Size::new(width, height).map_err(|e| ClipError::damaged(path, e.to_string()))?;
-        Ok(Self { size, fps, colour })
+        let size = Size::new(width, height).map_err(|e| ClipError::size(path, &e))?;
+        Ok(Self { size, fps, colour, aspect, timed })
     }
 
     /// The bytes of a picture.
@@ -98,6 +115,11 @@ impl<R: BufRead + Seek> Y4mReader<R> {
         self.header.fps
     }
 
+    /// Whether each picture says when it is shown.
+    pub(super) const fn timed(&self) -> bool {
+        self.header.timed
+    }
+
     /// The pictures in a file of this length, if no picture has parameters of its own.
     pub(super) fn frames_in(&self, length: u64) -> u64 {
         length.saturating_sub(self.start) / (self.header.picture() + "FRAME\n".len() as u64)
@@ -109,7 +131,8 @@ impl<R: BufRead + Seek> Y4mReader<R> {
         Ok(())
     }
 
-    pub(super) fn next(&mut self, stamp: Stamp, path: &Path) -> Result<Option<Frame>, ClipError> {
+    /// The next picture, and when it is shown if it says.
+    pub(super) fn next(&mut self, stamp: Stamp, path: &Path) -> Result<Option<(Frame, Option<Duration>)>, ClipError> {
         let cut = |what: &str| ClipError::cut(path, format!("in {what} of frame {}", self.frames), self.frames);
         if self.reader.fill_buf().map_err(|e| ClipError::read(path, e))?.is_empty() {
             return Ok(None);
@@ -118,6 +141,10 @@ impl<R: BufRead + Seek> Y4mReader<R> {
         if line != b"FRAME" && !line.starts_with(b"FRAME ") {
             return Err(ClipError::damaged(path, format!("frame {} does not begin with FRAME", self.frames)));
         }
+        let time = std::str::from_utf8(&line).ok().filter(|_| self.header.timed).and_then(|line| {
+            let time = line.split(' ').find_map(|field| field.strip_prefix(TIME))?;
+            Duration::try_from_secs_f64(time.parse().ok()?).ok()
+        });
         let mut plane = |size: Size, name: &str| {
             let (w, h) = (size.width() as usize, size.height() as usize);
             // Memory is taken as bytes come, so a header alone cannot ask for it.
@@ -128,9 +155,11 @@ impl<R: BufRead + Seek> Y4mReader<R> {
         };
         let (size, chroma) = (self.header.size, self.header.size.chroma());
         let (y, u, v) = (plane(size, "the luma")?, plane(chroma, "the Cb")?, plane(chroma, "the Cr")?);
-        let frame = Frame::new(y, u, v, self.header.colour, stamp);
+        let mut frame =
+            Frame::new(y, u, v, self.header.colour, stamp).map_err(|e| ClipError::damaged(path, e.to_string()))?;
+        frame.aspect = self.header.aspect;
         self.frames += 1;
-        frame.map(Some).map_err(|e| ClipError::damaged(path, e.to_string()))
+        Ok(Some((frame, time)))
     }
 }
 
@@ -148,12 +177,16 @@ fn read_line(reader: &mut impl BufRead, path: &Path) -> Result<Option<Vec<u8>>, 
 /// Writes pictures of one size into a `.y4m` file.
 ///
 /// Range and matrix go into the header as `XCOLORRANGE` and `XCOLORMATRIX`; chroma is marked as lying in
-/// the middle (`420jpeg`), as it does everywhere in the program.
+/// the middle (`420jpeg`), as it does everywhere in the program. Pictures that last for different times say when each is
+/// shown, as `XTIME` in seconds.
 #[derive(Debug)]
 pub struct Y4mWriter {
     path: PathBuf,
     file: BufWriter<File>,
     size: Size,
+    /// When the first picture was captured, where each says when it is shown.
+    first: Option<Instant>,
+    timed: bool,
 }
 
 impl Y4mWriter {
@@ -162,11 +195,23 @@ impl Y4mWriter {
     /// # Errors
     /// When the file cannot be created or written.
     pub fn create(path: impl AsRef<Path>, size: Size, fps: f32, colour: Colour) -> Result<Self, ClipError> {
-        let path = path.as_ref().to_owned();
-        let file = File::create(&path).map_err(|e| ClipError::write(&path, e))?;
-        let mut this = Self { path, file: BufWriter::with_capacity(1 << 16, file), size };
-        let header = header_line(size, fps, colour);
-        this.put(header.as_bytes())?;
+        Self::begin(path.as_ref(), Header { size, fps, colour, aspect: Aspect::SQUARE, timed: false })
+    }
+
+    /// The same for pictures like `first`; where they are `timed`, each is written with its own time.
+    ///
+    /// # Errors
+    /// When the file cannot be created or written.
+    pub fn create_like(path: impl AsRef<Path>, first: &Frame, fps: f32, timed: bool) -> Result<Self, ClipError> {
+        let header = Header { size: first.size(), fps, colour: first.colour, aspect: first.aspect, timed };
+        Self::begin(path.as_ref(), header)
+    }
+
+    fn begin(path: &Path, header: Header) -> Result<Self, ClipError> {
+        let file = File::create(path).map_err(|e| ClipError::write(path, e))?;
+        let file = BufWriter::with_capacity(1 << 16, file);
+        let mut this = Self { path: path.to_owned(), file, size: header.size, first: None, timed: header.timed };
+        this.put(header_line(&header).as_bytes())?;
         Ok(this)
     }
 
@@ -178,7 +223,13 @@ impl Y4mWriter {
         if frame.size() != self.size {
             return Err(ClipError::WrongSize { path: self.path.clone(), got: frame.size(), want: self.size });
         }
-        self.put(b"FRAME\n")?;
+        if self.timed {
+            let first = *self.first.get_or_insert(frame.stamp.captured);
+            let time = frame.stamp.captured.saturating_duration_since(first).as_secs_f64();
+            self.put(format!("FRAME {TIME}{time:.6}\n").as_bytes())?;
+        } else {
+            self.put(b"FRAME\n")?;
+        }
         for plane in frame.planes() {
             for row in plane.rows() {
                 self.put(row)?;
@@ -204,8 +255,10 @@ impl Y4mWriter {
     }
 }
 
-fn header_line(size: Size, fps: f32, colour: Colour) -> String {
+fn header_line(header: &Header) -> String {
+    let Header { size, fps, colour, aspect, timed } = *header;
     let (n, d) = rate(fps);
+    let timed = if timed { format!(" {TIMED}") } else { String::new() };
     let range = match colour.range {
         Range::Full => "FULL",
         Range::Limited => "LIMITED",
@@ -215,7 +268,7 @@ fn header_line(size: Size, fps: f32, colour: Colour) -> String {
         Matrix::Bt709 => "BT709",
     };
     let (w, h) = (size.width(), size.height());
-    format!("YUV4MPEG2 W{w} H{h} F{n}:{d} Ip A1:1 C420jpeg XCOLORRANGE={range} XCOLORMATRIX={matrix}\n")
+    format!("YUV4MPEG2 W{w} H{h} F{n}:{d} Ip A{aspect} C420jpeg XCOLORRANGE={range} XCOLORMATRIX={matrix}{timed}\n")
 }
 
 /// The rate as a fraction: whole, over 1001 (NTSC), or in thousandths.
@@ -255,9 +308,11 @@ mod tests {
         for fps in [30.0, 29.97, 25.0, 23.976, 15.5, 59.94, 1.0] {
             for matrix in [Matrix::Bt601, Matrix::Bt709] {
                 for range in [Range::Full, Range::Limited] {
-                    let want = Header { size: Size::new(33, 17).unwrap(), fps, colour: Colour { matrix, range } };
-                    let got = header(header_line(want.size, fps, want.colour).trim_end()).unwrap();
-                    assert_eq!((got.size, got.colour), (want.size, want.colour));
+                    let aspect = Aspect::new(64, 45).unwrap();
+                    let size = Size::new(33, 17).unwrap();
+                    let want = Header { size, fps, colour: Colour { matrix, range }, aspect, timed: fps == 25.0 };
+                    let got = header(header_line(&want).trim_end()).unwrap();
+                    assert_eq!(Header { fps, ..got }, want);
                     assert!((got.fps - fps).abs() < 0.001, "{fps} {}", got.fps);
                 }
             }
@@ -291,8 +346,8 @@ mod tests {
         let path = Path::new("t.y4m");
         let mut y4m = open(&data).unwrap();
         assert_eq!(y4m.frames_in(data.len() as u64), 2);
-        assert_eq!(y4m.next(Stamp::now(0), path).unwrap().unwrap().v().to_packed(), [8, 9]);
-        assert_eq!(y4m.next(Stamp::now(1), path).unwrap().unwrap().y().to_packed(), [100, 101, 102, 103, 104, 105]);
+        assert_eq!(y4m.next(Stamp::now(0), path).unwrap().unwrap().0.v().to_packed(), [8, 9]);
+        assert_eq!(y4m.next(Stamp::now(1), path).unwrap().unwrap().0.y().to_packed(), [100, 101, 102, 103, 104, 105]);
         assert!(y4m.next(Stamp::now(2), path).unwrap().is_none());
         y4m.rewind(path).unwrap();
         assert!(y4m.next(Stamp::now(0), path).unwrap().is_some());

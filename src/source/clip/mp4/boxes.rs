@@ -93,6 +93,14 @@ impl<'a> Fields<'a> {
         Malformed::new(self.kind)
     }
 
+    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
+        self.take().map(u8::from_be_bytes)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, Malformed> {
+        self.take().map(u16::from_be_bytes)
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
         self.take().map(u32::from_be_bytes)
     }

@@ -1,11 +1,10 @@
-//! Where each picture lies in the file, and when it is shown.
+//! Where each coded picture lies in the file, and when it would be shown if there were no edit list.
 
 use super::boxes::{Fields, Malformed, boxes, find};
-use crate::codec::nal::{AvcConfig, NalKind, Sps, SpsError};
-use crate::frame::Size;
+use super::track::{Description, Track, read_track};
 
 /// The most pictures that are read of a file: a day and a half at 30 a second.
-const MAX_SAMPLES: usize = 4_000_000;
+pub(super) const MAX_SAMPLES: usize = 4_000_000;
 
 /// One coded picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,22 +13,34 @@ pub(super) struct Sample {
     pub(super) size: u32,
     /// When it is shown, in the track's units.
     pub(super) time: i64,
+    /// For how long, if no other comes before.
+    pub(super) duration: u32,
+    /// Which of the track's descriptions it has, from 0.
+    pub(super) description: u16,
+    /// Decoding can begin here.
+    pub(super) sync: bool,
 }
 
-/// The pictures of the file's first video track.
+/// What a fragment says of all its pictures, where they do not say it themselves.
+#[derive(Debug, Clone, Copy, Default)]
+struct Defaults {
+    /// From 1, as the file counts.
+    description: u32,
+    duration: u32,
+    size: u32,
+    flags: u32,
+}
+
+/// The pictures of the file's first H.264 track.
 #[derive(Debug)]
 pub(super) struct Index {
     pub(super) samples: Vec<Sample>,
-    pub(super) timescale: u32,
-    pub(super) config: AvcConfig,
-    pub(super) size: Size,
-    track: u32,
-    /// Of a picture in a fragment that does not say: duration and size.
-    defaults: (u32, u32),
+    pub(super) track: Track,
+    /// The file goes on in fragments.
+    pub(super) fragmented: bool,
+    defaults: Defaults,
     /// When the next picture is decoded.
     clock: i64,
-    /// The sum of the pictures' durations.
-    duration: u64,
     /// Bytes of the file that are left for pictures which have no entry of their own in a fragment.
     room: u64,
 }
@@ -40,7 +51,6 @@ pub(super) enum IndexError {
     TooMany,
     NoVideo,
     Codec(String),
-    Sps(SpsError),
 }
 
 impl From<Malformed> for IndexError {
@@ -50,27 +60,52 @@ impl From<Malformed> for IndexError {
 }
 
 impl Index {
-    /// Reads a `moov` box of a file of `length` bytes.
+    /// Reads a `moov` box of a file of `length` bytes: the first track with H.264, whatever stands before it.
     pub(super) fn from_moov(moov: &[u8], length: u64) -> Result<Self, IndexError> {
-        let mut index = None;
+        let movie = find(moov, b"mvhd")?;
+        let mut found_track = None;
+        let mut refused = None;
         for found in boxes(moov) {
             let (kind, trak) = found?;
-            if &kind == b"trak" && index.is_none() {
-                index = read_track(trak, length)?;
+            if &kind != b"trak" || found_track.is_some() {
+                continue;
+            }
+            match read_track(trak, movie) {
+                Ok(Some((track, stbl))) => found_track = Some((track, stbl)),
+                Ok(None) => {}
+                // Another track may do.
+                Err(e) => refused = refused.or(Some(e)),
             }
         }
-        let mut index = index.ok_or(IndexError::NoVideo)?;
+        let (track, stbl) = found_track.ok_or_else(|| refused.unwrap_or(IndexError::NoVideo))?;
+        let mut index = Self {
+            samples: Vec::new(),
+            track,
+            fragmented: false,
+            defaults: Defaults { description: 1, ..Defaults::default() },
+            clock: 0,
+            room: length,
+        };
+        index.read_tables(stbl, length)?;
         if let Some(mvex) = find(moov, b"mvex")? {
+            index.fragmented = true;
             for found in boxes(mvex) {
                 let (kind, trex) = found?;
                 let mut f = Fields::new(trex, b"trex");
-                if &kind == b"trex" && f.skip(4).is_ok() && f.u32()? == index.track {
-                    let _description = f.u32()?;
-                    index.defaults = (f.u32()?, f.u32()?);
+                if &kind == b"trex" && f.skip(4).is_ok() && f.u32()? == index.track.id {
+                    let (description, duration) = (f.u32()?, f.u32()?);
+                    // Some leave the flags out.
+                    index.defaults =
+                        Defaults { description, duration, size: f.u32()?, flags: f.u32().unwrap_or_default() };
                 }
             }
         }
         Ok(index)
+    }
+
+    /// The description of a sample; one that the track does not have is taken for the first.
+    pub(super) fn description(&self, sample: &Sample) -> Option<&Description> {
+        self.track.descriptions.get(usize::from(sample.description)).or(self.track.descriptions.first())
     }
 
     /// Adds the pictures of a fragment, whose `moof` box begins at byte `start`.
@@ -88,21 +123,22 @@ impl Index {
         let tfhd = find(traf, b"tfhd")?.ok_or_else(|| Malformed::new(b"traf"))?;
         let mut f = Fields::new(tfhd, b"tfhd");
         let (_, flags) = f.version()?;
-        if f.u32()? != self.track {
+        if f.u32()? != self.track.id {
             return Ok(());
         }
         let (mut base, mut defaults) = (start, self.defaults);
         if flags & 1 != 0 {
             base = f.u64()?;
         }
-        if flags & 2 != 0 {
-            f.skip(4)?;
-        }
-        if flags & 8 != 0 {
-            defaults.0 = f.u32()?;
-        }
-        if flags & 16 != 0 {
-            defaults.1 = f.u32()?;
+        for (flag, value) in [
+            (2, &mut defaults.description),
+            (8, &mut defaults.duration),
+            (16, &mut defaults.size),
+            (32, &mut defaults.flags),
+        ] {
+            if flags & flag != 0 {
+                *value = f.u32()?;
+            }
         }
         if let Some(tfdt) = find(traf, b"tfdt")? {
             let mut f = Fields::new(tfdt, b"tfdt");
@@ -118,7 +154,7 @@ impl Index {
         Ok(())
     }
 
-    fn add_run(&mut self, trun: &[u8], base: u64, next: u64, defaults: (u32, u32)) -> Result<u64, IndexError> {
+    fn add_run(&mut self, trun: &[u8], base: u64, next: u64, defaults: Defaults) -> Result<u64, IndexError> {
         let mut f = Fields::new(trun, b"trun");
         let (_, flags) = f.version()?;
         let count = f.u32()? as usize;
@@ -127,18 +163,17 @@ impl Index {
             let delta = i64::from(f.u32()?.cast_signed());
             offset = base.checked_add_signed(delta).ok_or_else(|| f.malformed())?;
         }
-        if flags & 4 != 0 {
-            f.skip(4)?;
-        }
-        self.claim(count, 4 * (flags & 0xf00).count_ones() as usize, defaults.1, f.rest().len())?;
+        let mut first_flags = if flags & 4 != 0 { Some(f.u32()?) } else { None };
+        self.claim(count, 4 * (flags & 0xf00).count_ones() as usize, defaults.size, f.rest().len())?;
         for _ in 0..count {
-            let duration = if flags & 0x100 != 0 { f.u32()? } else { defaults.0 };
-            let size = if flags & 0x200 != 0 { f.u32()? } else { defaults.1 };
-            if flags & 0x400 != 0 {
-                f.skip(4)?;
-            }
+            let duration = if flags & 0x100 != 0 { f.u32()? } else { defaults.duration };
+            let size = if flags & 0x200 != 0 { f.u32()? } else { defaults.size };
+            let own_flags = if flags & 0x400 != 0 { f.u32()? } else { defaults.flags };
+            let own_flags = first_flags.take().unwrap_or(own_flags);
             let shift = if flags & 0x800 != 0 { f.u32()?.cast_signed() } else { 0 };
-            self.push(offset, size, shift, duration);
+            // sample_is_non_sync_sample, §8.8.3.1
+            let sync = own_flags & 0x1_0000 == 0;
+            self.push(offset, size, shift, duration, defaults.description, sync);
             offset = offset.checked_add(size.into()).ok_or_else(|| f.malformed())?;
         }
         Ok(offset)
@@ -162,85 +197,151 @@ impl Index {
         }
     }
 
-    fn push(&mut self, offset: u64, size: u32, shift: i32, duration: u32) {
+    fn push(&mut self, offset: u64, size: u32, shift: i32, duration: u32, description: u32, sync: bool) {
         let time = self.clock.saturating_add(shift.into());
-        self.samples.push(Sample { offset, size, time });
+        let description = u16::try_from(description.saturating_sub(1)).unwrap_or(0);
+        self.samples.push(Sample { offset, size, time, duration, description, sync });
         self.clock = self.clock.saturating_add(duration.into());
-        self.duration = self.duration.saturating_add(duration.into());
     }
 
-    /// When the first picture is shown: the clip's time 0, whatever the shifts are relative to.
-    pub(super) fn start(&self) -> i64 {
-        self.samples.iter().map(|s| s.time).min().unwrap_or(0)
-    }
+    /// Joins the sample tables of 14496-12 §8.6 and §8.7.
+    fn read_tables(&mut self, stbl: &[u8], length: u64) -> Result<(), IndexError> {
+        let mut sizes = Sizes::read(stbl, length)?;
+        if sizes.count == 0 {
+            return Ok(());
+        }
+        let (mut chunks, wide) = match find(stbl, b"stco")? {
+            Some(stco) => (Fields::new(stco, b"stco"), false),
+            None => (Fields::new(super::track::must(stbl, b"co64")?, b"co64"), true),
+        };
+        chunks.version()?;
+        let chunk_count = chunks.count(if wide { 8 } else { 4 })?;
+        let mut runs = Fields::new(super::track::must(stbl, b"stsc")?, b"stsc");
+        runs.version()?;
+        let mut runs_left = runs.count(12)?;
+        let mut durations = Runs::new(super::track::must(stbl, b"stts")?, b"stts")?;
+        let mut shifts = find(stbl, b"ctts")?.map(|ctts| Runs::new(ctts, b"ctts")).transpose()?;
+        let mut syncs = find(stbl, b"stss")?.map(Syncs::new).transpose()?;
 
-    /// The mean over the file.
-    pub(super) fn fps(&self) -> f32 {
-        let seconds = self.duration as f64 / f64::from(self.timescale);
-        let fps = self.samples.len() as f64 / seconds;
-        if (0.1..=1000.0).contains(&fps) { fps as f32 } else { 30.0 }
+        self.samples.reserve(sizes.count);
+        let (mut per_chunk, mut description, mut next_run) = (0, 1, 1);
+        for chunk in 1..=chunk_count {
+            // A run of chunks ends where the next begins.
+            while runs_left > 0 && chunk >= next_run {
+                let _first = runs.u32()?;
+                (per_chunk, description) = (runs.u32()?, runs.u32()?);
+                runs_left -= 1;
+                next_run = match runs_left {
+                    0 => usize::MAX,
+                    _ => Fields::new(runs.rest(), b"stsc").u32()? as usize,
+                };
+            }
+            let mut offset = if wide { chunks.u64()? } else { chunks.u32()?.into() };
+            for _ in 0..per_chunk {
+                if self.samples.len() == sizes.count {
+                    break;
+                }
+                let size = sizes.next()?;
+                let shift = shifts.as_mut().and_then(Runs::next).unwrap_or(0).cast_signed();
+                let sync = syncs.as_mut().is_none_or(|syncs| syncs.has(self.samples.len() as u64 + 1));
+                self.push(offset, size, shift, durations.next().unwrap_or(0), description, sync);
+                offset = offset.checked_add(size.into()).ok_or_else(|| chunks.malformed())?;
+            }
+        }
+        if self.samples.len() < sizes.count {
+            return Err(runs.malformed().into());
+        }
+        Ok(())
     }
 }
 
-fn must<'a>(data: &'a [u8], kind: &'static [u8; 4]) -> Result<&'a [u8], IndexError> {
-    Ok(find(data, kind)?.ok_or_else(|| Malformed(format!("missing {}", kind.escape_ascii())))?)
+/// The samples' sizes: `stsz`, or `stz2` with entries of 4, 8 or 16 bits (§8.7.3).
+struct Sizes<'a> {
+    fields: Fields<'a>,
+    count: usize,
+    /// In bytes; 0 where each has its own.
+    same: u32,
+    /// Of an entry.
+    bits: u32,
+    /// The second of two entries that share a byte.
+    half: Option<u32>,
 }
 
-/// Reads a `trak` box; [`None`]: it is not video.
-fn read_track(trak: &[u8], length: u64) -> Result<Option<Index>, IndexError> {
-    let mdia = must(trak, b"mdia")?;
-    let mut hdlr = Fields::new(must(mdia, b"hdlr")?, b"hdlr");
-    hdlr.skip(8)?;
-    if hdlr.u32()?.to_be_bytes() != *b"vide" {
-        return Ok(None);
+impl<'a> Sizes<'a> {
+    fn read(stbl: &'a [u8], length: u64) -> Result<Self, IndexError> {
+        let (mut fields, same, bits) = match find(stbl, b"stsz")? {
+            Some(stsz) => {
+                let mut fields = Fields::new(stsz, b"stsz");
+                fields.version()?;
+                let same = fields.u32()?;
+                (fields, same, 32)
+            }
+            None => {
+                let stz2 = find(stbl, b"stz2")?.ok_or_else(|| Malformed("missing stsz".to_owned()))?;
+                let mut fields = Fields::new(stz2, b"stz2");
+                fields.version()?;
+                let bits = fields.u32()? & 0xff;
+                if !matches!(bits, 4 | 8 | 16) {
+                    return Err(fields.malformed().into());
+                }
+                (fields, 0, bits)
+            }
+        };
+        let count = fields.u32()? as usize;
+        let fits = match same {
+            0 => (count as u64).saturating_mul(bits.into()).div_ceil(8) <= fields.rest().len() as u64,
+            _ => true,
+        };
+        if !fits {
+            return Err(fields.malformed().into());
+        }
+        if count > MAX_SAMPLES || (same > 0 && count as u64 > length / u64::from(same)) {
+            return Err(IndexError::TooMany);
+        }
+        Ok(Self { fields, count, same, bits, half: None })
     }
-    let mut tkhd = Fields::new(must(trak, b"tkhd")?, b"tkhd");
-    let (version, _) = tkhd.version()?;
-    tkhd.skip(if version == 1 { 16 } else { 8 })?;
-    let track = tkhd.u32()?;
-    let mut mdhd = Fields::new(must(mdia, b"mdhd")?, b"mdhd");
-    let (version, _) = mdhd.version()?;
-    mdhd.skip(if version == 1 { 16 } else { 8 })?;
-    let timescale = mdhd.u32()?;
-    if timescale == 0 {
-        return Err(mdhd.malformed().into());
+
+    fn next(&mut self) -> Result<u32, Malformed> {
+        if self.same > 0 {
+            return Ok(self.same);
+        }
+        match self.bits {
+            4 => match self.half.take() {
+                Some(half) => Ok(half),
+                None => {
+                    let byte = u32::from(self.fields.u8()?);
+                    self.half = Some(byte & 15);
+                    Ok(byte >> 4)
+                }
+            },
+            8 => self.fields.u8().map(u32::from),
+            16 => self.fields.u16().map(u32::from),
+            _ => self.fields.u32(),
+        }
     }
-    let stbl = must(must(mdia, b"minf")?, b"stbl")?;
-    let config = read_description(must(stbl, b"stsd")?)?;
-    let sps = config.parameter_sets.iter().find(|set| NalKind::of(set) == Some(NalKind::Sps));
-    let sps = Sps::parse(sps.ok_or_else(|| Malformed::new(b"avcC"))?).map_err(IndexError::Sps)?;
-    let mut index = Index {
-        samples: Vec::new(),
-        timescale,
-        config,
-        size: sps.size,
-        track,
-        defaults: (0, 0),
-        clock: 0,
-        duration: 0,
-        room: length,
-    };
-    read_samples(stbl, length, &mut index)?;
-    Ok(Some(index))
 }
 
-/// The decoder's configuration, from the first sample description.
-fn read_description(stsd: &[u8]) -> Result<AvcConfig, IndexError> {
-    let mut f = Fields::new(stsd, b"stsd");
-    f.skip(8)?;
-    let (kind, entry) = boxes(f.rest()).next().ok_or_else(|| f.malformed())??;
-    match &kind {
-        b"avc1" | b"avc2" | b"avc3" | b"avc4" => {}
-        b"hvc1" | b"hev1" => return Err(IndexError::Codec("H.265 (HEVC)".to_owned())),
-        b"av01" => return Err(IndexError::Codec("AV1".to_owned())),
-        b"vp08" | b"vp09" => return Err(IndexError::Codec("VP8 or VP9".to_owned())),
-        b"encv" => return Err(IndexError::Codec("encrypted".to_owned())),
-        other => return Err(IndexError::Codec(other.escape_ascii().to_string())),
+/// The numbers of the samples at which decoding can begin, going up (`stss`).
+struct Syncs<'a> {
+    fields: Fields<'a>,
+    next: u64,
+}
+
+impl<'a> Syncs<'a> {
+    fn new(stss: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields::new(stss, b"stss");
+        fields.version()?;
+        fields.count(4)?;
+        Ok(Self { fields, next: 0 })
     }
-    // A visual sample entry has 78 bytes of its own in front of its boxes.
-    let entry = entry.get(78..).ok_or_else(|| Malformed::new(&kind))?;
-    let avcc = must(entry, b"avcC")?;
-    Ok(AvcConfig::parse(avcc).ok_or_else(|| Malformed::new(b"avcC"))?)
+
+    /// Whether this sample is one; asked with numbers that go up.
+    fn has(&mut self, number: u64) -> bool {
+        while self.next < number {
+            self.next = self.fields.u32().map_or(u64::MAX, u64::from);
+        }
+        self.next == number
+    }
 }
 
 /// A table of runs (how many, value), unrolled; [`None`] behind its end.
@@ -266,59 +367,4 @@ impl<'a> Runs<'a> {
         self.left -= 1;
         Some(self.value)
     }
-}
-
-/// Joins the sample tables of 14496-12 §8.6 and §8.7.
-fn read_samples(stbl: &[u8], length: u64, index: &mut Index) -> Result<(), IndexError> {
-    let mut sizes = Fields::new(must(stbl, b"stsz")?, b"stsz");
-    sizes.version()?;
-    let same_size = sizes.u32()?;
-    let count = if same_size == 0 { sizes.count(4)? } else { sizes.u32()? as usize };
-    if count > MAX_SAMPLES || (same_size > 0 && count as u64 > length / u64::from(same_size)) {
-        return Err(IndexError::TooMany);
-    }
-    if count == 0 {
-        return Ok(());
-    }
-    let (mut chunks, wide) = match find(stbl, b"stco")? {
-        Some(stco) => (Fields::new(stco, b"stco"), false),
-        None => (Fields::new(must(stbl, b"co64")?, b"co64"), true),
-    };
-    chunks.version()?;
-    let chunk_count = chunks.count(if wide { 8 } else { 4 })?;
-    let mut runs = Fields::new(must(stbl, b"stsc")?, b"stsc");
-    runs.version()?;
-    let mut runs_left = runs.count(12)?;
-    let mut durations = Runs::new(must(stbl, b"stts")?, b"stts")?;
-    let mut shifts = find(stbl, b"ctts")?.map(|ctts| Runs::new(ctts, b"ctts")).transpose()?;
-
-    index.samples.reserve(count);
-    let (mut per_chunk, mut next_run) = (0, 1);
-    for chunk in 1..=chunk_count {
-        // A run of chunks ends where the next begins.
-        while runs_left > 0 && chunk >= next_run {
-            let _first = runs.u32()?;
-            per_chunk = runs.u32()?;
-            runs.skip(4)?;
-            runs_left -= 1;
-            next_run = match runs_left {
-                0 => usize::MAX,
-                _ => Fields::new(runs.rest(), b"stsc").u32()? as usize,
-            };
-        }
-        let mut offset = if wide { chunks.u64()? } else { chunks.u32()?.into() };
-        for _ in 0..per_chunk {
-            if index.samples.len() == count {
-                break;
-            }
-            let size = if same_size == 0 { sizes.u32()? } else { same_size };
-            let shift = shifts.as_mut().and_then(Runs::next).unwrap_or(0).cast_signed();
-            index.push(offset, size, shift, durations.next().unwrap_or(0));
-            offset = offset.checked_add(size.into()).ok_or_else(|| chunks.malformed())?;
-        }
-    }
-    if index.samples.len() < count {
-        return Err(runs.malformed().into());
-    }
-    Ok(())
 }

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+pub(in crate::source::clip) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let payload = parts.concat();
     [&(payload.len() as u32 + 8).to_be_bytes()[..], kind, &payload].concat()
 }
 
-fn words(values: &[u32]) -> Vec<u8> {
+pub(in crate::source::clip) fn words(values: &[u32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_be_bytes()).collect()
 }
 
@@ -18,9 +18,103 @@ const SPS: [u8; 7] = [0x67, 66, 0xc0, 30, 0xda, 0x25, 0x90];
 const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 
 fn avc1(sps: &[u8], pps: &[u8]) -> Vec<u8> {
+    entry(b"avc1", &[&avcc(sps, pps)])
+}
+
+pub(in crate::source::clip) fn avcc(sps: &[u8], pps: &[u8]) -> Vec<u8> {
     let len = |d: &[u8]| (d.len() as u16).to_be_bytes();
-    let avcc = boxed(b"avcC", &[&[1, 66, 0xc0, 30, 0xff, 0xe1], &len(sps), sps, &[1], &len(pps), pps]);
-    boxed(b"avc1", &[&[0; 78], &avcc])
+    boxed(b"avcC", &[&[1, 66, 0xc0, 30, 0xff, 0xe1], &len(sps), sps, &[1], &len(pps), pps])
+}
+
+/// A sample description with boxes in it.
+pub(in crate::source::clip) fn entry(kind: &[u8; 4], boxes: &[&[u8]]) -> Vec<u8> {
+    boxed(kind, &[&[0; 78], &boxes.concat()])
+}
+
+/// A film with all that the field does to films.
+pub(in crate::source::clip) struct Film {
+    /// Sample descriptions.
+    pub(in crate::source::clip) entries: Vec<Vec<u8>>,
+    /// Each with its description, from 1.
+    pub(in crate::source::clip) samples: Vec<(Vec<u8>, u32)>,
+    /// In 1/3000 s.
+    pub(in crate::source::clip) durations: Vec<u32>,
+    /// Numbers from 1.
+    pub(in crate::source::clip) syncs: Vec<u32>,
+    /// a, b, c, d.
+    pub(in crate::source::clip) matrix: [i32; 4],
+    /// Duration in 1/1000 s, time in 1/3000 s, rate.
+    pub(in crate::source::clip) edits: Vec<(u32, i32, u32)>,
+    /// Bits of a size in `stz2`.
+    pub(in crate::source::clip) compact: Option<u32>,
+    /// Tracks in front.
+    pub(in crate::source::clip) before: Vec<u8>,
+    /// Of the track, in pixels.
+    pub(in crate::source::clip) shown: (u32, u32),
+}
+
+impl Film {
+    /// 30 pictures a second, the first of four a keyframe.
+    pub(in crate::source::clip) fn new(entries: Vec<Vec<u8>>, samples: Vec<Vec<u8>>) -> Self {
+        let durations = vec![100; samples.len()];
+        let syncs = (1..=samples.len() as u32).step_by(4).collect();
+        let samples = samples.into_iter().map(|data| (data, 1)).collect();
+        let (matrix, shown) = ([0x1_0000, 0, 0, 0x1_0000], (0, 0));
+        Self { entries, samples, durations, syncs, matrix, edits: Vec::new(), compact: None, before: Vec::new(), shown }
+    }
+
+    pub(in crate::source::clip) fn bytes(&self) -> Vec<u8> {
+        let ftyp = boxed(b"ftyp", &[b"isom", &[0; 4]]);
+        let list = |of: &mut dyn Iterator<Item = Vec<u32>>| {
+            let entries: Vec<Vec<u32>> = of.collect();
+            words(&[&[0, entries.len() as u32][..], &entries.concat()].concat())
+        };
+        let mut at = ftyp.len() as u32 + 8;
+        let mut offsets = Vec::new();
+        for (data, _) in &self.samples {
+            offsets.push(at);
+            at += data.len() as u32;
+        }
+        let sizes: Vec<u32> = self.samples.iter().map(|(data, _)| data.len() as u32).collect();
+        let count = sizes.len() as u32;
+        let sizes = match self.compact {
+            None => boxed(b"stsz", &[&words(&[0, 0, count]), &words(&sizes)]),
+            Some(bits) => {
+                let packed: Vec<u8> = match bits {
+                    4 => sizes.chunks(2).map(|p| (p[0] << 4 | p.get(1).unwrap_or(&0)) as u8).collect(),
+                    8 => sizes.iter().map(|&size| size as u8).collect(),
+                    _ => sizes.iter().flat_map(|&size| (size as u16).to_be_bytes()).collect(),
+                };
+                boxed(b"stz2", &[&words(&[0, bits, count]), &packed])
+            }
+        };
+        let chunks = (1_u32..).zip(&self.samples).map(|(chunk, (_, description))| vec![chunk, 1, *description]);
+        let stbl = [
+            boxed(b"stsd", &[&words(&[0, self.entries.len() as u32]), &self.entries.concat()]),
+            boxed(b"stts", &[&list(&mut self.durations.iter().map(|&duration| vec![1, duration]))]),
+            boxed(b"stss", &[&list(&mut self.syncs.iter().map(|&number| vec![number]))]),
+            boxed(b"stsc", &[&list(&mut chunks.into_iter())]),
+            sizes,
+            boxed(b"stco", &[&list(&mut offsets.iter().map(|&offset| vec![offset]))]),
+        ];
+        let stbl = boxed(b"stbl", &[&stbl.concat()]);
+        let hdlr = boxed(b"hdlr", &[&words(&[0, 0]), b"vide", &[0; 13]]);
+        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, 3000, 0, 0])]);
+        let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
+        let [a, b, c, d] = self.matrix.map(i32::cast_unsigned);
+        let matrix = words(&[a, b, 0, c, d, 0, 0, 0, 0x4000_0000]);
+        let shown = words(&[self.shown.0 << 16, self.shown.1 << 16]);
+        let tkhd = boxed(b"tkhd", &[&words(&[0, 0, 0, 1, 0, 0]), &[0; 16], &matrix, &shown]);
+        let edits = self.edits.iter().map(|&(duration, time, rate)| vec![duration, time.cast_unsigned(), rate << 16]);
+        let edts = match self.edits.len() {
+            0 => Vec::new(),
+            _ => boxed(b"edts", &[&boxed(b"elst", &[&list(&mut edits.into_iter())])]),
+        };
+        let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, 1000, 0])]);
+        let moov = boxed(b"moov", &[&mvhd, &self.before, &boxed(b"trak", &[&tkhd, &edts, &mdia])]);
+        let data: Vec<u8> = self.samples.iter().flat_map(|(data, _)| data.clone()).collect();
+        [ftyp, boxed(b"mdat", &[&data]), moov].concat()
+    }
 }
 
 fn trak(entry: &[u8], tables: &[u8]) -> Vec<u8> {
@@ -83,7 +177,7 @@ fn samples_are_found_and_timed() {
     let sets = [&[0, 0, 0, 1][..], &SPS, &[0, 0, 0, 1], &PPS].concat();
     assert_eq!(units[0].data, [&sets[..], &[0, 0, 0, 1], &[0x65; 9]].concat());
     assert_eq!(units[2].data, [&[0, 0, 0, 1][..], &[0x41; 7]].concat());
-    assert_eq!(units[2].time, Duration::from_secs_f64(2.0 / 30.0));
+    assert_eq!(units[2].time, Some(Duration::from_secs_f64(2.0 / 30.0)));
 }
 
 /// `ftyp` and `moov` of a file in fragments.
@@ -123,7 +217,7 @@ fn fragments_are_read() {
     let units = read_all(&data).unwrap();
     assert_eq!(units.len(), 4);
     assert!(units[2].data.ends_with(&[0x65; 9]) && units[3].data.ends_with(&[0x41; 4]));
-    assert_eq!(units[3].time, Duration::from_millis(100));
+    assert_eq!(units[3].time, Some(Duration::from_millis(100)));
     assert_eq!(open(&data).unwrap().fps(), 30.0);
 }
 
@@ -136,7 +230,7 @@ fn cut_files_say_so() {
     }
     // With the index in front, what is there is read.
     let mut mp4 = open(&data).unwrap();
-    mp4.length = 16 + 8 + 13 + 2;
+    (mp4.length, mp4.inside) = (16 + 8 + 13 + 2, 1);
     assert!(mp4.next(Path::new("t.mp4")).unwrap().is_some());
     let error = mp4.next(Path::new("t.mp4")).err().unwrap();
     assert!(matches!(error, ClipError::CutShort { frames: 1, .. }), "{error}");
@@ -211,12 +305,40 @@ fn counts_beyond_the_file_are_refused_before_memory_is_taken() {
     }
 }
 
+#[test]
+fn compact_sizes_are_read_like_the_others() {
+    let samples = [sample(0x65, 11), sample(0x41, 5), sample(0x41, 6)];
+    let film = Film::new(vec![avc1(&SPS, &PPS)], samples.to_vec());
+    let want: Vec<_> = read_all(&film.bytes()).unwrap().into_iter().map(|unit| unit.data).collect();
+    assert_eq!(want.len(), 3);
+    for bits in [4, 8, 16] {
+        let film = Film {
+            compact: Some(bits),
+            samples: film.samples.clone(),
+            ..Film::new(film.entries.clone(), samples.to_vec())
+        };
+        let got: Vec<_> = read_all(&film.bytes()).unwrap().into_iter().map(|unit| unit.data).collect();
+        assert_eq!(got, want, "{bits} bits");
+    }
+}
+
+#[test]
+fn a_list_of_edits_cannot_ask_for_more_than_there_is_room_for() {
+    let mut film = Film::new(vec![avc1(&SPS, &PPS)], vec![sample(0x65, 9), sample(0x41, 4)]);
+    film.edits = vec![(67, 0, 1); 5000];
+    assert_eq!(open(&film.bytes()).unwrap().frames(), 10_000);
+    film.edits = vec![(u32::MAX, i32::MAX, 1), (0, -1, 0), (u32::MAX, -5, 7)];
+    assert_eq!(open(&film.bytes()).unwrap().frames(), 2, "one that shows nothing is passed over");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_changes_pass(changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(0), Just(255), Just(1)]), 1..12)) {
-        for mut data in [file(&[sample(0x65, 9), sample(0x41, 4), sample(0x41, 7)]), two_fragments()] {
+        let mut film = Film::new(vec![avc1(&SPS, &PPS); 2], vec![sample(0x65, 9), sample(0x41, 4), sample(0x41, 7)]);
+        (film.edits, film.compact) = (vec![(20, -1, 1), (40, 100, 1), (30, 0, 1), (50, 200, 0)], Some(8));
+        for mut data in [file(&[sample(0x65, 9), sample(0x41, 4), sample(0x41, 7)]), two_fragments(), film.bytes()] {
             for (at, value) in &changes {
                 let at = at.index(data.len());
                 data[at] = *value;

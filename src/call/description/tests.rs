@@ -1,0 +1,299 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const FINGERPRINT: &str =
+    "sha-256 82:B7:0E:EE:7F:1A:50:39:BE:F0:7E:C2:34:7F:06:6E:D0:8F:5D:C7:51:24:47:E3:40:43:00:02:6B:6E:54:55";
+
+/// A transport as most write it into each section.
+fn transport(mid: &str) -> String {
+    format!(
+        "c=IN IP4 0.0.0.0\r\na=ice-ufrag:aB3d\r\na=ice-pwd:x9x9x9x9x9x9x9x9x9x9x9x9\r\na=fingerprint:{FINGERPRINT}\r\n\
+         a=setup:actpass\r\na=mid:{mid}\r\na=rtcp-mux\r\n"
+    )
+}
+
+fn video(mid: &str, direction: &str) -> String {
+    format!(
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n{}a={direction}\r\na=rtpmap:96 H264/90000\r\na=rtcp-fb:96 nack pli\r\n\
+         a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n",
+        transport(mid)
+    )
+}
+
+fn audio(mid: &str) -> String {
+    format!(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n{}a=sendonly\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n",
+        transport(mid)
+    )
+}
+
+fn described(session: &str, sections: &[String]) -> String {
+    format!("v=0\r\no=- 42 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{session}{}", sections.concat())
+}
+
+fn one(direction: &str) -> String {
+    described("a=group:BUNDLE 0\r\n", &[video("0", direction)])
+}
+
+/// webrtc's part: what it would answer to the one section that it has read.
+fn from_webrtc(offer: &Offer) -> String {
+    let Negotiated { payload_type, rtx, .. } = offer.negotiated;
+    let rtx = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
+    format!(
+        "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=msid-semantic:WMS *\r\na=fingerprint:sha-256 AA\r\n\
+         a=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF {payload_type}{rtx}\r\nc=IN IP4 0.0.0.0\r\na=setup:active\r\n\
+         a=mid:0\r\na=ice-ufrag:uuuu\r\na=ice-pwd:pppp\r\na=rtcp-mux\r\na=rtpmap:{payload_type} H264/90000\r\n\
+         a=fmtp:{payload_type} sprop-parameter-sets=AA;packetization-mode=1\r\na=msid:a b\r\na=ssrc:1 msid:a b\r\n\
+         a=sendrecv\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\na=candidate:1 2 udp 1 192.0.2.1 1 typ host\r\n"
+    )
+}
+
+fn answer(offer: &str, media: Media) -> (Offer, String) {
+    let offer = Offer::read(offer, media).unwrap();
+    let answer = offer.answer(&from_webrtc(&offer));
+    (offer, answer)
+}
+
+fn section(description: &str, index: usize) -> Vec<String> {
+    Sdp::parse(description).sections[index].lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn has(lines: &[String], line: &str) -> bool {
+    lines.iter().any(|l| l == line)
+}
+
+#[test]
+fn both_follow_the_ways_that_both_can() {
+    use Media::{Inactive, RecvOnly, SendOnly, SendRecv};
+    for (offered, can, agreed) in [
+        ("sendrecv", SendRecv, SendRecv),
+        ("sendonly", SendRecv, RecvOnly),
+        ("recvonly", SendRecv, SendOnly),
+        ("inactive", SendRecv, Inactive),
+        ("sendrecv", SendOnly, SendOnly),
+        ("sendrecv", RecvOnly, RecvOnly),
+        ("sendonly", SendOnly, Inactive),
+        ("recvonly", RecvOnly, Inactive),
+    ] {
+        let (offer, answer) = answer(&one(offered), can);
+        assert_eq!(offer.negotiated.direction, agreed, "{offered} for {can:?}");
+        let lines = section(&answer, 0);
+        assert!(has(&lines, &format!("a={}", agreed.in_sdp())), "{offered} for {can:?}: {answer}");
+        assert_eq!(answer.contains("a=ssrc:1"), agreed.sends(), "{offered} for {can:?}: {answer}");
+        // And as the answer to an offer of this side's.
+        assert_eq!(Answer::read(&one(offered), can).unwrap().negotiated.direction, agreed, "{offered} for {can:?}");
+    }
+}
+
+#[test]
+fn no_direction_is_both_and_the_session_s_counts_for_its_sections() {
+    let bare = one("x-none").replace("a=x-none\r\n", "");
+    assert_eq!(Offer::read(&bare, Media::SendRecv).unwrap().negotiated.direction, Media::SendRecv);
+    for (direction, agreed) in [("sendonly", Media::RecvOnly), ("inactive", Media::Inactive)] {
+        let session = bare.replace("t=0 0\r\n", &format!("t=0 0\r\na={direction}\r\n"));
+        assert_eq!(Offer::read(&session, Media::SendRecv).unwrap().negotiated.direction, agreed);
+    }
+}
+
+#[test]
+fn an_unused_section_has_what_is_needed_to_read_it() {
+    let data = format!("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{}a=sctp-port:5000\r\n", transport("2"));
+    let sections = [audio("0"), video("1", "sendrecv"), data, video("3", "sendonly")];
+    let offer = described("a=group:BUNDLE 0 1 2 3\r\n", &sections);
+    let (_, answer) = answer(&offer, Media::SendRecv);
+    assert_eq!(answer.matches("m=").count(), 4);
+    assert!(answer.contains("a=group:BUNDLE 0 1 3\r\n"), "{answer}");
+    for (index, first) in [
+        // They share the transport.
+        (0, "m=audio 9 UDP/TLS/RTP/SAVPF 111"),
+        (2, "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"),
+        (3, "m=video 9 UDP/TLS/RTP/SAVPF 96"),
+    ] {
+        let candidates = usize::from(first.contains(" 9 "));
+        let lines = section(&answer, index);
+        assert_eq!(lines[0], first);
+        let mid = format!("a=mid:{index}");
+        for line in
+            ["a=ice-ufrag:uuuu", "a=ice-pwd:pppp", "a=fingerprint:sha-256 AA", "a=setup:active", "a=inactive", &mid]
+        {
+            assert!(has(&lines, line), "{line} in {lines:?}");
+        }
+        assert_eq!(lines.iter().filter(|line| line.starts_with("a=candidate")).count(), candidates, "{lines:?}");
+    }
+    assert!(has(&section(&answer, 0), "a=rtpmap:111 opus/48000/2"));
+    let used = section(&answer, 1);
+    assert!(has(&used, "a=fingerprint:sha-256 AA"), "{used:?}");
+    assert_eq!(answer.matches("a=fingerprint").count(), 4, "one in each section, none for all: {answer}");
+    assert_eq!(used[0], "m=video 9 UDP/TLS/RTP/SAVPF 96");
+    assert_eq!(used.iter().filter(|line| line.starts_with("a=candidate")).count(), 1, "{used:?}");
+}
+
+#[test]
+fn without_a_bundle_group_one_section_is_taken_and_no_group_is_made_up() {
+    let (offer, answer) = answer(&described("", &[audio("0"), video("1", "sendonly")]), Media::SendRecv);
+    assert!(!answer.contains("a=group"), "{answer}");
+    let refused = section(&answer, 0);
+    assert_eq!(refused[0], "m=audio 0 UDP/TLS/RTP/SAVPF 111");
+    for line in ["a=ice-ufrag:uuuu", "a=ice-pwd:pppp", "a=fingerprint:sha-256 AA", "a=setup:active", "a=mid:0"] {
+        assert!(has(&refused, line), "{line} in {refused:?}");
+    }
+    assert!(section(&answer, 1)[0].starts_with("m=video 9 "));
+    // webrtc would drop it.
+    assert!(offer.for_webrtc.contains("a=group:BUNDLE 1\r\n"));
+}
+
+#[test]
+fn a_section_without_a_name_is_answered_without_one() {
+    let (offer, answer) =
+        answer(&one("sendonly").replace("a=mid:0\r\n", "").replace("a=group:BUNDLE 0\r\n", ""), Media::SendRecv);
+    assert!(offer.for_webrtc.contains("a=mid:0\r\n"));
+    assert!(!answer.contains("a=mid") && !answer.contains("a=group"), "{answer}");
+}
+
+#[test]
+fn who_begins_the_handshake_is_told_the_other_part() {
+    for (offered, answered) in
+        [("a=setup:active", "passive"), ("a=setup:passive", "active"), ("a=setup:actpass", "active"), ("a=x", "active")]
+    {
+        let (_, answer) = answer(&one("sendonly").replace("a=setup:actpass", offered), Media::SendRecv);
+        assert!(has(&section(&answer, 0), &format!("a=setup:{answered}")), "{offered}: {answer}");
+    }
+}
+
+#[test]
+fn the_transport_of_a_bundle_is_where_its_first_section_has_it() {
+    let bare = |section: String| {
+        let kept =
+            section.split("\r\n").filter(|l| !["a=ice-", "a=fingerprint", "a=setup"].iter().any(|p| l.starts_with(p)));
+        kept.collect::<Vec<_>>().join("\r\n")
+    };
+    let candidate = "a=candidate:1 1 udp 5 192.0.2.7 7 typ host\r\n";
+    let bundled = [audio("a") + candidate, bare(video("b", "sendonly").replace(" 9 ", " 0 ")) + "a=bundle-only\r\n"];
+    let offer = Offer::read(&described("a=group:BUNDLE a b\r\n", &bundled), Media::SendRecv).unwrap();
+    assert!(offer.for_webrtc.contains("a=ice-ufrag:aB3d\r\n") && offer.for_webrtc.contains(candidate));
+    // Of the session as well.
+    let session = format!("a=ice-ufrag:sess\r\na=ice-pwd:x\r\na=fingerprint:SHA-256 AB\r\na=setup:active\r\n");
+    let offer = Offer::read(&described(&session, &[bare(video("b", "sendonly"))]), Media::SendRecv).unwrap();
+    for line in ["a=ice-ufrag:sess", "a=fingerprint:sha-256 AB", "a=setup:active"] {
+        assert!(offer.for_webrtc.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_tried_is_left_out_and_the_rest_is_used() {
+    let lines = "a=candidate:1 1 UDP 2122317823 127.0.0.1 50001 typ host\r\na=candidate:foo bar\r\n\
+                 a=candidate:2 1 udp 1 d5a0.local 9 typ host\r\na=candidate:3 1 udp 1 ::1 9 typ host\r\n";
+    let offer = Offer::read(&(one("sendonly") + lines), Media::SendRecv).unwrap();
+    let taken: Vec<_> = offer.for_webrtc.lines().filter(|line| line.starts_with("a=candidate")).collect();
+    assert_eq!(
+        taken,
+        ["a=candidate:1 1 udp 2122317823 127.0.0.1 50001 typ host", "a=candidate:3 1 udp 1 ::1 9 typ host"]
+    );
+}
+
+#[test]
+fn layers_are_not_answered_and_never_mixed() {
+    // As browsers have it: names, no numbers.
+    let rids = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\na=rid:h send\r\na=rid:l send\r\n\
+                a=simulcast:send h;l\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n";
+    let (offer, answer) = answer(&(one("sendonly") + rids), Media::SendRecv);
+    for text in [&offer.for_webrtc, &answer] {
+        for gone in ["simulcast", "a=rid", "rtp-stream-id"] {
+            assert!(!text.contains(gone), "{gone} in {text}");
+        }
+    }
+    assert!(!offer.for_webrtc.contains("a=ssrc"));
+    // As old ones have it: numbers, the largest picture last.
+    let numbers = "a=ssrc-group:SIM 11 12 13\r\na=ssrc-group:FID 11 21\r\na=ssrc-group:FID 12 22\r\n\
+                   a=ssrc-group:FID 13 23\r\na=ssrc:11 cname:x\r\na=ssrc:12 cname:x\r\na=ssrc:13 cname:x\r\n\
+                   a=ssrc:21 cname:x\r\na=ssrc:22 cname:x\r\na=ssrc:23 cname:x\r\n";
+    let offer = Offer::read(&(one("sendonly") + numbers), Media::SendRecv).unwrap();
+    let streams: Vec<_> = offer.for_webrtc.lines().filter(|line| line.starts_with("a=ssrc")).collect();
+    assert_eq!(streams, ["a=ssrc-group:FID 13 23", "a=ssrc:13 msid:far video", "a=ssrc:23 msid:far video"]);
+}
+
+#[test]
+fn a_profile_is_answered_as_it_was_offered_and_without_its_sets() {
+    let high = "packetization-mode=1; profile-level-id=640c1f; sprop-parameter-sets=Z0LgH5U=,aM48gA==";
+    let offer = one("sendrecv").replace("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", high);
+    let (offer, answer) = answer(&offer, Media::SendRecv);
+    assert!(has(&section(&answer, 0), "a=fmtp:96 packetization-mode=1;profile-level-id=640c1f"), "{answer}");
+    assert_eq!(offer.negotiated.parameter_sets.len(), 2);
+    // webrtc is set up for one profile and compares.
+    assert!(offer.for_webrtc.contains(&format!("a=fmtp:96 {}", crate::call::engine::FMTP)));
+}
+
+#[test]
+fn mode_0_is_kept() {
+    let (offer, answer) = answer(&one("recvonly").replace("packetization-mode=1;", ""), Media::SendRecv);
+    assert!(offer.negotiated.single_nal_units);
+    assert!(answer.contains("packetization-mode=0"), "{answer}");
+}
+
+#[test]
+fn a_refusal_says_why() {
+    let no = |text: &str| Offer::read(text, Media::SendRecv).unwrap_err().to_string();
+    let whole = one("sendrecv");
+    let without = |prefix: &str| -> String {
+        whole.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\r\n")).collect()
+    };
+    for (offer, why) in [
+        (described("", &[audio("0")]), "no video"),
+        (whole.replace("H264", "VP8"), "only VP8"),
+        (whole.replace("m=video 9", "m=video 0"), "refuses video"),
+        (whole.replace("packetization-mode=1", "packetization-mode=2"), "packetization-mode 2"),
+        (without("a=fingerprint"), "no fingerprint"),
+        (without("a=ice-pwd"), "ice-pwd"),
+        (whole.replace("a=setup:actpass", "a=setup:holdconn"), "holdconn"),
+        (described("", &vec![audio("0"); 70]), "70 media sections"),
+    ] {
+        let error = no(&offer);
+        assert!(error.contains(why), "{why}: {error}");
+    }
+    let error = Answer::read(&whole.replace("m=video 9", "m=video 0"), Media::SendRecv).unwrap_err().to_string();
+    assert!(error.contains("refuses video"), "{error}");
+}
+
+/// Lines that mean something, in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just("m=video 9 UDP/TLS/RTP/SAVPF 96 97".to_owned()),
+        Just("m=audio 9 UDP/TLS/RTP/SAVPF 111".to_owned()),
+        Just("m=video 0".to_owned()),
+        Just("m=".to_owned()),
+        Just("a=rtpmap:96 H264/90000".to_owned()),
+        Just("a=fmtp:96 packetization-mode=1".to_owned()),
+        Just("a=rtpmap:97 rtx/90000".to_owned()),
+        Just("a=fmtp:97 apt=96".to_owned()),
+        Just("a=ice-ufrag:aB3d".to_owned()),
+        Just("a=ice-pwd:x9x9x9x9x9x9x9x9x9x9x9x9".to_owned()),
+        Just(format!("a=fingerprint:{FINGERPRINT}")),
+        Just("a=group:BUNDLE 0 1".to_owned()),
+        "a=(mid|setup|ssrc|ssrc-group|extmap|rid|simulcast|candidate|rtcp-fb|group|fmtp|rtpmap):[ -~]{0,24}",
+        "a=mid:[01]",
+        "a=ssrc:[1-3] x",
+        "a=ssrc-group:(FID|SIM) [1-3] [1-3]",
+        "a=(sendrecv|sendonly|recvonly|inactive)",
+        "\\PC{0,20}",
+    ];
+    proptest::collection::vec(line, 0..40).prop_map(|lines| format!("v=0\n{}", lines.join("\n")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever is offered: webrtc reads one plain section, which says the same when it is read again, and each
+    /// section gets one in the answer.
+    #[test]
+    fn anything_is_answered_section_by_section_or_refused(text in soup()) {
+        let Ok(offer) = Offer::read(&text, Media::SendRecv) else { return Ok(()) };
+        let count = |text: &str| Sdp::parse(text).sections.len();
+        prop_assert_eq!(count(&offer.for_webrtc), 1);
+        prop_assert_eq!(count(&offer.answer(&from_webrtc(&offer))), count(&text));
+        let again = Offer::read(&offer.for_webrtc, Media::SendRecv).unwrap();
+        // Of several streams one was chosen, and that may have another number than it says.
+        let plain = |text: &str| text.lines().filter(|l| !l.starts_with("a=ssrc")).map(str::to_owned).collect::<Vec<_>>();
+        prop_assert_eq!(plain(&again.for_webrtc), plain(&offer.for_webrtc));
+    }
+}
