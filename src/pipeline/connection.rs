@@ -256,7 +256,11 @@ impl Opened {
         patience: Option<Duration>,
     ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
-        let bind = call::media_addresses(listen);
+        let mut bind = call::media_addresses(listen);
+        if !settings.network.ice_servers.is_empty() && bind.iter().any(|address| !address.ip().is_loopback()) {
+            // From loopback no server is reached, and each would be waited for.
+            bind.retain(|address| !address.ip().is_loopback());
+        }
         let usual = PeerConfig::new(media, settings.bitrate);
         let config = PeerConfig {
             bind,
