@@ -243,7 +243,7 @@ fn a_wrong_token_is_refused_and_the_host_goes_on() {
     let line = host.line_with("http://");
     let link = line.split(['\'', ' ']).find(|word| word.starts_with("http://")).unwrap().to_owned();
     let token = link.split_once("token=").map(|(_, token)| token.to_owned()).unwrap();
-    for wrong in [link.replace(&token, "0000"), link.split('?').next().unwrap().to_owned()] {
+    for wrong in [link.replace(&token, "0000"), link.split('#').next().unwrap().to_owned()] {
         clearcall(&[&["join", &wrong, "--seconds", "1"][..], &size].concat()).fails(INPUT, &["token"]);
     }
     clearcall(&[&["join", &link, "--seconds", "1"][..], &size].concat()).ok();
