@@ -129,7 +129,7 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
         _ if loopback => format!("{sent} sent, {shown} shown ({:.1} %)", 100.0 * shown as f64 / sent.max(1) as f64),
         Media::SendRecv => format!("{sent} sent, {shown} shown of the other side's"),
         Media::SendOnly => format!("{sent} sent; the other side sends none"),
-        Media::RecvOnly => format!("{shown} shown of the other side's, which takes none"),
+        Media::RecvOnly => format!("{shown} shown of the other side's; none is sent"),
         Media::Inactive => "none: no side sends to the other".to_owned(),
     };
     let _ = writeln!(out, "source   {} at {}", s.source, s.size);

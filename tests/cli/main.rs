@@ -4,6 +4,7 @@ mod bench;
 mod calls;
 mod field;
 mod files;
+mod one_way;
 mod quiet;
 mod run;
 mod wrong;
