@@ -336,7 +336,7 @@ impl Peer {
         self.shared.gathered.send_replace(false);
         let pc = Arc::clone(&self.pc);
         let restart = async move {
-            let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+            let options = RTCOfferOptions { ice_restart: true };
             let offer = pc.create_offer(Some(options)).await.map_err(internal("making the new offer"))?;
             pc.set_local_description(offer).await.map_err(internal("using the new offer"))
         };

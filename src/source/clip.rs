@@ -110,7 +110,7 @@ impl ClipReader {
         } else if mp4::looks_like(&head) {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
-            content = Content::H264(Box::new(H264Reader::new(Units::Mp4(mp4), &path)?));
+            content = Content::H264(Box::new(H264Reader::new(Units::Mp4(Box::new(mp4)), &path)?));
         } else if mkv::looks_like(&head) {
             let mkv = mkv::MkvReader::open(reader, &path)?;
             (size, fps, frames) = (mkv.size(), mkv.fps(), mkv.frames());

@@ -173,8 +173,8 @@ fn the_transport_of_a_bundle_is_where_its_first_section_has_it() {
     let offer = Offer::read(&described("a=group:BUNDLE a b\r\n", &bundled), Media::SendRecv).unwrap();
     assert!(offer.for_webrtc.contains("a=ice-ufrag:aB3d\r\n") && offer.for_webrtc.contains(candidate));
     // Of the session as well.
-    let session = format!("a=ice-ufrag:sess\r\na=ice-pwd:x\r\na=fingerprint:SHA-256 AB\r\na=setup:active\r\n");
-    let offer = Offer::read(&described(&session, &[bare(video("b", "sendonly"))]), Media::SendRecv).unwrap();
+    let session = "a=ice-ufrag:sess\r\na=ice-pwd:x\r\na=fingerprint:SHA-256 AB\r\na=setup:active\r\n";
+    let offer = Offer::read(&described(session, &[bare(video("b", "sendonly"))]), Media::SendRecv).unwrap();
     for line in ["a=ice-ufrag:sess", "a=fingerprint:sha-256 AB", "a=setup:active"] {
         assert!(offer.for_webrtc.contains(line), "{line}");
     }
