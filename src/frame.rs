@@ -2,9 +2,12 @@
 
 mod rgb;
 mod shape;
+mod siting;
 
 pub(crate) use rgb::{ByteOrder, planes as planes_of_rgb};
 pub use shape::{Aspect, Orientation};
+pub use siting::Siting;
+pub(crate) use siting::from_left;
 
 use std::{fmt, str::FromStr, time::Instant};
 
@@ -351,8 +354,9 @@ impl fmt::Debug for Plane {
 
 /// A picture in I420: luma at full size, Cb and Cr at half of each side (rounded up), 8 bit.
 ///
-/// Chroma is taken to lie in the middle of its four luma pixels (MPEG-1 siting), everywhere in the
-/// program: scaling a plane about its centre then keeps luma and chroma together.
+/// Chroma lies where [`Frame::siting`] says: what the program makes has it in the middle of its four luma pixels, so
+/// that scaling a plane about its centre keeps luma and chroma together, and what comes otherwise is brought there
+/// by [`Frame::centred`] before it is scaled, upscaled or encoded.
 ///
 /// ```text
 ///   y: Y Y Y Y     u: U U     v: V V
@@ -375,6 +379,8 @@ pub struct Frame {
     pub weights_qp: Option<f32>,
     /// The shape of its pixels.
     pub aspect: Aspect,
+    /// Where its chroma lies.
+    pub siting: Siting,
 }
 
 /// Planes that do not belong together.
@@ -411,7 +417,7 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None, aspect: Aspect::SQUARE })
+        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None, aspect: Aspect::SQUARE, siting: Siting::Centre })
     }
 
     /// A picture of one colour, given by its three codes.
@@ -427,6 +433,7 @@ impl Frame {
             qp: None,
             weights_qp: None,
             aspect: Aspect::SQUARE,
+            siting: Siting::Centre,
         }
     }
 

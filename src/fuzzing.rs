@@ -9,5 +9,5 @@ pub use crate::{
         fuzzing::description,
         signal::fuzzing::{join_link, whip_request},
     },
-    source::clip::fuzzing::{byte_stream, mp4, still, y4m},
+    source::clip::fuzzing::{byte_stream, mkv, mp4, still, y4m},
 };

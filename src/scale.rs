@@ -7,12 +7,13 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use crate::frame::{Aspect, Frame, Plane, Size};
+use crate::frame::{Aspect, Frame, Plane, Siting, Size, from_left};
 
 /// The filter that a picture is scaled with.
 ///
 /// All are stretched over the pixels that go into one (antialiased) when a picture shrinks, and act on
-/// each plane about its centre, so that luma and chroma stay together.
+/// each plane about its centre, so that luma and chroma stay together; chroma that lies at the left is brought to the
+/// middle first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Kernel {
     /// The mean of the pixels that go into one.
@@ -78,7 +79,7 @@ impl Scaler {
     }
 
     /// The picture at the new size, with its stamp and colour, and with square pixels: who scales a picture whose pixels
-    /// are not goes by its [`Frame::square_size`]. Of the same size it is a copy.
+    /// are not goes by its [`Frame::square_size`]. Chroma lies in the middle. Of the same size it is a copy.
     ///
     /// # Errors
     ///
@@ -86,14 +87,19 @@ impl Scaler {
     pub fn scale(&mut self, frame: &Frame) -> Result<Frame, ScaleError> {
         let (from, to) = (frame.size(), self.to);
         if from == to {
-            return Ok(frame.clone());
+            return Ok(frame.clone().centred());
         }
         self.scaled(frame).map_err(|why| ScaleError { from, to, why: why.to_string() })
     }
 
     fn scaled(&mut self, frame: &Frame) -> Result<Frame, Box<dyn std::error::Error>> {
         let ([y, u, v], to) = (frame.planes(), self.to);
-        let (y, u, v) = (self.plane(y, to)?, self.plane(u, to.chroma())?, self.plane(v, to.chroma())?);
+        let mut chroma = |plane: &Plane| match frame.siting {
+            Siting::Left if plane.width() > 0 => self.plane(&from_left(plane), to.chroma()),
+            _ => self.plane(plane, to.chroma()),
+        };
+        let (u, v) = (chroma(u)?, chroma(v)?);
+        let y = self.plane(y, to)?;
         Ok(Frame::new(y, u, v, frame.colour, frame.stamp)?)
     }
 

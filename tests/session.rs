@@ -210,6 +210,8 @@ fn a_wish_beyond_the_network_becomes_a_smaller_picture_that_moves() {
     let begun = Instant::now();
     let mut course = Vec::new();
     let mut at_five = (0, 0);
+    // What came whole, whatever this machine had time to show of it.
+    let whole = |shown: &Snapshot| shown.stages["decode"].out - shown.frames.damaged;
     while begun.elapsed() < Duration::from_secs(12) {
         if let Taken::Value(frame) = guest.wait_frame(Duration::from_millis(50)) {
             guest.shown(&frame);
@@ -218,15 +220,15 @@ fn a_wish_beyond_the_network_becomes_a_smaller_picture_that_moves() {
             let (sent, shown) = (host.stats(), guest.stats());
             course.push((sent.bitrate_bps.target, shown.received_size.clone(), sent.frames.sent, shown.frames.shown));
             if course.len() == 10 {
-                at_five = (sent.frames.sent, shown.frames.shown);
+                at_five = (sent.frames.sent, whole(&shown));
             }
         }
     }
     let (sent, shown) = (host.stats(), guest.stats());
-    let (sent_late, shown_late) = (sent.frames.sent - at_five.0, shown.frames.shown - at_five.1);
+    let (sent_late, whole_late) = (sent.frames.sent - at_five.0, whole(&shown) - at_five.1);
     println!("{course:?}; {} NACKs, {} damaged, {:?}", shown.network.nacks, shown.frames.damaged, line.counts());
-    println!("after five seconds {shown_late} of {sent_late} in 7 s");
-    assert!(shown_late * 10 >= sent_late * 8, "{shown_late} of {sent_late} after five seconds");
+    println!("after five seconds {whole_late} of {sent_late} in 7 s");
+    assert!(whole_late * 10 >= sent_late * 9, "{whole_late} of {sent_late} after five seconds");
     assert_ne!(shown.received_size.as_deref(), Some("1280x720"));
 }
 

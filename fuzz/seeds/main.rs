@@ -1,5 +1,6 @@
 //! Writes what the fuzz targets start from, made by the program itself: `seeds FOLDER`, a folder in it for each target.
 
+mod mkv;
 mod mp4;
 
 use std::{fs, io::Cursor, path::Path};
@@ -115,6 +116,7 @@ fn main() -> Result<()> {
         write(target, vec![stream.clone(), units[0].data.clone(), [&*units[0].data, &units[2].data].concat()])?;
     }
     write("mp4", vec![mp4::indexed(&sets, &samples), mp4::fragmented(&sets, &samples)])?;
+    write("mkv", vec![mkv::film(&sets, &samples)])?;
     write("y4m", vec![y4m(folder)?])?;
 
     let pictures = pictures()?;

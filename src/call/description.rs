@@ -13,6 +13,7 @@
 
 mod format;
 mod sdp;
+mod stream;
 
 use std::fmt::Write as _;
 
@@ -90,8 +91,9 @@ impl Offer {
     /// Takes what a side that can do `media` wants of an offer.
     pub(super) fn read(offer: &str, media: Media) -> Result<Self, CallError> {
         let sdp = checked("offer", offer)?;
-        let chosen = choose(&sdp)?;
+        let mut chosen = choose(&sdp)?;
         let section = &sdp.sections[chosen.index];
+        chosen.format.rtx = chosen.format.rtx.filter(|_| names_retransmissions(&sdp, section));
         let setup = match sdp.attribute(section, "setup") {
             Some("active") => "passive",
             None | Some("actpass" | "passive") => "active",
@@ -342,7 +344,9 @@ fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<Stri
             line(format_args!("{flag}"));
         }
     }
-    let Format { payload_type, rtx, .. } = &chosen.format;
+    let Format { payload_type, .. } = &chosen.format;
+    let stream = stream::declared(section);
+    let rtx = chosen.format.rtx.filter(|_| names_retransmissions(sdp, section));
     let formats = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
     line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {payload_type}{formats}"));
     line(format_args!("c=IN IP4 0.0.0.0"));
@@ -373,7 +377,14 @@ fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<Stri
         }
     }
     line(format_args!("a=msid:far video"));
-    streams(section, &mut line);
+    if let Some(stream) = stream {
+        if let Some(rtx) = stream.rtx {
+            line(format_args!("a=ssrc-group:FID {} {rtx}", stream.ssrc));
+        }
+        for ssrc in std::iter::once(stream.ssrc).chain(stream.rtx) {
+            line(format_args!("a=ssrc:{ssrc} msid:far video"));
+        }
+    }
     let mut tried = Vec::new();
     for candidate in group.iter().flat_map(|s| s.attributes("candidate")).filter_map(candidate) {
         if tried.len() < MAX_CANDIDATES && !tried.contains(&candidate) {
@@ -389,6 +400,13 @@ fn direction_for_webrtc(far: Media) -> Media {
     if far == Media::Inactive { Media::SendOnly } else { far }
 }
 
+/// Whether it is said which stream repairs which. rtc takes the first packet that comes for the picture's stream, and
+/// of a browser whose streams have no numbers that is one of the others; what is lost comes again as it was then.
+fn names_retransmissions(sdp: &Sdp<'_>, section: &Section<'_>) -> bool {
+    !direction_for_webrtc(sdp.direction(section)).sends()
+        || stream::declared(section).is_some_and(|stream| stream.rtx.is_some())
+}
+
 /// The one that rtc checks, of a hash that it knows.
 fn fingerprint(sdp: &Sdp<'_>, group: &[&Section<'_>]) -> Option<String> {
     let of_group = group.iter().flat_map(|s| s.attributes("fingerprint"));
@@ -401,41 +419,6 @@ fn fingerprint(sdp: &Sdp<'_>, group: &[&Section<'_>]) -> Option<String> {
             name.eq_ignore_ascii_case(hash).then(|| format!("{hash} {}", value.trim()))
         })
     })
-}
-
-/// The stream that is taken, and its retransmissions. Of several, as old simulcast has them (`ssrc-group:SIM`, from
-/// the smallest to the largest), the last, so that no two are mixed. A stream that stands alone may have another
-/// number than it says: then the first that comes is it.
-fn streams(section: &Section<'_>, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
-    let numbers = |text: &str| text.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>().ok();
-    let groups =
-        |name: &str| section.attributes("ssrc-group").filter_map(|g| numbers(after(g, name)?)).collect::<Vec<_>>();
-    let pairs: Vec<(u32, u32)> =
-        groups("FID").iter().filter_map(|g| if let [a, b] = g[..] { Some((a, b)) } else { None }).collect();
-    let repairs = |ssrc: u32| pairs.iter().any(|(_, rtx)| *rtx == ssrc);
-    let fec: Vec<u32> = groups("FEC-FR").iter().filter_map(|g| g.get(1).copied()).collect();
-    let mut primary: Vec<u32> = Vec::new();
-    for ssrc in section.attributes("ssrc").filter_map(|s| s.split_ascii_whitespace().next()?.parse().ok()) {
-        if !repairs(ssrc) && !fec.contains(&ssrc) && !primary.contains(&ssrc) {
-            primary.push(ssrc);
-        }
-    }
-    let Some(ssrc) = groups("SIM").first().and_then(|layers| layers.last().copied()).or(primary.first().copied())
-    else {
-        return;
-    };
-    // Layers that are named by rid are left out of the answer; of the numbers beside them none need be the one left.
-    let layered = section.attribute("simulcast").is_some() || section.attribute("rid").is_some();
-    let rtx = pairs.iter().find(|(of, _)| *of == ssrc).map(|(_, rtx)| *rtx);
-    if layered || (primary.len() == 1 && rtx.is_none()) {
-        return;
-    }
-    if let Some(rtx) = rtx {
-        line(format_args!("a=ssrc-group:FID {ssrc} {rtx}"));
-    }
-    for ssrc in std::iter::once(ssrc).chain(rtx) {
-        line(format_args!("a=ssrc:{ssrc} msid:far video"));
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::MAX_UNIT_BYTES;
 use super::gaps::FrameNumbers;
 use super::nal::{NalKind, ParameterSets, Parameters, Sps, SpsError, nal_units, push_nal};
 use super::opening::Opening;
-use crate::frame::{Aspect, Colour, Frame, FrameError, Plane, Size, Stamp};
+use crate::frame::{Aspect, Colour, Frame, FrameError, Plane, Siting, Size, Stamp};
 
 /// Conceal lost slices and pictures with what lay there before (`ERROR_CON_SLICE_COPY`).
 const CONCEAL_BY_COPY: i32 = 2;
@@ -111,6 +111,7 @@ struct Noted {
     keyframe: bool,
     qps: Vec<f32>,
     looks: Option<Assumed>,
+    siting: Option<Siting>,
 }
 
 /// What is known of a picture that has not come out yet.
@@ -121,6 +122,7 @@ struct Waiting {
     keyframe: bool,
     qp: Option<f32>,
     looks: Assumed,
+    siting: Siting,
     damaged: bool,
 }
 
@@ -311,19 +313,28 @@ impl Decoder {
                 picture.qps.push(header.qp as f32);
                 let sps = self.parameters.sps(header.sps);
                 picture.looks = Some(self.assumed.unless(sps));
+                picture.siting = sps.map(|sps| sps.siting);
                 if kind == NalKind::Idr {
                     self.active = self.sets.sequence(header.sps.into()).map(<[u8]>::to_vec);
                 }
             }
         }
-        for Noted { keyframe, qps, looks } in pictures.iter().take(MAX_WAITING) {
+        for Noted { keyframe, qps, looks, siting } in pictures.iter().take(MAX_WAITING) {
             self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
             let looks = looks.unwrap_or(self.assumed);
             if self.waiting.len() == MAX_WAITING {
                 self.waiting.pop_front();
             }
-            self.waiting.push_back(Waiting { number: self.fed, stamp, keyframe: *keyframe, qp, looks, damaged: false });
+            self.waiting.push_back(Waiting {
+                number: self.fed,
+                stamp,
+                keyframe: *keyframe,
+                qp,
+                looks,
+                siting: siting.unwrap_or(Siting::Left),
+                damaged: false,
+            });
         }
         Ok(!pictures.is_empty())
     }
@@ -348,7 +359,7 @@ impl Decoder {
         let planes = raw.planes?;
         let [y, u, v] = planes;
         let mut frame = Frame::new(y, u, v, noted.looks.colour, noted.stamp)?;
-        (frame.qp, frame.aspect) = (noted.qp, noted.looks.aspect);
+        (frame.qp, frame.aspect, frame.siting) = (noted.qp, noted.looks.aspect, noted.siting);
         Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
 }

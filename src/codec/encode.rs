@@ -17,6 +17,7 @@ use openh264_sys2::{
     ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
 };
 
+use super::nal::{NalKind, nal_units, push_nal, with_centred_chroma};
 use super::{AccessUnit, MAX_UNIT_BYTES};
 use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
 
@@ -123,7 +124,7 @@ impl Encoder {
 
     /// Encodes one frame; [`None`]: it was skipped to hold the bitrate, and nothing must be sent for it.
     ///
-    /// A frame of another size or colour than the one before starts anew with a keyframe. H.264 in 4:2:0
+    /// Chroma is taken to lie in the middle, see [`Frame::centred`], and the stream says so. A frame of another size or colour than the one before starts anew with a keyframe. H.264 in 4:2:0
     /// knows even sides only: an odd picture grows by one column or row, a copy of its last.
     ///
     /// # Errors
@@ -247,6 +248,9 @@ impl Sequence {
         if data.is_empty() {
             return Ok(None);
         }
+        if keyframe {
+            data = with_siting(&data);
+        }
         if data.len() > MAX_UNIT_BYTES {
             return Err(format!("{} bytes for one picture", data.len()));
         }
@@ -275,6 +279,16 @@ impl Sequence {
         let code = unsafe { self.encoder.raw_api().set_option(option, std::ptr::from_mut(value).cast()) };
         if code == 0 { Ok(()) } else { Err(format!("it does not take {value:?} (code {code})")) }
     }
+}
+
+/// A keyframe whose parameter set says where chroma lies: in the middle, and not at the left, as H.264 has it else.
+fn with_siting(unit: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(unit.len() + 8);
+    for nal in nal_units(unit) {
+        let told = (NalKind::of(nal) == Some(NalKind::Sps)).then(|| with_centred_chroma(nal)).flatten();
+        push_nal(&mut out, told.as_deref().unwrap_or(nal));
+    }
+    out
 }
 
 /// The planes in the shape in which the encoder takes them.

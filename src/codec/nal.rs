@@ -10,7 +10,7 @@ mod slice;
 mod split;
 
 pub use params::{Pps, Sps, SpsError};
-pub(super) use renumber::{as_idr, with_frame_num};
+pub(super) use renumber::{as_idr, with_centred_chroma, with_frame_num};
 pub(crate) use sets::ParameterSets;
 pub use slice::{Parameters, SliceHeader};
 pub use split::{UnitSplitter, UnitTooLong};

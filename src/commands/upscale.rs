@@ -75,7 +75,7 @@ pub(crate) fn run(args: &UpscaleArgs) -> anyhow::Result<()> {
         }
         low_size = Some(size_now);
         aspect = picture.frame.aspect;
-        let mut low = picture.frame;
+        let mut low = picture.frame.centred();
         low.weights_qp = steady.follow(low.qp);
         let mut high = upscaler.upscale(&low, method);
         if let Err(UpscaleError::Lost(_)) = &high {

@@ -8,7 +8,7 @@ use yuv::{
     BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, bgr_to_yuv420, rgb_to_yuv420,
 };
 
-use super::{Colour, Frame, FrameError, Matrix, Plane, PlaneError, Range, Rgba, Size, Stamp};
+use super::{Colour, Frame, FrameError, Matrix, Plane, PlaneError, Range, Rgba, Siting, Size, Stamp};
 
 /// In which order the three bytes of a pixel come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,15 +93,15 @@ pub(crate) fn planes(
     Ok([y, u, v])
 }
 
-/// R′G′B′ in 0..1, with chroma between its samples interpolated linearly (they lie in the middle of four pixels).
+/// R′G′B′ in 0..1, with chroma between its samples interpolated linearly.
 fn rgb(frame: &Frame) -> Vec<[f32; 3]> {
     let m = frame.colour.to_rgb().map(|row| [row[0] / 255.0, row[1] / 255.0, row[2] / 255.0, row[3]]);
     let (width, height) = (frame.y().width(), frame.y().height());
     let mut out = Vec::with_capacity(width * height);
     let (mut u, mut v) = (vec![0.0; width], vec![0.0; width]);
     for (y, luma) in frame.y().rows().enumerate() {
-        chroma_row(frame.u(), y, &mut u);
-        chroma_row(frame.v(), y, &mut v);
+        chroma_row(frame.u(), frame.siting, y, &mut u);
+        chroma_row(frame.v(), frame.siting, y, &mut v);
         out.extend(luma.iter().zip(u.iter().zip(&v)).map(|(&y, (&u, &v))| {
             let y = f32::from(y);
             m.map(|k| (k[0] * y + k[1] * u + k[2] * v + k[3]).clamp(0.0, 1.0))
@@ -110,8 +110,9 @@ fn rgb(frame: &Frame) -> Vec<[f32; 3]> {
     out
 }
 
-/// One luma row's worth of chroma: three parts of the nearest sample, one of the next, along each axis.
-fn chroma_row(plane: &Plane, y: usize, out: &mut [f32]) {
+/// One luma row's worth of chroma: three parts of the nearest sample, one of the next, along each axis along which it
+/// lies in the middle; where it lies at the left, the sample itself and then the mean of two.
+fn chroma_row(plane: &Plane, siting: Siting, y: usize, out: &mut [f32]) {
     let beside = |i: usize, n: usize| {
         let near = i / 2;
         (near, if i.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(n - 1) })
@@ -120,8 +121,13 @@ fn chroma_row(plane: &Plane, y: usize, out: &mut [f32]) {
     let (near, next) = (plane.row(near), plane.row(next));
     let at = |x: usize| 3.0 * f32::from(near[x]) + f32::from(next[x]);
     for (x, o) in out.iter_mut().enumerate() {
-        let (i, j) = beside(x, plane.width());
-        *o = (3.0 * at(i) + at(j)) / 16.0;
+        *o = match siting {
+            Siting::Centre => {
+                let (i, j) = beside(x, plane.width());
+                (3.0 * at(i) + at(j)) / 16.0
+            }
+            Siting::Left => (at(x / 2) + at(x.div_ceil(2).min(plane.width() - 1))) / 8.0,
+        };
     }
 }
 
@@ -194,12 +200,15 @@ mod tests {
     #[test]
     fn chroma_is_interpolated_about_the_middle_of_four_pixels() {
         let mut row = [0.0; 5];
-        chroma_row(&Plane::from_vec(vec![0, 160, 80], 3, 1, 3).unwrap(), 0, &mut row);
+        let plane = Plane::from_vec(vec![0, 160, 80], 3, 1, 3).unwrap();
+        chroma_row(&plane, Siting::Centre, 0, &mut row);
         assert_eq!(row, [0.0, 40.0, 120.0, 140.0, 100.0]);
+        chroma_row(&plane, Siting::Left, 0, &mut row);
+        assert_eq!(row, [0.0, 80.0, 160.0, 120.0, 80.0]);
         let mut column = [0.0; 1];
         let plane = Plane::from_vec(vec![0, 160], 1, 2, 1).unwrap();
         for (y, want) in [(0, 0.0), (1, 40.0), (2, 120.0), (3, 160.0)] {
-            chroma_row(&plane, y, &mut column);
+            chroma_row(&plane, Siting::Centre, y, &mut column);
             assert_eq!(column, [want]);
         }
     }

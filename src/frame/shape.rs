@@ -32,13 +32,20 @@ impl Aspect {
         Some(Self { x: x / a, y: y / a })
     }
 
-    /// The shape nearest to a ratio of width to height, in thousandths; square where it is within a fiftieth of that,
-    /// as sides that were rounded are.
+    /// The simplest shape near to a ratio of width to height; square where it is within a fiftieth of that, as sides
+    /// that were rounded are.
     pub fn from_ratio(ratio: f64) -> Option<Self> {
         match ratio {
             r if !(1.0 / 16.0..=16.0).contains(&r) => None,
             r if (0.98..=1.02).contains(&r) => Some(Self::SQUARE),
-            r => Self::new((r * 1000.0).round() as u32, 1000),
+            r => {
+                let near = |y: &u32| {
+                    let x = (r * f64::from(*y)).round();
+                    (x / f64::from(*y) / r - 1.0).abs() < 0.002
+                };
+                let y = (1..=100).find(near).unwrap_or(1000);
+                Self::new((r * f64::from(y)).round() as u32, y)
+            }
         }
     }
 
@@ -144,9 +151,11 @@ impl Frame {
         if orientation.is_upright() {
             return self.clone();
         }
-        let [y, u, v] = self.planes().map(|plane| orientation.plane(plane));
+        // What lay at the left would lie above or at the right.
+        let upright = self.clone().centred();
+        let [y, u, v] = upright.planes().map(|plane| orientation.plane(plane));
         let aspect = if orientation.transposed { self.aspect.turned() } else { self.aspect };
-        Self { y, u, v, aspect, ..*self }
+        Self { y, u, v, aspect, ..upright }
     }
 }
 
@@ -163,6 +172,7 @@ mod tests {
         assert_eq!(square(720, 576, 1, 1), "720x576");
         assert_eq!(square(8192, 8, 16, 1), "8192x1", "no larger than a picture may be");
         assert_eq!(Aspect::new(1, 17), None);
+        assert_eq!(Aspect::from_ratio(427.0 / 320.0), Aspect::new(4, 3));
         assert_eq!(Aspect::from_ratio(1.0074), Some(Aspect::SQUARE));
         assert_eq!(Aspect::from_ratio(f64::NAN), None);
     }

@@ -292,9 +292,9 @@ impl Upscaling {
             }
             match self.pictures.take(TICK) {
                 Taken::Value(frame) => {
-                    // The screen's pixels are square.
+                    // The screen's pixels are square, and engines take chroma to lie in the middle.
                     let frame = match squarer.square(frame) {
-                        Ok(frame) => frame,
+                        Ok(frame) => frame.centred(),
                         Err(error) => {
                             self.stats.dropped(Stage::Upscale, "failed");
                             self.notices.say(error.to_string());

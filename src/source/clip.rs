@@ -1,4 +1,4 @@
-//! Video files: H.264 in MP4 or as a byte stream, raw pictures in Y4M, and a still picture as a clip of one frame.
+//! Video files: H.264 in MP4, in Matroska or as a byte stream, raw pictures in Y4M, and a still picture as a clip of one frame.
 
 mod annexb;
 mod error;
@@ -7,6 +7,7 @@ mod foreign;
 pub(crate) mod fuzzing;
 mod h264;
 mod looped;
+mod mkv;
 mod mp4;
 pub(crate) mod still;
 mod y4m;
@@ -110,6 +111,10 @@ impl ClipReader {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
             content = Content::H264(Box::new(H264Reader::new(Units::Mp4(mp4), &path)?));
+        } else if mkv::looks_like(&head) {
+            let mkv = mkv::MkvReader::open(reader, &path)?;
+            (size, fps, frames) = (mkv.size(), mkv.fps(), mkv.frames());
+            content = Content::H264(Box::new(H264Reader::new(Units::Mkv(mkv), &path)?));
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));

@@ -197,7 +197,11 @@ fn layers_are_not_answered_and_never_mixed() {
     // As browsers have it: names, no numbers.
     let rids = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\na=rid:h send\r\na=rid:l send\r\n\
                 a=simulcast:send h;l\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n";
+    let rtx = "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
+    let one = |direction| one(direction).replace("SAVPF 96", "SAVPF 96 97") + rtx;
     let (offer, answer) = answer(&(one("sendonly") + rids), Media::SendRecv);
+    // rtc would take the first retransmission of a stream without a number for the picture.
+    assert!(!offer.for_webrtc.contains("rtx") && !answer.contains(" 97"), "{answer}");
     for text in [&offer.for_webrtc, &answer] {
         for gone in ["simulcast", "a=rid", "rtp-stream-id"] {
             assert!(!text.contains(gone), "{gone} in {text}");
@@ -211,6 +215,13 @@ fn layers_are_not_answered_and_never_mixed() {
     let offer = Offer::read(&(one("sendonly") + numbers), Media::SendRecv).unwrap();
     let streams: Vec<_> = offer.for_webrtc.lines().filter(|line| line.starts_with("a=ssrc")).collect();
     assert_eq!(streams, ["a=ssrc-group:FID 13 23", "a=ssrc:13 msid:far video", "a=ssrc:23 msid:far video"]);
+    assert!(offer.for_webrtc.contains("a=fmtp:97 apt=96") && offer.negotiated.rtx == Some(97));
+    // Who only receives has no streams.
+    let offer = Offer::read(&one("recvonly"), Media::SendRecv).unwrap();
+    assert!(offer.for_webrtc.contains("a=fmtp:97 apt=96"));
+    // An answer cannot be asked to do without any more: what it sends again is opened by its type.
+    let answer = Answer::read(&one("sendonly"), Media::SendRecv).unwrap();
+    assert!(!answer.for_webrtc.contains("rtx") && answer.negotiated.rtx == Some(97));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Parameter sets: what a stream says about its pictures.
 
 use super::bits::{Bits, rbsp};
-use crate::frame::{Aspect, Matrix, Range, Size};
+use crate::frame::{Aspect, Matrix, Range, Siting, Size};
 
 /// The macroblocks of the largest picture of level 5.2 (table A-1): 4096×2304.
 const MAX_MACROBLOCKS: u64 = 36_864;
@@ -29,6 +29,10 @@ pub struct Sps {
     pub range: Option<Range>,
     /// The shape of a pixel, from the VUI; [`None`] where it does not say.
     pub aspect: Option<Aspect>,
+    /// Where chroma lies, from the VUI; at the left where it does not say (E.2.1).
+    pub siting: Siting,
+    /// Where the flag stands that says so, in bits of the payload.
+    pub(super) siting_at: Option<usize>,
     /// Frames per second from the VUI's timing, where it is there and within 1 to 240.
     pub fps: Option<f32>,
     pub(super) separate_planes: bool,
@@ -157,6 +161,8 @@ impl RawSps {
             matrix: vui.matrix,
             range: vui.range,
             aspect: vui.aspect,
+            siting: vui.siting.unwrap_or(Siting::Left),
+            siting_at: vui.siting_at,
             fps: vui.fps,
             separate_planes,
             frame_num_bits,
@@ -214,6 +220,8 @@ struct Vui {
     matrix: Option<Matrix>,
     range: Option<Range>,
     aspect: Option<Aspect>,
+    siting: Option<Siting>,
+    siting_at: Option<usize>,
     fps: Option<f32>,
 }
 
@@ -243,8 +251,10 @@ impl Vui {
                 self.matrix = Matrix::from_code(b.u(8)?);
             }
         }
+        self.siting_at = Some(b.position());
         if b.flag()? {
-            b.ue()?;
+            // Of figure E-1: 0 is at the left, 1 in the middle; the others lie above or below one of those.
+            self.siting = Some(if b.ue()? % 2 == 1 { Siting::Centre } else { Siting::Left });
             b.ue()?;
         }
         if b.flag()? {
@@ -424,6 +434,24 @@ mod tests {
         assert!((sps.fps.unwrap() - 29.97).abs() < 0.001);
         assert_eq!((vui(0, 6).matrix, vui(0, 6).range), (Some(Matrix::Bt601), Some(Range::Limited)));
         assert_eq!(vui(0, 2).matrix, None, "2 is unspecified");
+    }
+
+    #[test]
+    fn where_chroma_lies_is_read_and_written() {
+        // A colour description, timing, and a bit that must not be lost.
+        let silent = baseline(30, 23, 0).u(1, 1).u(2, 0).u(1, 1).u(3, 5).u(1, 0).u(1, 1).u(24, 0x01_0101).u(1, 0);
+        let silent = silent.u(1, 1).u(32, 1001).u(32, 60000).u(1, 1).u(4, 0).nal(0x67);
+        let before = Sps::parse(&silent).unwrap();
+        assert_eq!(before.siting, Siting::Left, "as H.264 has it");
+        let told = super::super::with_centred_chroma(&silent).unwrap();
+        let after = Sps::parse(&told).unwrap();
+        assert_eq!(after, Sps { siting: Siting::Centre, ..before });
+        assert_eq!(super::super::with_centred_chroma(&told), None, "it says so already");
+        assert_eq!(
+            super::super::with_centred_chroma(&baseline(30, 23, 0).u(1, 0).nal(0x67)),
+            None,
+            "there is no place"
+        );
     }
 
     #[test]

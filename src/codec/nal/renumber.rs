@@ -1,6 +1,8 @@
-//! Slices with another header: how a stream is decoded that has no IDR picture to begin with.
+//! NAL units with other headers: how a stream is decoded that has no IDR picture to begin with, and what OpenH264 cannot
+//! write into a parameter set.
 
 use super::bits::{nal_of, rbsp};
+use super::params::Sps;
 use super::slice::SliceHeader;
 
 /// Appends bits, from the most significant down.
@@ -63,7 +65,6 @@ pub(in crate::codec) fn as_idr(nal: &[u8], header: &SliceHeader) -> Vec<u8> {
     out.copy(&data, frame_num + bits as usize..marking);
     // Neither no_output_of_prior_pics nor long_term_reference.
     out.number(0, 2);
-    let bits = data.len() * 8;
     if header.places.cabac {
         out.copy(&data, behind..header.places.end);
         // The data begin at a byte, behind ones.
@@ -74,13 +75,32 @@ pub(in crate::codec) fn as_idr(nal: &[u8], header: &SliceHeader) -> Vec<u8> {
         out.data.extend_from_slice(&data[begin..]);
     } else {
         // From the one bit at the end on there are zeros, which may be more or fewer.
-        let stop =
-            data.iter().rposition(|&b| b != 0).map_or(bits, |last| last * 8 + 8 - data[last].trailing_zeros() as usize);
-        out.copy(&data, behind..stop);
+        out.copy(&data, behind..stop(&data));
     }
     // An IDR picture is always referred to.
     let importance = (nal[0] & 0x60).max(0x20);
     nal_of(importance | 5, &out.data)
+}
+
+/// A sequence parameter set that says that chroma lies in the middle; [`None`] where it says something already, or has
+/// no place for it.
+pub(in crate::codec) fn with_centred_chroma(sps: &[u8]) -> Option<Vec<u8>> {
+    let data = rbsp(sps, usize::MAX);
+    let at = Sps::parse(sps).ok()?.siting_at?;
+    if data.get(at / 8)? >> (7 - at % 8) & 1 == 1 {
+        return None;
+    }
+    let mut out = BitWriter::default();
+    out.copy(&data, 0..at);
+    // The flag, and for both fields 1 in ue(v).
+    out.number(0b101_0010, 7);
+    out.copy(&data, at + 1..stop(&data));
+    Some(nal_of(sps[0], &out.data))
+}
+
+/// Where a payload ends, behind the one bit that ends it.
+fn stop(data: &[u8]) -> usize {
+    data.iter().rposition(|&b| b != 0).map_or(0, |last| last * 8 + 8 - data[last].trailing_zeros() as usize)
 }
 
 #[cfg(test)]

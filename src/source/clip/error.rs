@@ -22,7 +22,7 @@ pub enum ClipError {
     },
     /// None of the kinds that are read.
     #[error(
-        "{} is not a video that clearcall reads ({why}): give an .mp4 with H.264, a raw H.264 byte stream \
+        "{} is not a video that clearcall reads ({why}): give an .mp4 or .mkv with H.264, a raw H.264 byte stream \
          (.264, .h264), a .y4m, or a still .png or .jpg",
         path.display()
     )]

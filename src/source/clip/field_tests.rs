@@ -8,7 +8,7 @@ use super::*;
 use crate::codec::nal::tests::{without_idr, without_vui};
 use crate::codec::nal::{NalKind, nal_units, push_nal};
 use crate::codec::{Encoder, EncoderConfig};
-use crate::frame::{Aspect, Colour, Matrix, Range};
+use crate::frame::{Aspect, Colour, Matrix, Range, Siting};
 use crate::source::{Event, Source as _};
 
 fn sets(unit: &[u8]) -> (Vec<u8>, Vec<u8>) {
@@ -219,6 +219,28 @@ fn the_files_colours_count_where_the_stream_is_silent() {
 }
 
 #[test]
+fn chroma_lies_where_the_stream_says() {
+    let units = units();
+    let (sps, pps) = sets(&units[0].data);
+    let siting = |sps: &[u8]| {
+        let film = Film { entries: vec![entry(b"avc1", &[&avcc(sps, &pps)])], ..film() };
+        open(&film.bytes()).1.next().unwrap().unwrap().frame.siting
+    };
+    assert_eq!(siting(&sps), Siting::Centre, "what is encoded here says so");
+    assert_eq!(siting(&without_vui(&sps)), Siting::Left, "H.264's rule");
+    let y4m = |c: &str| {
+        let data = [format!("YUV4MPEG2 W4 H2 F30:1 {c}\nFRAME\n").as_bytes(), &[90; 12]].concat();
+        open(&data).1.next().unwrap().unwrap().frame.siting
+    };
+    let (centre, left) = (Siting::Centre, Siting::Left);
+    assert_eq!(["", "C420", "C420jpeg", "C420mpeg2"].map(y4m), [centre, centre, centre, left]);
+    // Turned by a quarter it would lie above.
+    let mut frame = picture(1);
+    frame.siting = left;
+    assert_eq!(frame.upright(crate::frame::Orientation::from_matrix([0, 1, -1, 0])).siting, centre);
+}
+
+#[test]
 fn each_sample_is_read_by_its_own_description() {
     let first = units();
     // The same pictures in other colours, and so with another parameter set of the same number.
@@ -373,6 +395,40 @@ fn what_stands_in_a_byte_stream_and_is_no_picture_is_skipped() {
     for (name, data) in [("header", header.repeat(99)), ("half", [header, &stream[..20]].concat())] {
         assert!(ClipReader::open(put(&dir, name, &data)).is_err(), "{name}");
     }
+}
+
+#[test]
+fn matroska_is_read_like_mp4() {
+    let units = units();
+    let (sps, pps) = sets(&units[0].data);
+    let private = avcc(&sps, &pps)[8..].to_vec();
+    let with = |times: [u16; 8], video: &[u8]| {
+        let samples: Vec<_> = times.into_iter().zip(units.iter().map(|u| sample(&u.data, false))).collect();
+        super::mkv::tests::mux("V_MPEG4/ISO/AVC", &private, &samples, video)
+    };
+    let even = [1000, 1033, 1067, 1100, 1133, 1167, 1200, 1233];
+    let (_dir, mut reader) = open(&with(even, &[]));
+    assert_eq!((reader.size(), reader.frames_hint(), reader.variable_rate()), (size(), Some(8), false));
+    assert!((reader.fps() - 30.0).abs() < 0.1, "{}", reader.fps());
+    for _ in 0..2 {
+        assert_eq!(read_all(&mut reader).0, (0..FRAMES).collect::<Vec<_>>());
+        assert_eq!(reader.loss(), Loss::default());
+        reader.rewind().unwrap();
+    }
+    // Shown 96 wide, and with times of its own.
+    let (_dir, mut reader) =
+        open(&with([0, 33, 67, 133, 200, 242, 1000, 1042], &[0x54, 0xb0, 0x81, 96, 0x54, 0xba, 0x81, 48]));
+    assert!(reader.variable_rate());
+    let frames: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).map(|f| f.frame).collect();
+    assert_eq!(frames[0].aspect, Aspect::new(3, 2).unwrap());
+    let time = |n: usize| (frames[n].stamp.captured - frames[0].stamp.captured).as_millis();
+    assert_eq!([time(3), time(6), time(7)], [133, 1000, 1042]);
+    // A cut is told, and what is before it read.
+    let data = with(even, &[]);
+    let (_dir, mut reader) = open(&data[..data.len() - 30]);
+    let (numbers, error) = read_all(&mut reader);
+    assert_eq!(numbers, (0..7).collect::<Vec<_>>());
+    assert!(matches!(error, Some(ClipError::CutShort { .. })), "{error:?}");
 }
 
 #[test]

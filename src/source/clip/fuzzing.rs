@@ -2,7 +2,7 @@
 
 use std::{io::Cursor, path::Path};
 
-use super::{annexb::AnnexBReader, mp4::Mp4Reader, still, y4m::Y4mReader};
+use super::{annexb::AnnexBReader, mkv::MkvReader, mp4::Mp4Reader, still, y4m::Y4mReader};
 use crate::{codec::MAX_UNIT_BYTES, frame::Stamp};
 
 /// Samples may overlap, so that a small file can have many large ones: so many are read.
@@ -21,6 +21,16 @@ pub fn mp4(data: &[u8]) {
         let Ok(Some(unit)) = mp4.next(path()) else { return };
         // One byte after a length of one byte is written with a start code of four; the sets come in front.
         assert!(unit.data.len() <= 4 * data.len().min(MAX_UNIT_BYTES) + 4 * 512);
+    }
+}
+
+/// Reads a Matroska file: no picture is longer than allowed.
+pub fn mkv(data: &[u8]) {
+    let Ok(mut mkv) = MkvReader::open(Cursor::new(data), path()) else { return };
+    assert!((0.1..=1000.0).contains(&mkv.fps()));
+    for _ in 0..SAMPLES {
+        let Ok(Some(unit)) = mkv.next(path()) else { return };
+        assert!(unit.data.len() <= 4 * MAX_UNIT_BYTES + 4 * 512);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ClipError, ClipFrame, annexb::AnnexBReader, frame_time, later, mp4::Mp4Reader};
+use super::{ClipError, ClipFrame, annexb::AnnexBReader, frame_time, later, mkv::MkvReader, mp4::Mp4Reader};
 use crate::{
     codec::{Assumed, DecodeError, Decoder},
     frame::{Aspect, Orientation, Stamp},
@@ -20,6 +20,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) enum Units {
     Mp4(Mp4Reader<BufReader<File>>),
+    Mkv(MkvReader<BufReader<File>>),
     AnnexB(AnnexBReader<BufReader<File>>),
 }
 
@@ -69,7 +70,7 @@ impl H264Reader {
     pub(super) fn new(units: Units, path: &Path) -> Result<Self, ClipError> {
         let orientation = match &units {
             Units::Mp4(mp4) => mp4.orientation(),
-            Units::AnnexB(_) => Orientation::default(),
+            Units::Mkv(_) | Units::AnnexB(_) => Orientation::default(),
         };
         Ok(Self {
             units,
@@ -87,6 +88,7 @@ impl H264Reader {
     pub(super) fn rewind(&mut self, path: &Path) -> Result<(), ClipError> {
         match &mut self.units {
             Units::Mp4(mp4) => mp4.rewind(),
+            Units::Mkv(mkv) => mkv.rewind(path)?,
             Units::AnnexB(stream) => stream.rewind(path)?,
         }
         self.decoder = decoder(path)?;
@@ -102,14 +104,18 @@ impl H264Reader {
 
     /// Whether the pictures last for different times.
     pub(super) fn variable(&self) -> bool {
-        matches!(&self.units, Units::Mp4(mp4) if mp4.variable())
+        match &self.units {
+            Units::Mp4(mp4) => mp4.variable(),
+            Units::Mkv(mkv) => mkv.variable(),
+            Units::AnnexB(_) => false,
+        }
     }
 
     /// When the last picture ends, where the file says.
     pub(super) fn end(&self) -> Option<Duration> {
         match &self.units {
             Units::Mp4(mp4) => Some(mp4.end()),
-            Units::AnnexB(_) => None,
+            Units::Mkv(_) | Units::AnnexB(_) => None,
         }
     }
 
@@ -210,6 +216,7 @@ impl Units {
     fn next(&mut self, path: &Path) -> Result<Option<Unit>, ClipError> {
         match self {
             Self::Mp4(mp4) => mp4.next(path),
+            Self::Mkv(mkv) => mkv.next(path),
             Self::AnnexB(stream) => stream.next(path),
         }
     }

@@ -22,6 +22,7 @@ pub(super) fn looks_like(head: &[u8]) -> bool {
 }
 
 /// The pixels of a PNG or JPEG that is no larger than a frame may be, upright as its Exif data say.
+#[cfg(any(test, feature = "train"))]
 pub(crate) fn rgb(mut reader: impl BufRead + Seek) -> ImageResult<image::RgbImage> {
     let mut data = Vec::new();
     reader.by_ref().take(MAX_BYTES).read_to_end(&mut data)?;

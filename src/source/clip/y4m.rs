@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::ClipError;
-use crate::frame::{Aspect, Colour, Frame, Matrix, Plane, Range, Size, Stamp};
+use crate::frame::{Aspect, Colour, Frame, Matrix, Plane, Range, Siting, Size, Stamp};
 
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"YUV4MPEG2 ";
@@ -24,6 +24,7 @@ struct Header {
     fps: f32,
     colour: Colour,
     aspect: Aspect,
+    siting: Siting,
     /// Each picture says when it is shown.
     timed: bool,
 }
@@ -40,7 +41,7 @@ impl Header {
         let unsupported = |what: String| ClipError::Unsupported { path: path.to_owned(), what, instead: INSTEAD };
         let text = std::str::from_utf8(line).map_err(|_| damaged("is not text"))?;
         let (mut width, mut height, mut fps, mut colour) = (None, None, 30.0, Colour::default());
-        let (mut aspect, mut timed) = (Aspect::SQUARE, false);
+        let (mut aspect, mut siting, mut timed) = (Aspect::SQUARE, Siting::Centre, false);
         for field in text.split(' ').skip(1).filter(|f| !f.is_empty()) {
             let (tag, value) = field.split_at(field.chars().next().map_or(0, char::len_utf8));
             match tag {
@@ -60,6 +61,7 @@ impl Header {
                     let plain = value.escape_default().take(24).collect::<String>();
                     return Err(unsupported(format!("pictures of the format {plain}")));
                 }
+                "C" if matches!(value, "420mpeg2" | "420paldv") => siting = Siting::Left,
                 "A" => {
                     // 0:0 stands for an unknown shape.
                     let shape = value.split_once(':').and_then(|(x, y)| Aspect::new(x.parse().ok()?, y.parse().ok()?));
@@ -82,7 +84,7 @@ impl Header {
             return Err(damaged("has a frame rate (F) that is not between 0.1 and 1000"));
         }
         let size = Size::new(width, height).map_err(|e| ClipError::size(path, &e))?;
-        Ok(Self { size, fps, colour, aspect, timed })
+        Ok(Self { size, fps, colour, aspect, siting, timed })
     }
 
     /// The bytes of a picture.
@@ -157,7 +159,7 @@ impl<R: BufRead + Seek> Y4mReader<R> {
         let (y, u, v) = (plane(size, "the luma")?, plane(chroma, "the Cb")?, plane(chroma, "the Cr")?);
         let mut frame =
             Frame::new(y, u, v, self.header.colour, stamp).map_err(|e| ClipError::damaged(path, e.to_string()))?;
-        frame.aspect = self.header.aspect;
+        (frame.aspect, frame.siting) = (self.header.aspect, self.header.siting);
         self.frames += 1;
         Ok(Some((frame, time)))
     }
@@ -176,8 +178,8 @@ fn read_line(reader: &mut impl BufRead, path: &Path) -> Result<Option<Vec<u8>>, 
 
 /// Writes pictures of one size into a `.y4m` file.
 ///
-/// Range and matrix go into the header as `XCOLORRANGE` and `XCOLORMATRIX`; chroma is marked as lying in
-/// the middle (`420jpeg`), as it does everywhere in the program. Pictures that last for different times say when each is
+/// Range and matrix go into the header as `XCOLORRANGE` and `XCOLORMATRIX`, and where chroma lies as `420jpeg` (in the
+/// middle) or `420mpeg2`. Pictures that last for different times say when each is
 /// shown, as `XTIME` in seconds.
 #[derive(Debug)]
 pub struct Y4mWriter {
@@ -195,7 +197,10 @@ impl Y4mWriter {
     /// # Errors
     /// When the file cannot be created or written.
     pub fn create(path: impl AsRef<Path>, size: Size, fps: f32, colour: Colour) -> Result<Self, ClipError> {
-        Self::begin(path.as_ref(), Header { size, fps, colour, aspect: Aspect::SQUARE, timed: false })
+        Self::begin(
+            path.as_ref(),
+            Header { size, fps, colour, aspect: Aspect::SQUARE, siting: Siting::Centre, timed: false },
+        )
     }
 
     /// The same for pictures like `first`; where they are `timed`, each is written with its own time.
@@ -203,7 +208,8 @@ impl Y4mWriter {
     /// # Errors
     /// When the file cannot be created or written.
     pub fn create_like(path: impl AsRef<Path>, first: &Frame, fps: f32, timed: bool) -> Result<Self, ClipError> {
-        let header = Header { size: first.size(), fps, colour: first.colour, aspect: first.aspect, timed };
+        let header =
+            Header { size: first.size(), fps, colour: first.colour, aspect: first.aspect, siting: first.siting, timed };
         Self::begin(path.as_ref(), header)
     }
 
@@ -256,7 +262,11 @@ impl Y4mWriter {
 }
 
 fn header_line(header: &Header) -> String {
-    let Header { size, fps, colour, aspect, timed } = *header;
+    let Header { size, fps, colour, aspect, siting, timed } = *header;
+    let chroma = match siting {
+        Siting::Centre => "420jpeg",
+        Siting::Left => "420mpeg2",
+    };
     let (n, d) = rate(fps);
     let timed = if timed { format!(" {TIMED}") } else { String::new() };
     let range = match colour.range {
@@ -268,7 +278,7 @@ fn header_line(header: &Header) -> String {
         Matrix::Bt709 => "BT709",
     };
     let (w, h) = (size.width(), size.height());
-    format!("YUV4MPEG2 W{w} H{h} F{n}:{d} Ip A{aspect} C420jpeg XCOLORRANGE={range} XCOLORMATRIX={matrix}{timed}\n")
+    format!("YUV4MPEG2 W{w} H{h} F{n}:{d} Ip A{aspect} C{chroma} XCOLORRANGE={range} XCOLORMATRIX={matrix}{timed}\n")
 }
 
 /// The rate as a fraction: whole, over 1001 (NTSC), or in thousandths.
@@ -310,7 +320,14 @@ mod tests {
                 for range in [Range::Full, Range::Limited] {
                     let aspect = Aspect::new(64, 45).unwrap();
                     let size = Size::new(33, 17).unwrap();
-                    let want = Header { size, fps, colour: Colour { matrix, range }, aspect, timed: fps == 25.0 };
+                    let want = Header {
+                        size,
+                        fps,
+                        colour: Colour { matrix, range },
+                        aspect,
+                        siting: if fps == 25.0 { Siting::Left } else { Siting::Centre },
+                        timed: fps == 25.0,
+                    };
                     let got = header(header_line(&want).trim_end()).unwrap();
                     assert_eq!(Header { fps, ..got }, want);
                     assert!((got.fps - fps).abs() < 0.001, "{fps} {}", got.fps);
