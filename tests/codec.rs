@@ -499,7 +499,7 @@ fn no_nal_unit_is_longer_than_asked_for() {
             slices += 1;
         }
         let got = decoder.decode(&unit.data, unit.stamp).unwrap().unwrap();
-        assert!(!got.damaged && psnr(&got.frame.planes()[0], &frame.planes()[0]) > 28.0);
+        assert!(!got.damaged && psnr(got.frame.planes()[0], frame.planes()[0]) > 28.0);
     }
     assert!(slices > 60, "{slices}");
 }

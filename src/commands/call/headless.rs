@@ -172,7 +172,7 @@ impl Console {
         }
         match &state {
             CallState::Waiting { link, others, fingerprint } if self.bar.is_none() => {
-                self.print(&waiting(link, others, fingerprint.as_deref()))?;
+                self.print(&how_to_reach(link, others, fingerprint.as_deref()))?;
             }
             CallState::Waiting { .. } => self.note("note: waiting for the next call; Ctrl-C ends"),
             CallState::Offered { line } => {
@@ -233,25 +233,23 @@ impl Console {
 }
 
 /// Says how the host is reached.
-fn waiting(link: &str, others: &[String], fingerprint: Option<&str>) -> String {
+fn how_to_reach(link: &str, others: &[String], fingerprint: Option<&str>) -> String {
     let mut text = format!("On the other machine:\n  clearcall join '{link}'");
     if !others.is_empty() {
-        text += "\nor, if the two are in another network together:";
-        for other in others {
-            text += &format!("\n  clearcall join '{other}'");
-        }
+        text += "\nThis machine has other addresses, too; by the network that the other machine is in:";
+        others.iter().for_each(|other| text += &format!("\n  clearcall join '{other}'"));
     }
     if let Some(fingerprint) = fingerprint {
-        text += &format!(
-            "\nA phone is a camera when it opens the link. Its browser warns that nobody vouches for this machine; the \
-             certificate is the right one if its SHA-256 is\n  {fingerprint}"
-        );
+        text += "\nOr open the link in a browser, on a phone as well. It will warn that nobody vouches for this machine;\n\
+                 the certificate is the right one if its SHA-256 is\n  ";
+        text += fingerprint;
     }
     // Where it is read by a person, and can be photographed.
     if std::io::stdout().is_terminal()
         && let Some(code) = QrCode::of(link)
     {
-        text += &format!("\n{}", code.for_terminal());
+        text += "\n";
+        text += &code.for_terminal();
     }
     text
 }
