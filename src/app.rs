@@ -42,7 +42,7 @@ use self::{
 use crate::{
     interrupt::Interrupt,
     model::Model,
-    pipeline::{Auto, CallSettings, SessionError, Signaling},
+    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
     report::{self, ReportError},
     source::{self, SourceSpec, devices::ListedCamera},
     upscale::GpuContext,
@@ -278,6 +278,7 @@ impl App {
         if let Some(listen) = &self.settings.listen {
             page.listen.clone_from(listen);
         }
+        page.tls = self.call_settings.network.identity.is_some();
         page.theme = self.settings.theme.name();
         Page::Start(Box::new(page))
     }
@@ -370,12 +371,18 @@ impl eframe::App for App {
                     ctx.request_repaint_after(Duration::from_millis(50));
                 }
                 let again = self.again.take_if(|_| !page.busy);
-                let begin = page
-                    .show(ui)
-                    .or(again.map(|signaling| Begin { source: self.call_settings.source.clone(), signaling }));
+                let begin = page.show(ui).or(again.map(|signaling| {
+                    let CallSettings { source, network, .. } = self.call_settings.clone();
+                    Begin { source, signaling, network }
+                }));
                 let theme_wanted = std::mem::take(&mut page.theme_wanted);
                 let formats = (page.formats != self.settings.formats).then(|| page.formats.clone());
-                if let Some(Begin { source, signaling }) = begin {
+                if let Some(Begin { source, signaling, network }) = begin {
+                    let NetworkSettings { ice_servers, bearer, .. } = self.call_settings.network.clone();
+                    // What the command line says stays where the page says nothing.
+                    let servers = if network.ice_servers.is_empty() { ice_servers } else { network.ice_servers };
+                    self.call_settings.network =
+                        NetworkSettings { ice_servers: servers, bearer, identity: network.identity };
                     self.call_settings.source = source;
                     self.begin(&ctx, signaling);
                 } else {

@@ -4,13 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use clearcall::{
-    call::{
-        IceServer,
-        signal::{Bearer, DEFAULT_PORT},
-    },
+    call::signal::DEFAULT_PORT,
     codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
-    pipeline::NetworkSettings,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
 };
@@ -229,13 +225,7 @@ pub(crate) struct NetworkArgs {
     /// ':' and '@' in a name or password are written %3A and %40. A host names its servers, with their passwords, to
     /// those who have its link.
     #[arg(long = "ice-server", value_name = "URL")]
-    pub(crate) ice_servers: Vec<IceServer>,
-}
-
-impl NetworkArgs {
-    pub(crate) fn settings(self) -> NetworkSettings {
-        NetworkSettings { ice_servers: self.ice_servers, ..NetworkSettings::default() }
-    }
+    pub(crate) ice_servers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +235,7 @@ pub(crate) struct JoinArgs {
     pub(crate) link: String,
     /// What the server asks for (a bearer token); the link of a clearcall host has it in it
     #[arg(long, value_name = "TOKEN")]
-    pub(crate) token: Option<Bearer>,
+    pub(crate) token: Option<String>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
@@ -261,7 +251,7 @@ pub(crate) struct WatchArgs {
     pub(crate) link: String,
     /// What the server asks for (a bearer token)
     #[arg(long, value_name = "TOKEN")]
-    pub(crate) token: Option<Bearer>,
+    pub(crate) token: Option<String>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]

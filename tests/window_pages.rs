@@ -311,7 +311,7 @@ fn the_start_page_begins_what_was_chosen() {
     harness.get_by_label("Loopback call").click();
     harness.run();
     let begun = harness.state_mut().begun.take().unwrap();
-    assert!(matches!(begun, Begin { source: SourceSpec::Scene, signaling: Signaling::Loopback }), "{begun:?}");
+    assert!(matches!(begun, Begin { source: SourceSpec::Scene, signaling: Signaling::Loopback, .. }), "{begun:?}");
 
     harness.get_by_label("Join").click();
     harness.run();

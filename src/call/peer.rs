@@ -29,6 +29,8 @@ use super::send::{self, UnitSender};
 use super::sockets::CallRuntime;
 use super::{CallError, EndReason, IceFragment, Media, PeerConfig, PeerEvent, engine};
 
+/// How long ICE servers may take to answer. One that says nothing does not keep a call that has other addresses.
+const SERVERS: Duration = Duration::from_secs(3);
 /// How long the addresses of this machine may take to be found.
 const GATHERING: Duration = Duration::from_secs(5);
 /// How long [`Peer`]'s drop waits for its tasks.
@@ -334,7 +336,7 @@ impl Peer {
         self.shared.gathered.send_replace(false);
         let pc = Arc::clone(&self.pc);
         let restart = async move {
-            let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+            let options = RTCOfferOptions { ice_restart: true };
             let offer = pc.create_offer(Some(options)).await.map_err(internal("making the new offer"))?;
             pc.set_local_description(offer).await.map_err(internal("using the new offer"))
         };
@@ -367,12 +369,17 @@ impl Peer {
 
     async fn local_description(&self) -> Result<String, CallError> {
         let mut gathered = self.shared.gathered.subscribe();
-        let done = matches!(tokio::time::timeout(GATHERING, gathered.wait_for(|g| *g)).await, Ok(Ok(_)));
-        let description = self.pc.local_description().await.map(|d| d.sdp).unwrap_or_default();
-        if !done || !description.contains("a=candidate:") {
-            return Err(CallError::NoAddress(GATHERING));
+        for limit in [SERVERS, GATHERING - SERVERS] {
+            let done = matches!(tokio::time::timeout(limit, gathered.wait_for(|g| *g)).await, Ok(Ok(_)));
+            let description = self.pc.local_description().await.map(|d| d.sdp).unwrap_or_default();
+            if description.contains("a=candidate:") {
+                if !done {
+                    tracing::warn!("an ICE server does not answer: the call goes on without it");
+                }
+                return Ok(description);
+            }
         }
-        Ok(description)
+        Err(CallError::NoAddress(GATHERING))
     }
 
     /// Waits until packets can flow.

@@ -7,7 +7,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use clearcall::{
-    call::{DEFAULT_BITRATE, Impairment, signal::ServerIdentity},
+    call::{
+        DEFAULT_BITRATE, IceServer, Impairment,
+        signal::{Bearer, ServerIdentity},
+    },
     frame::Size,
     interrupt::Interrupt,
     model::Model,
@@ -16,7 +19,7 @@ use clearcall::{
 };
 
 use super::{Input as _, InputFault};
-use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, ReceiveArgs, SendArgs, TlsArgs, WatchArgs};
+use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, NetworkArgs, ReceiveArgs, SendArgs, TlsArgs, WatchArgs};
 
 /// The model's name that leaves the choice to the program.
 const AUTO: &str = "auto";
@@ -67,7 +70,7 @@ pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
     let named = args.send.named();
     let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
-    settings.network = NetworkSettings { identity: identity(&args.tls)?, ..args.network.settings() };
+    settings.network = NetworkSettings { identity: identity(&args.tls)?, ..network(args.network, None)? };
     let signaling = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
     run(settings, signaling, outcome(args.receive, named)?)
 }
@@ -75,7 +78,7 @@ pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
     let named = args.send.named();
     let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
-    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
+    settings.network = network(args.network, args.token)?;
     let link = args.link.trim().to_owned();
     let signaling = if link.starts_with("http://") || link.starts_with("https://") {
         Signaling::Join { url: link }
@@ -89,8 +92,16 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
 pub(crate) fn watch(args: WatchArgs) -> anyhow::Result<()> {
     let nothing = SendArgs { source: Some(SourceSpec::Scene), size: None, fps: None, bitrate: None };
     let mut settings = call_settings(nothing, &args.receive, no_impairment())?;
-    settings.network = NetworkSettings { bearer: args.token, ..args.network.settings() };
+    settings.network = network(args.network, args.token)?;
     run(settings, Signaling::Watch { url: args.link.trim().to_owned() }, outcome(args.receive, false)?)
+}
+
+/// How the other side is reached. Read here and not by the command line's parser, which would print what is wrong, the
+/// password with it.
+fn network(args: NetworkArgs, token: Option<String>) -> anyhow::Result<NetworkSettings> {
+    let bearer = token.map(|token| token.parse::<Bearer>()).transpose().input()?;
+    let ice_servers = args.ice_servers.iter().map(|url| url.parse::<IceServer>()).collect::<Result<_, _>>();
+    Ok(NetworkSettings { ice_servers: ice_servers.input()?, bearer, identity: None })
 }
 
 /// The certificate that a host is asked to show.

@@ -141,7 +141,7 @@ async fn call(
     for last in [false, true] {
         let opened = Opened::new(&settings, &runtime, side, media, None).await?;
         let near = &opened.connection.near;
-        let session = match ask(server, &near.offer().await?, resumes.as_ref()).await? {
+        let session = match patiently(server, &near.offer().await?, resumes.as_ref()).await? {
             Response::Answered(Joined { answer, session }) => {
                 if !last && learn(&mut settings.network.ice_servers, session.ice_servers()) {
                     resumes = Some(session);
@@ -161,16 +161,18 @@ async fn call(
     Err(CallError::NotConnected(Duration::ZERO).into())
 }
 
-/// Asks the server, and asks again if it is busy: perhaps with this side's own call, before it crashed, which a host finds
-/// out in some seconds.
-async fn ask(server: &Server, offer: &str, resumes: Option<&WhipSession>) -> Result<Response, SignalError> {
-    for _ in 1..BUSY_TRIES {
+/// Perhaps a host is busy with this side's own call, before it crashed: it finds that out in some seconds.
+async fn patiently(server: &Server, offer: &str, resumes: Option<&WhipSession>) -> Result<Response, SignalError> {
+    let mut tries = 1;
+    loop {
         match server.call(offer, resumes).await {
-            Err(SignalError::Busy { .. }) => tokio::time::sleep(BUSY_PAUSE).await,
+            Err(SignalError::Busy { .. }) if tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
             response => return response,
         }
     }
-    server.call(offer, resumes).await
 }
 
 /// A server has an offer of its own.
@@ -244,8 +246,8 @@ pub(super) async fn answer_line(
 }
 
 impl Opened {
-    /// A peer where signalling at `listen` could reach it. `patience`: how long it tries to reach the other side, if that is
-    /// longer than usual.
+    /// A peer where signalling at `listen` could reach it. `patience`: how long it tries to reach the other side, if
+    /// that is longer than usual.
     async fn new(
         settings: &CallSettings,
         runtime: &Handle,
@@ -254,12 +256,17 @@ impl Opened {
         patience: Option<Duration>,
     ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
+        let mut bind = call::media_addresses(listen);
+        if !settings.network.ice_servers.is_empty() && bind.iter().any(|address| !address.ip().is_loopback()) {
+            // From loopback no server is reached, and each would be waited for.
+            bind.retain(|address| !address.ip().is_loopback());
+        }
         let usual = PeerConfig::new(media, settings.bitrate);
         let config = PeerConfig {
-            bind: call::media_addresses(listen),
+            bind,
+            ice_servers: settings.network.ice_servers.clone(),
             bitrate: usual.bitrate.min(START_BITRATE),
             impairment: Some(Arc::clone(&settings.impairment)),
-            ice_servers: settings.network.ice_servers.clone(),
             unreachable_limit: patience.unwrap_or(usual.unreachable_limit),
             ..usual
         };

@@ -44,7 +44,7 @@ impl SendSize {
     /// What the next frame is to fit into: smaller at once where the bits do not suffice, larger one step at a time.
     pub(super) fn follow(&mut self, budget: &Budget, now: Instant) -> Size {
         let fits = |share: usize, bits: f64| budget.carries_all() || budget.bits_a_pixel(share) >= bits;
-        let chosen = self.chosen.get_or_insert_with(|| Chosen { share: 0, since: now, wish: budget.size });
+        let chosen = self.chosen.get_or_insert(Chosen { share: 0, since: now, wish: budget.size });
         let begins = chosen.since == now || chosen.wish != budget.size;
         if begins {
             let first = (0..SHARES.len()).find(|share| fits(*share, ENOUGH_BITS)).unwrap_or(SHARES.len() - 1);

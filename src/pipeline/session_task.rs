@@ -380,16 +380,6 @@ impl SessionTask {
         }
     }
 
-    /// Somebody else calls: if nothing has come lately over the live connection, its other side has crashed, and is perhaps
-    /// who calls.
-    fn doubt_live(&mut self) {
-        let Some(live) = self.machine.live() else { return };
-        let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
-        if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
-            self.decide(Input::Silent(live));
-        }
-    }
-
     /// Hands a change of ICE to the caller's connection; the session does not wait for what comes of it.
     fn update_ice(&self, update: IceUpdate, reply: oneshot::Sender<Result<IceUpdated, Refusal>>) {
         let connection = self.generation_of(&update.id).and_then(|generation| self.connections.get(&generation));
@@ -401,6 +391,16 @@ impl SessionTask {
                 });
             }
             None => drop(reply.send(Err(Refusal::NoSuchCall))),
+        }
+    }
+
+    /// Somebody else calls: if nothing has come lately over the live connection, its other side has crashed, and is perhaps
+    /// who calls.
+    fn doubt_live(&mut self) {
+        let Some(live) = self.machine.live() else { return };
+        let heard = self.connections.get(&live).and_then(|connection| connection.receiving().last_heard());
+        if heard.is_some_and(|at| at.elapsed() > DOUBT_AFTER) {
+            self.decide(Input::Silent(live));
         }
     }
 

@@ -45,7 +45,13 @@ impl SessionShared {
         if *now == state {
             return;
         }
-        tracing::info!("{state:?}");
+        match &state {
+            // Whoever has the link can call: it is not for logs.
+            CallState::Waiting { .. } => tracing::info!("Waiting"),
+            CallState::Offered { .. } => tracing::info!("Offered"),
+            CallState::Answered { .. } => tracing::info!("Answered"),
+            state => tracing::info!("{state:?}"),
+        }
         *now = state;
         drop(now);
         self.changed.notify_all();

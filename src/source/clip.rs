@@ -110,11 +110,11 @@ impl ClipReader {
         } else if mp4::looks_like(&head) {
             let mp4 = mp4::Mp4Reader::open(reader, meta.len(), &path)?;
             (size, fps, frames) = (mp4.size(), mp4.fps(), Some(mp4.frames()));
-            content = Content::H264(Box::new(H264Reader::new(Units::Mp4(mp4), &path)?));
+            content = Content::H264(Box::new(H264Reader::new(Units::Mp4(Box::new(mp4)), &path)?));
         } else if mkv::looks_like(&head) {
             let mkv = mkv::MkvReader::open(reader, &path)?;
             (size, fps, frames) = (mkv.size(), mkv.fps(), mkv.frames());
-            content = Content::H264(Box::new(H264Reader::new(Units::Mkv(mkv), &path)?));
+            content = Content::H264(Box::new(H264Reader::new(Units::Mkv(Box::new(mkv)), &path)?));
         } else if still::looks_like(&head) {
             let frame = still::read(reader, &path)?;
             (size, fps, frames) = (frame.size(), STILL_FPS, Some(1));

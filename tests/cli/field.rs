@@ -60,7 +60,7 @@ fn pixels_that_are_not_square_are_kept_in_files_and_square_on_screens() {
     let data = y4m(96, 72, 2);
     let text = String::from_utf8_lossy(&data[..60]).replace("A1:1", "A4:3");
     let end = text.find('\n').unwrap();
-    let clip = room.holds("wide.y4m", &[text[..end].as_bytes(), &data[end..]].concat());
+    let clip = room.holds("wide.y4m", &[&text.as_bytes()[..end], &data[end..]].concat());
     let said = clearcall(&["encode", &clip, "-o", &room.at("low.264"), "--json"]).ok().json();
     assert_eq!(said["size"], "128x72", "{said}");
     let bicubic = ["--engine", "cpu", "--upscaler", "bicubic", "--json"];

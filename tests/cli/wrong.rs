@@ -237,13 +237,28 @@ fn links_that_lead_nowhere_are_refused() {
 }
 
 #[test]
+fn what_is_no_ice_server_and_no_token_is_refused_and_not_repeated() {
+    let join = |extra: [&str; 2]| {
+        clearcall(&[&["join", "http://127.0.0.1:1/whip", "--headless", "--source", "scene"][..], &extra].concat())
+    };
+    for (option, value, reason) in [
+        ("--ice-server", "turns:somebody:geheim@192.0.2.1", "UDP only"),
+        ("--ice-server", "turn:somebody:geheim@", "no HOST"),
+        ("--token", "geheim geheim", "no blanks"),
+    ] {
+        let refused = join([option, value]).fails(INPUT, &[reason]);
+        assert!(!refused.err.contains("geheim"), "{refused:#?}");
+    }
+}
+
+#[test]
 fn a_wrong_token_is_refused_and_the_host_goes_on() {
     let size = ["--headless", "--source", "scene", "--size", "64x48"];
     let host = started(&[&["host", "--listen", "127.0.0.1:0"][..], &size].concat());
     let line = host.line_with("http://");
     let link = line.split(['\'', ' ']).find(|word| word.starts_with("http://")).unwrap().to_owned();
     let token = link.split_once("token=").map(|(_, token)| token.to_owned()).unwrap();
-    for wrong in [link.replace(&token, "0000"), link.split('?').next().unwrap().to_owned()] {
+    for wrong in [link.replace(&token, "0000"), link.split('#').next().unwrap().to_owned()] {
         clearcall(&[&["join", &wrong, "--seconds", "1"][..], &size].concat()).fails(INPUT, &["token"]);
     }
     clearcall(&[&["join", &link, "--seconds", "1"][..], &size].concat()).ok();

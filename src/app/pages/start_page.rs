@@ -8,9 +8,12 @@ use egui::{RichText, TextureId, Ui, vec2};
 
 use crate::{
     app::theme::{Theme, style},
-    call::signal::DEFAULT_PORT,
+    call::{
+        IceServer,
+        signal::{DEFAULT_PORT, ServerIdentity},
+    },
     frame::Size,
-    pipeline::Signaling,
+    pipeline::{NetworkSettings, Signaling},
     source::SourceSpec,
     source::devices::{Format, ListedCamera},
 };
@@ -31,6 +34,8 @@ pub enum Card {
     Join,
     /// Make or answer a line of text.
     Lines,
+    /// The servers that help to find a way.
+    Network,
 }
 
 impl Card {
@@ -71,6 +76,10 @@ pub struct StartPage {
     pub clip: String,
     /// Where `host` listens.
     pub listen: String,
+    /// The host speaks https.
+    pub tls: bool,
+    /// ICE servers, with blanks between them.
+    pub ice_servers: String,
     /// The link to join.
     pub join: String,
     /// The offer line to answer.
@@ -104,6 +113,8 @@ pub struct Begin {
     pub source: SourceSpec,
     /// To whom.
     pub signaling: Signaling,
+    /// How the other side is reached; of the token the page knows nothing.
+    pub network: NetworkSettings,
 }
 
 impl StartPage {
@@ -116,6 +127,8 @@ impl StartPage {
             formats: Vec::new(),
             clip: String::new(),
             listen: format!("127.0.0.1:{DEFAULT_PORT}"),
+            tls: false,
+            ice_servers: String::new(),
             join: String::new(),
             offer: String::new(),
             error: None,
@@ -178,7 +191,9 @@ impl StartPage {
         self.error = None;
         let begin = self.chosen().map_err(|e| (Card::Source, e)).and_then(|source| {
             let signaling = signaling.map_err(|e| (card, e))?;
-            Ok(Begin { source, signaling })
+            let identity = self.identity(&signaling).map_err(|e| (card, e))?;
+            let ice_servers = ice_servers(&self.ice_servers).map_err(|e| (Card::Network, e))?;
+            Ok(Begin { source, signaling, network: NetworkSettings { ice_servers, identity, bearer: None } })
         });
         begin.map_err(|e| self.error = Some(e)).ok()
     }
@@ -225,7 +240,7 @@ impl StartPage {
                                 Card::Host => self.host(ui),
                                 Card::Join => self.join(ui),
                                 Card::Lines => self.lines(ui),
-                                Card::Source | Card::Loopback => loopback(ui),
+                                Card::Source | Card::Loopback | Card::Network => loopback(ui),
                             };
                             if let Some(signaling) = signaling {
                                 wanted = Some((card, signaling));
@@ -236,8 +251,31 @@ impl StartPage {
                 });
                 ui.add_space(4.0);
             }
+            self.network(ui);
         });
         wanted
+    }
+
+    fn network(&mut self, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            let label = ui.label("ICE servers");
+            ui.add(
+                egui::TextEdit::singleline(&mut self.ice_servers)
+                    .hint_text("none; where no way is found: stun:HOST:PORT turn:USER:PASSWORD@HOST:PORT")
+                    .desired_width(f32::INFINITY),
+            )
+            .labelled_by(label.id);
+        });
+        self.error_at(ui, Card::Network);
+    }
+
+    /// The certificate of a host that speaks https.
+    fn identity(&self, signaling: &Signaling) -> Result<Option<ServerIdentity>, String> {
+        if !self.tls || !matches!(signaling, Signaling::Host { .. }) {
+            return Ok(None);
+        }
+        let folder = ServerIdentity::default_folder().ok_or("The system names no folder for the certificate.")?;
+        ServerIdentity::of_this_machine(&folder).map(Some).map_err(|e| e.to_string())
     }
 
     fn error_at(&self, ui: &mut Ui, card: Card) {
@@ -258,6 +296,12 @@ impl StartPage {
             (clicked || entered(ui, &field)).then(|| listen_address(&self.listen))
         })
         .inner
+        .or_else(|| {
+            ui.checkbox(&mut self.tls, "https, so that a phone may be the camera").on_hover_text(
+                "Browsers give a camera to secure pages only. They warn once about this machine's certificate.",
+            );
+            None
+        })
     }
 
     fn join(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
@@ -278,6 +322,14 @@ impl StartPage {
             (clicked || entered(ui, &field)).then(|| join_link(&self.join))
         })
         .inner
+        .or_else(|| {
+            let watch = ui.button("Only watch").on_hover_text("See what a server sends by WHEP, and send nothing");
+            let only = |signaling| match signaling {
+                Signaling::Join { url } => Signaling::Watch { url },
+                other => other,
+            };
+            watch.clicked().then(|| join_link(&self.join).map(only))
+        })
     }
 
     fn lines(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
@@ -353,8 +405,14 @@ fn join_link(text: &str) -> Result<Signaling, String> {
     } else if url.is_empty() {
         Err("Paste the link first: the host's window shows it.".to_owned())
     } else {
-        Err("That is not a link: it begins with http:// and is shown in the host's window.".to_owned())
+        Err("That is not a link: it begins with http:// or https:// and is shown in the host's window.".to_owned())
     }
+}
+
+/// Servers with blanks or commas between them.
+fn ice_servers(text: &str) -> Result<Vec<IceServer>, String> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    words.map(|word| word.parse::<IceServer>().map_err(|e| e.to_string())).collect()
 }
 
 fn offer_line(text: &str) -> Result<Signaling, String> {
@@ -378,6 +436,8 @@ mod tests {
             matches!(join_link(" http://127.0.0.1:1/whip?token=a\n"), Ok(Signaling::Join { url }) if !url.ends_with('\n'))
         );
         assert!(join_link("").is_err() && join_link("clearcall-offer:abc").is_err());
+        assert_eq!(ice_servers(" stun:a, turn:u:p@b:1\n").map(|s| s.len()), Ok(2));
+        assert!(ice_servers("").is_ok_and(|s| s.is_empty()) && ice_servers("stun:a b").is_err());
         assert!(offer_line("  ").is_err() && offer_line("clearcall-offer:abc").is_ok());
     }
 

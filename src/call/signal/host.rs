@@ -196,6 +196,8 @@ impl Host {
         let app = Router::new()
             .route("/", get(page))
             .route("/whip", post(offered).options(options_of_endpoint))
+            // Whoever offers to receive only is a viewer: WHEP is the same from here.
+            .route("/whep", post(offered).options(options_of_endpoint))
             .route("/whip/{session}", delete(ended).post(offered_again).patch(ice_updated).options(options_of_endpoint))
             .with_state(Arc::clone(&signaling))
             .layer(map_response(with_cors));

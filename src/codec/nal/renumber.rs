@@ -15,7 +15,7 @@ struct BitWriter {
 
 impl BitWriter {
     fn bit(&mut self, bit: bool) {
-        if self.used % 8 == 0 {
+        if self.used.is_multiple_of(8) {
             self.data.push(0);
         }
         if let Some(last) = self.data.last_mut() {
@@ -68,7 +68,7 @@ pub(in crate::codec) fn as_idr(nal: &[u8], header: &SliceHeader) -> Vec<u8> {
     if header.places.cabac {
         out.copy(&data, behind..header.places.end);
         // The data begin at a byte, behind ones.
-        while out.used % 8 != 0 {
+        while !out.used.is_multiple_of(8) {
             out.bit(true);
         }
         let begin = header.places.end.div_ceil(8).min(data.len());

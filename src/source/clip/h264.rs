@@ -19,8 +19,8 @@ const MAX_WAITING: usize = 64;
 /// Where access units come from.
 #[derive(Debug)]
 pub(super) enum Units {
-    Mp4(Mp4Reader<BufReader<File>>),
-    Mkv(MkvReader<BufReader<File>>),
+    Mp4(Box<Mp4Reader<BufReader<File>>>),
+    Mkv(Box<MkvReader<BufReader<File>>>),
     AnnexB(AnnexBReader<BufReader<File>>),
 }
 

@@ -1,0 +1,97 @@
+//! The page for phones, in a real browser: Chromium without a window, with a camera that it makes up.
+//!
+//! Where there is no Chromium the test says so and does nothing. CLEARCALL_CHROMIUM names one that is elsewhere.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clearcall::call::signal::ServerIdentity;
+use clearcall::call::{Impairment, Media};
+use clearcall::frame::Size;
+use clearcall::model::Model;
+use clearcall::pipeline::{CallSettings, CallState, NetworkSettings, Session, Signaling, Taken};
+use clearcall::source::SourceSpec;
+use clearcall::upscale::EngineChoice;
+
+/// A browser takes its time to start on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A browser that is ended with the test.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn chromium() -> Option<String> {
+    let named = std::env::var("CLEARCALL_CHROMIUM").ok();
+    let usual = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
+    named.into_iter().chain(usual).find(|name| {
+        Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    })
+}
+
+fn open(browser: &str, profile: &std::path::Path, link: &str) -> Browser {
+    let child = Command::new(browser)
+        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"])
+        .args(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
+        .args(["--allow-loopback-in-peer-connection", "--ignore-certificate-errors"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(link)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Browser(child)
+}
+
+#[test]
+fn a_browser_that_opens_the_link_is_the_other_side() {
+    let Some(browser) = chromium() else {
+        println!("skipped: there is no Chromium here");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Some(ServerIdentity::of_this_machine(folder.path()).unwrap());
+    let settings = CallSettings {
+        source: SourceSpec::Scene,
+        size: Size::new(320, 240).unwrap(),
+        fps: 30.0,
+        bitrate: 300_000,
+        muted: false,
+        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
+        auto: None,
+        engine: EngineChoice::Cpu,
+        impairment: Arc::new(Impairment::new(7)),
+        recording: None,
+        network: NetworkSettings { identity, ..NetworkSettings::default() },
+    };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let host = Session::start(settings, Signaling::Host { listen }, None, Arc::new(|| {})).unwrap();
+    let CallState::Waiting { link, fingerprint, .. } = host.state() else { panic!("{:?}", host.state()) };
+    assert!(link.starts_with("https://127.0.0.1:") && link.contains("/#token=") && fingerprint.is_some(), "{link}");
+    let begun = Instant::now();
+    let page = open(&browser, &folder.path().join("profile"), &link.replace("/#", "/?begin#"));
+    let mut shown = 0;
+    while shown < 30 {
+        assert!(begun.elapsed() < PATIENCE, "{shown} pictures, {:?}, {:?}", host.state(), host.notices());
+        shown += i32::from(matches!(host.wait_frame(Duration::from_millis(100)), Taken::Value(_)));
+    }
+    println!("30 pictures of the browser's camera within {:.1} s of its start", begun.elapsed().as_secs_f64());
+    // Both ways: the browser reports what it gets.
+    while host.stats().network.loss_out.is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the browser reports nothing: {:?}", host.stats().network);
+        host.wait_frame(Duration::from_millis(100));
+    }
+    assert_eq!(host.stats().direction, Some(Media::SendRecv));
+    drop(page);
+}
