@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 # Tests open no window and speak no language but English.
 unset DISPLAY WAYLAND_DISPLAY WAYLAND_SOCKET
 export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never
-# Properties are tried on the same cases each time; with another seed, on others.
 # Most tests of a call wait for time to pass or for sockets: more of them at once than there are cores.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}
+# Properties are tried on the same cases each time; with another seed, on others.
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1} PROPTEST_DISABLE_FAILURE_PERSISTENCE=true
 
 cargo test --release --locked --features train --no-fail-fast "$@" 2>&1 | awk '

@@ -62,7 +62,8 @@ impl Thinning {
         if time + self.step / 4 < self.due {
             return false;
         }
-        self.due = (self.due + self.step).max(time);
+        // Behind a gap the clock starts anew.
+        self.due = if time > self.due + self.step { time } else { self.due } + self.step;
         true
     }
 }
