@@ -229,9 +229,9 @@ pub struct Frames {
     pub sent: u64,
     /// Seen on the screen (headless: taken by the program).
     pub shown: u64,
-    /// ShownUpscaler though a part of it had been lost and was concealed.
+    /// Shown though a part of it had been lost and was concealed.
     pub damaged: u64,
-    /// ShownUpscaler while no network was fast enough: both pictures were bicubic.
+    /// Shown while no network was fast enough: both pictures were bicubic.
     pub bicubic_only: u64,
 }
 

@@ -33,7 +33,12 @@ impl RetransmitBudget {
         let most = (SAVED * rate).max(MIN_SAVED);
         let (left, at) = self.bytes.unwrap_or((most, now));
         let mut left = (left + rate * now.saturating_duration_since(at).as_secs_f64()).min(most);
-        let size = |sequence: u16| self.sent.iter().rev().find(|(s, _)| *s == sequence).map(|(_, size)| *size as f64);
+        let size = |sequence: u16| {
+            // Numbers follow each other, so that nothing has to be searched, however much is asked for.
+            let newest = self.sent.back()?.0;
+            let index = self.sent.len().checked_sub(1 + usize::from(newest.wrapping_sub(sequence)))?;
+            self.sent.get(index).filter(|(s, _)| *s == sequence).map(|(_, size)| *size as f64)
+        };
         let granted = asked.iter().copied().filter(|sequence| {
             // One that is not known any more is not kept for sending either.
             let affordable = size(*sequence).filter(|size| *size <= left);

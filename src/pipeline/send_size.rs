@@ -44,12 +44,13 @@ impl SendSize {
     /// What the next frame is to fit into: smaller at once where the bits do not suffice, larger one step at a time.
     pub(super) fn follow(&mut self, budget: &Budget, now: Instant) -> Size {
         let fits = |share: usize, bits: f64| budget.carries_all() || budget.bits_a_pixel(share) >= bits;
-        let chosen = self.chosen.get_or_insert(Chosen { share: 0, since: now, wish: budget.size });
-        let begins = chosen.since == now || chosen.wish != budget.size;
-        if begins {
-            let first = (0..SHARES.len()).find(|share| fits(*share, ENOUGH_BITS)).unwrap_or(SHARES.len() - 1);
-            *chosen = Chosen { share: first, since: now, wish: budget.size };
-        }
+        let chosen = match &mut self.chosen {
+            Some(chosen) if chosen.wish == budget.size => chosen,
+            other => {
+                let share = (0..SHARES.len()).find(|share| fits(*share, ENOUGH_BITS)).unwrap_or(SHARES.len() - 1);
+                other.insert(Chosen { share, since: now, wish: budget.size })
+            }
+        };
         let before = chosen.share;
         while chosen.share + 1 < SHARES.len() && !fits(chosen.share, TOO_FEW_BITS) {
             chosen.share += 1;
@@ -113,6 +114,7 @@ mod tests {
             size.follow(&budget("1280x720", 2_000_000, allowed), at).to_string()
         };
         assert_eq!(sent(300_000, 0.0), "640x360", "300,000 / (640 · 360 · 30) = 0.043, the next smaller has 0.077");
+        assert_eq!(sent(2_000_000, 0.0), "640x360", "at the same instant it is no other call");
         assert_eq!(sent(100_000, 1.0), "480x270");
         assert_eq!(sent(2_000_000, 2.0), "480x270", "not yet");
         assert_eq!(sent(2_000_000, 5.0), "640x360");

@@ -350,11 +350,9 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
     match answered.await {
         Ok(Ok(answer)) => {
             let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
-            let tag = IceFragment::ufrag_of(&answer).and_then(tag);
+            let ufrag = IceFragment::ufrag_of(&answer).map(str::to_owned);
             let mut response = (StatusCode::CREATED, headers, answer).into_response();
-            if let Some(tag) = tag {
-                response.headers_mut().insert(header::ETAG, tag);
-            }
+            set_tag(&mut response, ufrag.as_deref());
             signaling.name_ice_servers(&mut response);
             response
         }
@@ -364,8 +362,10 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
 }
 
 /// A call's tag is the name of the host's half of its ICE session.
-fn tag(ufrag: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("\"{ufrag}\"")).ok()
+fn set_tag(response: &mut Response, ufrag: Option<&str>) {
+    if let Some(tag) = ufrag.and_then(|ufrag| HeaderValue::try_from(format!("\"{ufrag}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
 }
 
 fn refused(why: Refusal) -> Response {
@@ -444,11 +444,8 @@ pub(super) async fn ice_updated(
         Ok(Ok(IceUpdated::Taken)) => StatusCode::NO_CONTENT.into_response(),
         Ok(Ok(IceUpdated::Restarted { fragment, description })) => {
             let headers = [(header::CONTENT_TYPE, FRAGMENT)];
-            let tag = fragment.credentials.as_ref().and_then(|(ufrag, _)| tag(ufrag));
             let mut response = (headers, fragment.to_text(&description)).into_response();
-            if let Some(tag) = tag {
-                response.headers_mut().insert(header::ETAG, tag);
-            }
+            set_tag(&mut response, fragment.credentials.as_ref().map(|(ufrag, _)| ufrag.as_str()));
             response
         }
         Ok(Err(why)) => refused(why),
