@@ -46,7 +46,7 @@ fn a_headless_call_leaves_a_report_and_a_picture() {
     for number in ["/bitrate_bps/measured", "/age_ms/p50", "/age_ms/p95", "/qp"] {
         assert!(r.pointer(number).and_then(serde_json::Value::as_f64).is_some_and(|v| v > 0.0), "{number} in {r}");
     }
-    for stage in ["source", "scale", "encode", "send", "assemble", "decode", "upscale", "show"] {
+    for stage in ["source", "scale", "encode", "send", "assemble", "playout", "decode", "upscale", "show"] {
         let s = &r["stages"][stage];
         assert!(s["in"].is_u64() && s["out"].is_u64() && s["dropped"].is_object(), "{stage} in {r}");
         assert!(s["ms"]["p50"].is_f64() && s["ms"]["p95"].as_f64().is_some_and(|ms| ms > 0.0), "{stage} in {r}");
