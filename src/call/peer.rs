@@ -53,6 +53,8 @@ pub struct Peer {
     /// webrtc has been given what this side sends and receives.
     described: Arc<AtomicBool>,
     closed: AtomicBool,
+    /// One of the ICE servers is a relay.
+    has_relay: bool,
 }
 
 impl std::fmt::Debug for Peer {
@@ -80,7 +82,10 @@ impl PeerConnectionEventHandler for Handler {
                 let was = self.0.life.borrow().clone();
                 self.0.end(if was == Life::New { EndReason::Unreachable } else { EndReason::Silent });
             }
-            RTCPeerConnectionState::Closed => self.0.end(EndReason::HungUp),
+            RTCPeerConnectionState::Closed => {
+                let was = self.0.life.borrow().clone();
+                self.0.end(if was == Life::New { EndReason::Handshake } else { EndReason::HungUp });
+            }
             _ => {}
         }
     }
@@ -182,6 +187,7 @@ impl Peer {
             sender,
             described: Arc::default(),
             closed: AtomicBool::new(false),
+            has_relay: config.ice_servers.iter().any(super::IceServer::relays),
         })
     }
 
@@ -285,6 +291,12 @@ impl Peer {
         IceFragment::ufrag_of(&description.sdp).map(str::to_owned)
     }
 
+    /// What the far side's ICE session is opened with (`ice-ufrag` and `ice-pwd`), once it is known.
+    pub async fn far_ice_credentials(&self) -> Option<(String, String)> {
+        let description = self.pc.remote_description().await?;
+        IceFragment::parse(&description.sdp).ok()?.credentials
+    }
+
     /// More of the far side's candidates (RFC 8838).
     ///
     /// # Errors
@@ -375,6 +387,10 @@ impl Peer {
             if description.contains("a=candidate:") {
                 if !done {
                     tracing::warn!("an ICE server does not answer: the call goes on without it");
+                } else if self.has_relay && !description.contains(" typ relay") {
+                    tracing::warn!(
+                        "the TURN server gave no relay address: it is not reached, or refuses the user name or password"
+                    );
                 }
                 return Ok(description);
             }

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
@@ -71,6 +71,12 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn rtt(&self) -> Option<Duration> {
         Some(self.rtt_us.load(Relaxed)).filter(|&us| us > 0).map(|us| Duration::from_micros(us.into()))
+    }
+
+    /// How long nothing has come; none before the first datagram.
+    pub(crate) fn unheard_for(&self) -> Option<Duration> {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map(|at| at.elapsed())
     }
 
     pub(crate) fn set_rtt(&self, rtt: Duration) {
