@@ -6,6 +6,7 @@
 //! | PSNR | codes of a plane | dB | infinite; means hold at most [`PSNR_CAP`] |
 //! | SSIM, MS-SSIM | luma codes | −1 to 1, 0 to 1 | 1 |
 //! | SSIMULACRA2 | colours in sRGB | below 0 (very bad) to 100 | 100 |
+//! | CIEDE2000 | colours of pixels in L\*a\*b\* | from 0; less is better | 0 |
 //! | [`flicker`] | luma codes of successive frames | codes | the truth's own |
 //! | [`grain`] | luma codes where the truth is flat | codes | the truth's own |
 //! | [`bd_rate`] | curves of any of the scores | percent of rate | 0 |
@@ -17,6 +18,7 @@
 //! what is seen: each picture becomes R′G′B′ by its own matrix and range.
 
 mod align;
+mod ciede2000;
 mod colours;
 mod curve;
 pub mod flicker;
@@ -27,6 +29,7 @@ mod psnr;
 mod ssim;
 
 pub use align::{AlignError, Alignment};
+pub use ciede2000::ciede2000;
 pub use colours::ssimulacra2;
 pub use curve::{CurveError, Overtaking, RatePoint, bd_rate, overtaking};
 pub use metric::Metric;

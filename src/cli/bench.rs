@@ -130,6 +130,8 @@ pub(crate) enum Score {
     MsSsim,
     /// Of colours; slow
     Ssimulacra2,
+    /// The mean difference of the pixels' colours; less is better
+    Ciede2000,
 }
 
 impl Score {
@@ -140,6 +142,7 @@ impl Score {
             Self::Ssim => &[Metric::Ssim],
             Self::MsSsim => &[Metric::MsSsim],
             Self::Ssimulacra2 => &[Metric::Ssimulacra2],
+            Self::Ciede2000 => &[Metric::Ciede2000],
         }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{PSNR_CAP, Result, ms_ssim, psnr, ssim, ssimulacra2};
+use super::{PSNR_CAP, Result, ciede2000, ms_ssim, psnr, ssim, ssimulacra2};
 use crate::frame::Frame;
 
-/// A score of one picture against another; of all of them, more is better.
+/// A score of one picture against another; of all but CIEDE2000, more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -23,11 +23,19 @@ pub enum Metric {
     MsSsim,
     /// [`ssimulacra2()`].
     Ssimulacra2,
+    /// [`ciede2000()`]; less is better.
+    Ciede2000,
 }
 
 impl Metric {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [Self::PsnrY, Self::PsnrU, Self::PsnrV, Self::Ssim, Self::MsSsim, Self::Ssimulacra2];
+    pub const ALL: [Self; 7] =
+        [Self::PsnrY, Self::PsnrU, Self::PsnrV, Self::Ssim, Self::MsSsim, Self::Ssimulacra2, Self::Ciede2000];
+
+    /// The score as a quality, of which more is better.
+    pub fn quality(self, score: f64) -> f64 {
+        if self == Self::Ciede2000 { -score } else { score }
+    }
 
     /// Its name in JSON and CSV.
     pub const fn key(self) -> &'static str {
@@ -38,6 +46,7 @@ impl Metric {
             Self::Ssim => "ssim",
             Self::MsSsim => "ms_ssim",
             Self::Ssimulacra2 => "ssimulacra2",
+            Self::Ciede2000 => "ciede2000",
         }
     }
 
@@ -45,6 +54,7 @@ impl Metric {
     pub const fn digits(self) -> usize {
         match self {
             Self::PsnrY | Self::PsnrU | Self::PsnrV | Self::Ssimulacra2 => 2,
+            Self::Ciede2000 => 3,
             Self::Ssim | Self::MsSsim => 4,
         }
     }
@@ -62,6 +72,7 @@ impl Metric {
             Self::Ssim => ssim(reference.y(), other.y()),
             Self::MsSsim => ms_ssim(reference.y(), other.y()),
             Self::Ssimulacra2 => ssimulacra2(reference, other),
+            Self::Ciede2000 => ciede2000(reference, other),
         }
     }
 }
@@ -76,6 +87,7 @@ impl fmt::Display for Metric {
             Self::Ssim => "SSIM",
             Self::MsSsim => "MS-SSIM",
             Self::Ssimulacra2 => "SSIMULACRA2",
+            Self::Ciede2000 => "CIEDE2000",
         })
     }
 }
@@ -102,6 +114,7 @@ mod tests {
         assert_eq!(Metric::Ssim.of(&a, &b).unwrap(), 1.0);
         assert_eq!(Metric::MsSsim.of(&a, &b).unwrap(), 1.0);
         assert!(Metric::Ssimulacra2.of(&a, &b).unwrap() < 99.0, "it looks at colours");
+        assert!(Metric::Ciede2000.of(&a, &b).unwrap() > 0.1);
     }
 
     #[test]

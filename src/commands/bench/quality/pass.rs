@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clearcall::{
     codec::{Decoded, Decoder, Encoder, EncoderConfig},
     frame::{Frame, Size, Stamp},
-    measure::MeasureError,
+    measure::{MeasureError, Metric},
     model::SteadyQp,
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
@@ -123,7 +123,8 @@ pub(super) fn run(
 fn add_gains(rows: &mut [Row]) {
     let Some(base) = rows.iter().find(|r| r.upscaler == BICUBIC).map(|r| r.scores.clone()) else { return };
     for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC && r.kind != ContestantKind::Full) {
-        row.gain = row.scores.iter().filter_map(|(m, score)| Some((*m, score - base.get(m)?))).collect();
+        let gain = |(m, score): (&Metric, &f64)| Some((*m, m.quality(*score) - m.quality(*base.get(m)?)));
+        row.gain = row.scores.iter().filter_map(gain).collect();
     }
 }
 

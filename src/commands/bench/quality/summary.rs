@@ -68,7 +68,9 @@ fn names(rows: &[Row], of: fn(&Row) -> &String) -> Vec<&String> {
 pub(super) fn curves(rows: &[Row], metrics: &[Metric]) -> Vec<Curve> {
     let points = |clip: &str, upscaler: &str, metric: Metric| -> Vec<RatePoint> {
         let own = rows.iter().filter(|r| r.clip == clip && r.upscaler == upscaler);
-        let point = |r: &Row| Some(RatePoint { rate: r.bitrate_bps.measured, quality: *r.scores.get(&metric)? });
+        let point = |r: &Row| {
+            Some(RatePoint { rate: r.bitrate_bps.measured, quality: metric.quality(*r.scores.get(&metric)?) })
+        };
         own.filter_map(point).collect()
     };
     let mut curves = Vec::new();
