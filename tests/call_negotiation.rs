@@ -8,7 +8,7 @@ use std::time::Duration;
 use call_support::{is_keyframe_wanted, unit, wait_for, wait_stats, wait_unit};
 use clearcall::{
     call::{CallError, Media, Peer, PeerConfig, PeerEvent, SendError},
-    codec::{Decoder, Encoder, EncoderConfig},
+    codec::{Decoder, Encoder, EncoderConfig, H264Profile},
     frame::{Size, Stamp},
     source::scene::Scene,
 };
@@ -182,7 +182,14 @@ async fn a_receiver_of_mode_0_gets_single_nal_units() {
     assert_eq!(longest, Some(1150));
     first_keyframe_wanted(&mut far).await;
     let size = Size::new(320, 240).unwrap();
-    let config = EncoderConfig { size, fps: 30.0, bitrate: 3_000_000, keyframe_interval: None, skip_frames: false };
+    let config = EncoderConfig {
+        size,
+        fps: 30.0,
+        bitrate: 3_000_000,
+        keyframe_interval: None,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap().with_longest_nal_unit(longest);
     let mut decoder = Decoder::new().unwrap();
     let scene = Scene::new(size, 30.0).unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clearcall::{
-    codec::{EncodeError, Encoder, EncoderConfig},
+    codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
     frame::{Size, Stamp},
     scale::{Kernel, Scaler},
     source::clip::{ClipReader, Loss},
@@ -111,6 +111,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
                 bitrate: args.bitrate.0,
                 keyframe_interval: None,
                 skip_frames: args.skip,
+                profile: H264Profile::default(),
             };
             let encoder = Encoder::new(config).map_err(|e| refused(args, size, &e))?;
             work = Some((target, Scaler::new(target, Kernel::default()), encoder));

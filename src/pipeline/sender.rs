@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     call::{SendError, UnitSender},
-    codec::{EncodeError, Encoder, EncoderConfig},
+    codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Range, Size, Stamp},
     scale::{Kernel, ScaleError, Scaler},
     source::{Event, Source},
@@ -366,6 +366,7 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
+                    profile: H264Profile::ConstrainedBaseline,
                 })?
                 .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,

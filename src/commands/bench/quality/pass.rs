@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clearcall::{
-    codec::{Decoded, Decoder, Encoder, EncoderConfig},
+    codec::{Decoded, Decoder, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Size, Stamp},
     measure::MeasureError,
     model::SteadyQp,
@@ -149,7 +149,8 @@ struct Stream {
 impl Stream {
     fn new(size: Size, fps: f64, bitrate: u32, skip_frames: bool) -> anyhow::Result<Self> {
         let fps = fps.clamp(1.0, 60.0) as f32;
-        let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames };
+        let config =
+            EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames, profile: H264Profile::default() };
         let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
         Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0, truth: TruthTally::default() })
     }
