@@ -22,6 +22,7 @@ struct Summary {
     frames: Frames,
     bitrate_bps: Bitrate,
     bytes: u64,
+    profile: H264Profile,
     size: String,
     fps: f64,
     /// The pictures last for different times.
@@ -111,7 +112,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
                 bitrate: args.bitrate.0,
                 keyframe_interval: None,
                 skip_frames: args.skip,
-                profile: H264Profile::default(),
+                profile: args.profile,
             };
             let encoder = Encoder::new(config).map_err(|e| refused(args, size, &e))?;
             work = Some((target, Scaler::new(target, Kernel::default()), encoder));
@@ -138,6 +139,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         frames: Frames { read, encoded, skipped, loss: clip.loss() },
         bitrate_bps: Bitrate { target: args.bitrate.0, measured: (bytes * 8) as f64 / end.as_secs_f64() },
         bytes,
+        profile: args.profile,
         size: size.to_string(),
         fps: f64::from(fps),
         variable_rate: clip.variable_rate(),
