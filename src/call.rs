@@ -26,8 +26,10 @@ mod ice_server;
 pub mod netem;
 mod mailbox;
 pub mod packetize;
+mod nack_filter;
 mod peer;
 mod peer_state;
+pub(crate) mod playout;
 pub mod rate;
 mod receive;
 mod retransmit_budget;
@@ -195,6 +197,9 @@ pub enum EndReason {
     /// The far side said that it leaves.
     #[error("the far side has hung up")]
     HungUp,
+    /// It was reached, but the two could not agree on the encryption.
+    #[error("the far side was reached, but its certificate or encryption (DTLS) does not work with ours")]
+    Handshake,
     /// It could never be reached.
     #[error("the far side could not be reached over UDP")]
     Unreachable,
@@ -325,8 +330,11 @@ pub fn media_addresses(listen: SocketAddr) -> Vec<SocketAddr> {
 /// The same for a machine that has the addresses `own`.
 fn media_addresses_among(listen: IpAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
     let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    // Of all addresses those are left out, which may be all that a machine without a router has.
+    let link_local = own.iter().filter(|ip| matches!(ip, IpAddr::V4(ip) if ip.is_link_local()));
     let addresses = match listen {
         ip if ip.is_loopback() => vec![ip],
+        IpAddr::V4(ip) if ip.is_unspecified() => [ip.into(), v4].into_iter().chain(link_local.copied()).collect(),
         IpAddr::V4(ip) => vec![ip.into(), v4],
         IpAddr::V6(ip) if !ip.is_unspecified() => vec![ip.into(), v6],
         IpAddr::V6(_) => {
@@ -336,6 +344,7 @@ fn media_addresses_among(listen: IpAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
             let mut all = vec![Ipv4Addr::UNSPECIFIED.into(), v4];
             all.extend(own.iter().any(reachable).then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
             all.extend(own.contains(&v6).then_some(v6));
+            all.extend(link_local);
             all
         }
     };
@@ -377,6 +386,8 @@ mod tests {
         assert_eq!(of("127.0.0.1", &[]), ["127.0.0.1:0"]);
         assert_eq!(of("::1", &[]), ["[::1]:0"]);
         assert_eq!(of("0.0.0.0", &["2001:db8::7"]), ["0.0.0.0:0", "127.0.0.1:0"]);
+        assert_eq!(of("0.0.0.0", &["169.254.7.1"]), ["0.0.0.0:0", "127.0.0.1:0", "169.254.7.1:0"]);
+        assert_eq!(of("::", &["169.254.7.1"]), ["0.0.0.0:0", "127.0.0.1:0", "169.254.7.1:0"]);
         assert_eq!(of("192.0.2.7", &[]), ["192.0.2.7:0", "127.0.0.1:0"]);
         assert_eq!(of("2001:db8::7", &[]), ["[2001:db8::7]:0", "[::1]:0"]);
         assert_eq!(of("::", &["192.0.2.7"]), ["0.0.0.0:0", "127.0.0.1:0"]);

@@ -34,6 +34,8 @@ pub enum Stage {
     Send,
     /// Packets to access units.
     Assemble,
+    /// The wait until a picture's time has come, which evens out a network that delivers in bunches.
+    Playout,
     /// H.264, receiving side.
     Decode,
     /// Bicubic and CNN.
@@ -44,8 +46,17 @@ pub enum Stage {
 
 impl Stage {
     /// All, in order.
-    pub const ALL: [Self; 8] =
-        [Self::Source, Self::Scale, Self::Encode, Self::Send, Self::Assemble, Self::Decode, Self::Upscale, Self::Show];
+    pub const ALL: [Self; 9] = [
+        Self::Source,
+        Self::Scale,
+        Self::Encode,
+        Self::Send,
+        Self::Assemble,
+        Self::Playout,
+        Self::Decode,
+        Self::Upscale,
+        Self::Show,
+    ];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -55,6 +66,7 @@ impl Stage {
             Self::Encode => "encode",
             Self::Send => "send",
             Self::Assemble => "assemble",
+            Self::Playout => "playout",
             Self::Decode => "decode",
             Self::Upscale => "upscale",
             Self::Show => "show",

@@ -270,6 +270,8 @@ fn a_call_over_a_bad_network_keeps_its_picture() {
         shown.network.nacks,
     );
     assert!(whole(&shown) * 10 >= sent.frames.sent * 8, "{} of {}", whole(&shown), sent.frames.sent);
+    // How evenly they are shown depends on the machine as well; the tests of the playout delay say what is due when.
+    assert!(shown.frames.shown * 2 >= sent.frames.sent, "{} of {}", shown.frames.shown, sent.frames.sent);
 
     line.set_loss(0.3);
     let before = shown.frames.shown;

@@ -86,7 +86,7 @@ pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &
 }
 
 /// Without a sign of life for so long a connection is silent.
-const SILENT: Duration = Duration::from_secs(5);
+pub(super) const SILENT: Duration = Duration::from_secs(5);
 
 /// Timers and windows. A connection that is silent may come back until the limit.
 pub(super) fn settings(unreachable_limit: Duration) -> SettingEngine {

@@ -10,6 +10,7 @@ use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
 use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
+use super::engine::SILENT;
 use super::peer_state::{Life, PeerShared};
 use super::recover::Throttle;
 use super::send::{self, Sending, UnitSender};
@@ -39,6 +40,7 @@ impl PeerMonitor {
         let mut announced = shared.counters.target.load(Relaxed);
         let mut before = Totals::default();
         let mut connected = false;
+        let mut silent = false;
         loop {
             let due = keyframes.due(Instant::now()).filter(|_| connected);
             let timer = async {
@@ -59,6 +61,12 @@ impl PeerMonitor {
                     if self.closed_by_far_side().await {
                         shared.end(EndReason::HungUp);
                         continue;
+                    }
+                    // While ICE begins anew it says nothing of a far side that is gone.
+                    let unheard = shared.counters.unheard_for();
+                    if unheard.is_some_and(|unheard| (unheard > SILENT) != silent) {
+                        silent = !silent;
+                        shared.mailbox.put(|l| l.heard = Some(!silent));
                     }
                     let totals = Totals::of(&shared.counters);
                     let stats = self.stats(before, totals).await;

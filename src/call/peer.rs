@@ -56,6 +56,8 @@ pub struct Peer {
     closed: AtomicBool,
     /// What this side offers: all that it can, or what it has answered to the far side.
     formats: Mutex<Vec<Format>>,
+    /// One of the ICE servers is a relay.
+    has_relay: bool,
 }
 
 impl std::fmt::Debug for Peer {
@@ -83,7 +85,10 @@ impl PeerConnectionEventHandler for Handler {
                 let was = self.0.life.borrow().clone();
                 self.0.end(if was == Life::New { EndReason::Unreachable } else { EndReason::Silent });
             }
-            RTCPeerConnectionState::Closed => self.0.end(EndReason::HungUp),
+            RTCPeerConnectionState::Closed => {
+                let was = self.0.life.borrow().clone();
+                self.0.end(if was == Life::New { EndReason::Handshake } else { EndReason::HungUp });
+            }
             _ => {}
         }
     }
@@ -186,6 +191,7 @@ impl Peer {
             described: Arc::default(),
             closed: AtomicBool::new(false),
             formats: Mutex::new(own_formats()),
+            has_relay: config.ice_servers.iter().any(super::IceServer::relays),
         })
     }
 
@@ -301,6 +307,12 @@ impl Peer {
         IceFragment::ufrag_of(&description.sdp).map(str::to_owned)
     }
 
+    /// What the far side's ICE session is opened with (`ice-ufrag` and `ice-pwd`), once it is known.
+    pub async fn far_ice_credentials(&self) -> Option<(String, String)> {
+        let description = self.pc.remote_description().await?;
+        IceFragment::parse(&description.sdp).ok()?.credentials
+    }
+
     /// More of the far side's candidates (RFC 8838).
     ///
     /// # Errors
@@ -391,6 +403,10 @@ impl Peer {
             if description.contains("a=candidate:") {
                 if !done {
                     tracing::warn!("an ICE server does not answer: the call goes on without it");
+                } else if self.has_relay && !description.contains(" typ relay") {
+                    tracing::warn!(
+                        "the TURN server gave no relay address: it is not reached, or refuses the user name or password"
+                    );
                 }
                 return Ok(description);
             }

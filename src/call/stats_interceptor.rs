@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
@@ -24,8 +24,8 @@ use rtc::shared::error::Error;
 use rtc::shared::marshal::MarshalSize;
 use tokio::sync::Notify;
 
+use super::nack_filter::{HEAVY_LOSS, NackFilter, RecentLoss};
 use super::rate::{Bounds, PacketFate, RateControl};
-use super::receive;
 use super::retransmit_budget::RetransmitBudget;
 
 /// What the interceptor and the tasks count; read by the statistics.
@@ -95,6 +95,12 @@ impl Counters {
         Some(self.rtt_us.load(Relaxed)).filter(|&us| us > 0).map(|us| Duration::from_micros(us.into()))
     }
 
+    /// How long nothing has come; none before the first datagram.
+    pub(crate) fn unheard_for(&self) -> Option<Duration> {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map(|at| at.elapsed())
+    }
+
     pub(crate) fn set_rtt(&self, rtt: Duration) {
         self.rtt_us.store(u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1), Relaxed);
     }
@@ -109,58 +115,6 @@ fn add(counter: &AtomicU64, n: usize) {
     counter.fetch_add(n as u64, Relaxed);
 }
 
-/// Which lost packets to ask for now.
-#[derive(Debug, Default)]
-pub(crate) struct NackFilter {
-    asked: HashMap<u16, Asked>,
-}
-
-/// A packet that was asked for.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    first: Instant,
-    last: Instant,
-    times: u8,
-}
-
-/// A packet is asked for this many times.
-const MAX_NACKS: u8 = 8;
-/// And not again within this time, however short the round trip.
-const MIN_NACK_SPACING: Duration = Duration::from_millis(20);
-/// A sequence number is another packet's after this time.
-const NACK_MEMORY: Duration = Duration::from_secs(5);
-
-impl NackFilter {
-    /// The numbers of `missing` that are due, and how many of these are new.
-    pub(crate) fn due(&mut self, missing: &[u16], rtt: Option<Duration>, now: Instant) -> (Vec<u16>, usize) {
-        self.asked.retain(|_, asked| now.saturating_duration_since(asked.last) < NACK_MEMORY);
-        // What would come later than that is not waited for any more.
-        let hold = receive::hold(rtt);
-        let spacing = rtt.unwrap_or(Duration::from_millis(50)).mul_f32(1.2).max(MIN_NACK_SPACING);
-        let mut new = 0;
-        let mut due = Vec::new();
-        for &sequence in missing {
-            match self.asked.get_mut(&sequence) {
-                None => {
-                    self.asked.insert(sequence, Asked { first: now, last: now, times: 1 });
-                    new += 1;
-                    due.push(sequence);
-                }
-                Some(asked) => {
-                    let again = now.saturating_duration_since(asked.last) >= spacing;
-                    let in_time = now.saturating_duration_since(asked.first) < hold;
-                    if asked.times < MAX_NACKS && again && in_time {
-                        asked.last = now;
-                        asked.times += 1;
-                        due.push(sequence);
-                    }
-                }
-            }
-        }
-        (due, new)
-    }
-}
-
 /// The interceptor; its place is next to the wire.
 pub(crate) struct StatsInterceptor {
     counters: Arc<Counters>,
@@ -172,6 +126,7 @@ pub(crate) struct StatsInterceptor {
     own_rtx: Option<u32>,
     nacks: HashMap<u32, NackFilter>,
     budget: RetransmitBudget,
+    loss: RecentLoss,
     /// The middle of the NTP time of our last sender reports, and when they left.
     reports: VecDeque<(u32, Instant)>,
     inbound: VecDeque<TaggedPacket>,
@@ -187,6 +142,7 @@ impl StatsInterceptor {
             own_rtx: None,
             nacks: HashMap::new(),
             budget: RetransmitBudget::default(),
+            loss: RecentLoss::default(),
             reports: VecDeque::new(),
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
@@ -231,14 +187,18 @@ impl StatsInterceptor {
     fn cap_retransmissions(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) {
         let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return };
         let asked: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
-        let granted = self.budget.granted(&asked, self.counters.target.load(Relaxed), now);
-        if granted.len() < asked.len() {
-            *packet = Box::new(TransportLayerNack {
-                sender_ssrc: nack.sender_ssrc,
-                media_ssrc: nack.media_ssrc,
-                nacks: nack_pairs_from_sequence_numbers(&granted),
-            });
+        let Counters { target, far_loss, .. } = &*self.counters;
+        // One more than it is; none where it is not known.
+        let heavy = f64::from(far_loss.load(Relaxed)) > HEAVY_LOSS * 1e6;
+        let granted = self.budget.granted(&asked, target.load(Relaxed), self.counters.rtt(), now);
+        let mut nacks = nack_pairs_from_sequence_numbers(&granted);
+        if heavy {
+            // webrtc answers what is named twice with two packets.
+            let twice = self.budget.spared(&granted);
+            nacks.extend(nack_pairs_from_sequence_numbers(&twice));
         }
+        let (sender_ssrc, media_ssrc) = (nack.sender_ssrc, nack.media_ssrc);
+        *packet = Box::new(TransportLayerNack { sender_ssrc, media_ssrc, nacks });
     }
 
     /// RFC 3550 §6.4.1: now, minus when our report left, minus how long the far side kept it.
@@ -256,6 +216,8 @@ impl StatsInterceptor {
     /// Counts RTCP on its way out; false when nothing of it is left to send.
     fn tell(&mut self, packets: &mut Vec<Box<dyn rtc::rtcp::Packet>>, now: Instant) -> bool {
         let rtt = self.counters.rtt();
+        let (missed, came) = (self.counters.missed.load(Relaxed), self.counters.packets_in.load(Relaxed));
+        let loss = self.loss.share(missed, came, now);
         packets.retain_mut(|packet| {
             if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
                 if self.repairs.contains_key(&nack.media_ssrc) {
@@ -263,7 +225,7 @@ impl StatsInterceptor {
                     return false;
                 }
                 let missing: Vec<u16> = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
-                let (due, new) = self.nacks.entry(nack.media_ssrc).or_default().due(&missing, rtt, now);
+                let (due, new) = self.nacks.entry(nack.media_ssrc).or_default().due(&missing, rtt, loss, now);
                 add(&self.counters.missed, new);
                 add(&self.counters.nacks_out, due.len());
                 if due.is_empty() {
@@ -426,32 +388,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_packet_is_asked_for_once_in_a_round_trip() {
-        let mut filter = NackFilter::default();
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let rtt = Some(Duration::from_millis(100));
-        assert_eq!(filter.due(&[7, 8], rtt, at(0)), (vec![7, 8], 2));
-        assert_eq!(filter.due(&[7, 8, 9], rtt, at(20)), (vec![9], 1));
-        assert_eq!(filter.due(&[8, 9], rtt, at(119)), (vec![], 0));
-        assert_eq!(filter.due(&[8, 9], rtt, at(125)), (vec![8], 0));
-    }
-
-    #[test]
     fn payload_types_are_those_that_were_set_last() {
         let types = PayloadTypes::default();
         types.set(&[103, 0, 63, 64, 127]);
         types.set(&[97, 63, 64, 127, 200]);
         let all: Vec<u8> = (0..=255).filter(|&t| types.contains(t)).collect();
         assert_eq!(all, [63, 64, 97, 127]);
-    }
-
-    #[test]
-    fn asking_ends_some_time() {
-        let mut filter = NackFilter::default();
-        let start = Instant::now();
-        let asks = (0..200).filter(|i| !filter.due(&[1], None, start + Duration::from_millis(20 * i)).0.is_empty());
-        // 180 ms are waited for a packet, and it is asked for every 60.
-        assert_eq!(asks.count(), 3);
     }
 }

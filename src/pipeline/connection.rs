@@ -27,6 +27,18 @@ const LEAVING: Duration = Duration::from_secs(1);
 /// How often a host that says it is busy is asked, and how long is waited in between.
 const BUSY_TRIES: u32 = 5;
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// Where media leaves from.
+#[derive(Debug, Clone, Copy)]
+struct MediaSide {
+    listen: SocketAddr,
+    /// The far side is on this machine, and reached over loopback whatever servers there are.
+    far_side_is_here: bool,
+}
+
+impl MediaSide {
+    const ANYWHERE: Self = Self { listen: ANYWHERE, far_side_is_here: false };
+}
+
 /// Every address of this machine, of both families.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
@@ -133,7 +145,7 @@ async fn call(
     server: &Server,
     mut resumes: Option<WhipSession>,
 ) -> Result<Opened, SessionError> {
-    let side = media_side(url);
+    let side = MediaSide { listen: ANYWHERE, far_side_is_here: is_here(url) };
     let named = server.ice_servers().await;
     learn(&mut settings.network.ice_servers, &named);
     learn(&mut settings.network.ice_servers, resumes.as_ref().map_or(&[], WhipSession::ice_servers));
@@ -148,7 +160,9 @@ async fn call(
                     near.close().await;
                     continue;
                 }
-                near.accept_answer(&answer).await?;
+                if let Err(error) = near.accept_answer(&answer).await {
+                    return Err(given_up(session, error.into()).await);
+                }
                 session
             }
             Response::Offered { offer, session } => {
@@ -175,19 +189,33 @@ async fn patiently(server: &Server, offer: &str, resumes: Option<&WhipSession>) 
     }
 }
 
+/// The call that the server has is of no use: it is told so.
+async fn given_up(session: WhipSession, error: SessionError) -> SessionError {
+    let _ = tokio::time::timeout(LEAVING, session.leave()).await;
+    error
+}
+
 /// A server has an offer of its own.
 async fn answer_server(
     settings: &CallSettings,
     runtime: &Handle,
-    side: SocketAddr,
+    side: MediaSide,
     media: Media,
     offer: &str,
     session: WhipSession,
 ) -> Result<Opened, SessionError> {
-    let opened = Opened::new(settings, runtime, side, media, None).await?;
-    let answer = opened.connection.near.answer(offer).await?;
-    session.answer(&answer).await?;
-    Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened })
+    let mut settings = settings.clone();
+    learn(&mut settings.network.ice_servers, session.ice_servers());
+    let answering = async {
+        let opened = Opened::new(&settings, runtime, side, media, None).await?;
+        let answer = opened.connection.near.answer(offer).await?;
+        session.answer(&answer).await?;
+        Ok(opened)
+    };
+    match answering.await {
+        Ok(opened) => Ok(Opened { connection: Connection { whip: Some(session), ..opened.connection }, ..opened }),
+        Err(error) => Err(given_up(session, error).await),
+    }
 }
 
 /// Adds the servers that are new; says whether there were some.
@@ -203,15 +231,24 @@ fn learn(known: &mut Vec<IceServer>, named: &[IceServer]) -> bool {
 
 /// A caller has more candidates, or begins ICE anew.
 pub(super) async fn update_ice(peer: &Peer, update: IceUpdate) -> Result<IceUpdated, Refusal> {
-    let Some(session) = update.session else {
-        let (fragment, description) = peer.answer_restart(&update.fragment).await?;
-        return Ok(IceUpdated::Restarted { fragment, description });
-    };
-    if peer.ice_session().await.as_deref() != Some(session.as_str()) {
-        return Err(Refusal::OtherIceSession);
+    if let Some(sessions) = &update.sessions {
+        let present = peer.ice_session().await;
+        if !sessions.iter().any(|session| present.as_ref() == Some(session)) {
+            return Err(Refusal::OtherIceSession);
+        }
     }
-    peer.add_candidates(&update.fragment).await?;
-    Ok(IceUpdated::Taken)
+    match &update.fragment.credentials {
+        None if update.sessions.is_none() => Err(Refusal::NoIceCredentials),
+        // Some name any session with each of their candidates.
+        Some(theirs) if peer.far_ice_credentials().await.as_ref() != Some(theirs) => {
+            let (fragment, description) = peer.answer_restart(&update.fragment).await?;
+            Ok(IceUpdated::Restarted { fragment, description })
+        }
+        _ => {
+            peer.add_candidates(&update.fragment).await?;
+            Ok(IceUpdated::Taken)
+        }
+    }
 }
 
 /// Answers a caller's offer; the description is the answer.
@@ -221,14 +258,15 @@ pub(super) async fn answer(
     listen: SocketAddr,
     offer: String,
 ) -> Result<Opened, CallError> {
-    let opened = Opened::new(&settings, &runtime, listen, Media::SendRecv, None).await?;
+    let side = MediaSide { listen, far_side_is_here: false };
+    let opened = Opened::new(&settings, &runtime, side, Media::SendRecv, None).await?;
     let answer = opened.connection.near.answer(&offer).await?;
     Ok(Opened { description: Some(answer), ..opened })
 }
 
 /// The description is the line for the other person.
 pub(super) async fn offer_line(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
+    let opened = Opened::new(&settings, &runtime, MediaSide::ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Offer, &opened.connection.near.offer().await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
@@ -240,24 +278,25 @@ pub(super) async fn answer_line(
     offer: String,
 ) -> Result<Opened, SessionError> {
     let offer = signal::from_line(SdpType::Offer, &offer)?;
-    let opened = Opened::new(&settings, &runtime, ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
+    let opened = Opened::new(&settings, &runtime, MediaSide::ANYWHERE, Media::SendRecv, Some(PASTE_LIMIT)).await?;
     let line = signal::to_line(SdpType::Answer, &opened.connection.near.answer(&offer).await?)?;
     Ok(Opened { description: Some(line), ..opened })
 }
 
 impl Opened {
-    /// A peer where signalling at `listen` could reach it. `patience`: how long it tries to reach the other side, if
+    /// A peer where signalling at `side` could reach it. `patience`: how long it tries to reach the other side, if
     /// that is longer than usual.
     async fn new(
         settings: &CallSettings,
         runtime: &Handle,
-        listen: SocketAddr,
+        side: MediaSide,
         media: Media,
         patience: Option<Duration>,
     ) -> Result<Self, CallError> {
         let (events, inbox) = mpsc::channel(EVENTS);
-        let mut bind = call::media_addresses(listen);
-        if !settings.network.ice_servers.is_empty() && bind.iter().any(|address| !address.ip().is_loopback()) {
+        let mut bind = call::media_addresses(side.listen);
+        let servers = !settings.network.ice_servers.is_empty();
+        if servers && !side.far_side_is_here && bind.iter().any(|address| !address.ip().is_loopback()) {
             // From loopback no server is reached, and each would be waited for.
             bind.retain(|address| !address.ip().is_loopback());
         }
@@ -280,16 +319,16 @@ impl Opened {
     }
 }
 
-/// Where media to the host behind `url` leaves from: loopback for a host on this machine, else anywhere.
-fn media_side(url: &str) -> SocketAddr {
-    let host = url::Url::parse(url.trim()).ok();
-    let ip = match host.as_ref().and_then(url::Url::host) {
-        Some(url::Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-        Some(url::Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-        Some(url::Host::Domain("localhost")) => Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-        _ => None,
-    };
-    ip.filter(IpAddr::is_loopback).map_or(ANYWHERE, |ip| SocketAddr::new(ip, 0))
+/// Whether the server behind `url` is on this machine. It may have other addresses than the one that it is called by,
+/// and give media only those, so all of this machine's are offered to it.
+fn is_here(url: &str) -> bool {
+    let url = url::Url::parse(url.trim()).ok();
+    match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -297,16 +336,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_on_this_machine_is_reached_over_loopback() {
-        for (url, side) in [
-            ("http://127.0.0.1:8080/whip?token=a", "127.0.0.1:0"),
-            ("http://localhost:8080/whip?token=a", "127.0.0.1:0"),
-            ("http://[::1]:8080/whip?token=a", "[::1]:0"),
-            ("http://192.0.2.1:8080/whip?token=a", "[::]:0"),
-            ("http://[2001:db8::1]/whip?token=a", "[::]:0"),
-            ("no link", "[::]:0"),
+    fn a_host_on_this_machine_is_known_by_its_address() {
+        for (url, here) in [
+            ("http://127.0.0.1:8080/whip?token=a", true),
+            ("http://localhost:8080/whip?token=a", true),
+            ("http://[::1]:8080/whip?token=a", true),
+            ("http://192.0.2.1:8080/whip?token=a", false),
+            ("http://[2001:db8::1]/whip?token=a", false),
+            ("no link", false),
         ] {
-            assert_eq!(media_side(url).to_string(), side, "{url}");
+            assert_eq!(is_here(url), here, "{url}");
         }
     }
 }

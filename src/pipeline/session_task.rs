@@ -41,6 +41,8 @@ use crate::{
 const EVENTS: usize = 256;
 /// Both sides send keepalives every second or two: after that without a word another caller is let in.
 const DOUBT_AFTER: Duration = Duration::from_secs(3);
+/// Both cameras and screens send something more often than that.
+const NO_PICTURES: Duration = Duration::from_secs(5);
 /// How long goodbyes may take in all.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -92,6 +94,8 @@ pub(super) struct SessionTask {
     line: Option<CallState>,
     /// Units that have come, which numbers those whose stamps are not known.
     units_seen: u64,
+    /// When the last one came, until it is said that none comes any more.
+    last_unit: Option<Instant>,
 }
 
 impl SessionTask {
@@ -127,6 +131,7 @@ impl SessionTask {
             whip: None,
             line: None,
             units_seen: 0,
+            last_unit: None,
         };
         task.perform(actions, None);
         task
@@ -340,6 +345,7 @@ impl SessionTask {
         });
         // A call that only receives is attached without an outlet.
         if self.attached.take_if(|attached| *attached == generation).is_some() {
+            self.last_unit = None;
             self.shared.stats.connection_ended();
         }
         if let Some(abort) = self.attempt_aborts.remove(&generation) {
@@ -456,6 +462,7 @@ impl SessionTask {
                 let stamp = log.and_then(|log| log.stamp(unit.rtp_timestamp));
                 let stamp = stamp.unwrap_or(Stamp { id: self.units_seen, captured: unit.arrived });
                 self.units_seen += 1;
+                self.last_unit = Some(Instant::now());
                 self.units.put(generation, unit, stamp);
             }
             PeerEvent::Silent => self.decide(Input::Silent(generation)),
@@ -468,8 +475,21 @@ impl SessionTask {
                 tracing::info!("{packets} packets are lost for good");
                 self.units.gap();
             }
-            PeerEvent::Stats(stats) if live => self.shared.stats.network(side, network(&stats)),
+            PeerEvent::Stats(stats) if live => {
+                self.shared.stats.network(side, network(&stats));
+                self.say_where_pictures_stay();
+            }
             PeerEvent::Gap { .. } | PeerEvent::Stats(_) => {}
+        }
+    }
+
+    /// A server whose publisher has left, or a far side that has stopped its camera, keeps the connection.
+    fn say_where_pictures_stay(&mut self) {
+        let connected = matches!(self.machine.phase(), Phase::Connected(_));
+        if connected && self.last_unit.take_if(|last| last.elapsed() > NO_PICTURES).is_some() {
+            let seconds = NO_PICTURES.as_secs();
+            let why = format!("no picture has come for {seconds} seconds, though the connection stands");
+            self.shared.notices.say(why);
         }
     }
 

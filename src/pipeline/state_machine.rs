@@ -236,7 +236,8 @@ impl StateMachine {
                 }
             }
             Input::HungUp(generation) => {
-                self.attempt_failed(generation, "the other side has hung up", Cause::Finished, false, now);
+                let why = "the other side gave up before packets flowed";
+                self.attempt_failed(generation, why, Cause::Finished, false, now);
             }
             Input::Broken { generation, why } if self.live == Some(generation) => {
                 self.close_live();

@@ -8,8 +8,10 @@ use crate::{
 };
 
 /// Height of the whole panel.
-pub(crate) const HEIGHT: f32 = 170.0;
+pub(crate) const HEIGHT: f32 = TABLE + ROW;
 const ROW: f32 = 17.0;
+/// A row for each stage below the head.
+const TABLE: f32 = ROW * (Stage::ALL.len() + 1) as f32;
 const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
 
 /// Right edges of the columns of numbers.
@@ -31,7 +33,7 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
     let table = WHY + why;
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
-        ui.allocate_ui(vec2(table, ROW * 9.0), |ui| stages(ui, stats, table, why));
+        ui.allocate_ui(vec2(table, TABLE), |ui| stages(ui, stats, table, why));
         ui.add_space(20.0);
         ui.vertical(|ui| {
             lists(ui, stats, fps, ((width - table - 20.0) / 2.0).floor().min(280.0));
@@ -46,7 +48,7 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
 fn below_each_other(ui: &mut Ui, stats: &Snapshot, fps: f64, width: f32) -> bool {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
-        ui.allocate_ui(vec2(WHY, ROW * 9.0), |ui| stages(ui, stats, WHY, 0.0));
+        ui.allocate_ui(vec2(WHY, TABLE), |ui| stages(ui, stats, WHY, 0.0));
         ui.add_space(6.0);
         lists(ui, stats, fps, (width / 2.0).floor());
         engine(ui, stats)
@@ -60,7 +62,7 @@ fn lists(ui: &mut Ui, stats: &Snapshot, fps: f64, column: f32) {
         for list in figures(stats, fps) {
             ui.vertical(|ui| {
                 ui.set_width(column);
-                ui.set_height(ROW * 8.0);
+                ui.set_height(TABLE - ROW);
                 for (name, value) in list {
                     let response = figure(ui, name, &value, column);
                     if name == GPU {

@@ -50,11 +50,11 @@ pub struct IncomingCall {
 /// A change of a call's ICE (RFC 9725 §4.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IceUpdate {
-    /// The call's name at this endpoint.
+    /// The call's name.
     pub id: String,
-    /// The host's own ICE session that the caller means, by its `ice-ufrag`; none to begin a new one.
-    pub session: Option<String>,
-    /// What the caller has: more candidates, or all of a new start.
+    /// The ICE sessions that it may be meant for; [`None`]: whichever there is.
+    pub sessions: Option<Vec<String>>,
+    /// What has changed. Credentials that are not the caller's present ones begin ICE anew.
     pub fragment: IceFragment,
 }
 
@@ -87,6 +87,9 @@ pub enum Refusal {
     /// It has another ICE session by now.
     #[error("the call has another ICE session by now")]
     OtherIceSession,
+    /// It names no session, and does not begin one either.
+    #[error("to begin ICE anew a=ice-ufrag and a=ice-pwd are needed")]
+    NoIceCredentials,
     /// The handler cannot do that.
     #[error("ICE cannot be changed during a call here")]
     NoIceUpdates,
@@ -352,6 +355,7 @@ async fn take_offer(signaling: Arc<SignalingState>, resumes: Option<String>, req
             let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
             let ufrag = IceFragment::ufrag_of(&answer).map(str::to_owned);
             let mut response = (StatusCode::CREATED, headers, answer).into_response();
+            response.headers_mut().insert("accept-patch", HeaderValue::from_static(FRAGMENT));
             set_tag(&mut response, ufrag.as_deref());
             signaling.name_ice_servers(&mut response);
             response
@@ -376,6 +380,7 @@ fn refused(why: Refusal) -> Response {
             response
         }
         Refusal::NoSuchCall => refusal(StatusCode::NOT_FOUND, why.to_string()),
+        Refusal::NoIceCredentials => refusal(StatusCode::BAD_REQUEST, why.to_string()),
         Refusal::OtherIceSession => refusal(StatusCode::PRECONDITION_FAILED, why.to_string()),
         Refusal::NoIceUpdates => refusal(StatusCode::METHOD_NOT_ALLOWED, why.to_string()),
         Refusal::Call(error) => {
@@ -431,15 +436,8 @@ pub(super) async fn ice_updated(
         Ok(fragment) => fragment,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, why.to_string()),
     };
-    let session = match condition.trim() {
-        "*" if fragment.credentials.is_none() => {
-            return refusal(StatusCode::BAD_REQUEST, "to begin ICE anew a=ice-ufrag and a=ice-pwd are needed");
-        }
-        "*" => None,
-        tag => Some(tag.trim_start_matches("W/").trim_matches('"').to_owned()),
-    };
     let handler = Arc::clone(&signaling.handler);
-    let update = IceUpdate { id, session, fragment };
+    let update = IceUpdate { id, sessions: tags(&condition), fragment };
     match tokio::spawn(async move { handler.update_ice(update).await }).await {
         Ok(Ok(IceUpdated::Taken)) => StatusCode::NO_CONTENT.into_response(),
         Ok(Ok(IceUpdated::Restarted { fragment, description })) => {
@@ -451,6 +449,13 @@ pub(super) async fn ice_updated(
         Ok(Err(why)) => refused(why),
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the host failed while it began ICE anew"),
     }
+}
+
+/// The ICE sessions that an If-Match names (RFC 9110 §13.1.1); none where it takes any. Some put the star in quotes.
+fn tags(condition: &str) -> Option<Vec<String>> {
+    let tags: Vec<&str> =
+        condition.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"')).collect();
+    (!tags.contains(&"*")).then(|| tags.into_iter().take(16).map(str::to_owned).collect())
 }
 
 pub(super) async fn ended(
@@ -471,6 +476,16 @@ pub(super) async fn ended(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_condition_names_sessions_or_takes_any() {
+        let named = |tags_: &[&str]| Some(tags_.iter().map(|tag| (*tag).to_owned()).collect());
+        assert_eq!(tags("\"abc\""), named(&["abc"]));
+        assert_eq!(tags(" W/\"abc\" , \"d/e\""), named(&["abc", "d/e"]));
+        assert_eq!(tags("*"), None);
+        assert_eq!(tags("\"*\""), None);
+        assert_eq!(tags(""), named(&[""]));
+    }
 
     #[test]
     fn only_the_whole_token_is_the_token() {

@@ -51,9 +51,13 @@ impl Reply {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
-    /// The first line of what it says.
+    /// The first line of what it says, or what its JSON gives as the error.
     pub(super) fn words(&self) -> String {
-        let words = self.body.as_deref().unwrap_or_default();
+        let body = self.body.as_deref().unwrap_or_default();
+        let json = serde_json::from_str::<serde_json::Value>(body).ok();
+        let error =
+            json.as_ref().and_then(|json| ["error", "message", "detail"].iter().find_map(|key| json[*key].as_str()));
+        let words = error.unwrap_or(body);
         words.trim().lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()
     }
 }

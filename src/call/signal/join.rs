@@ -201,18 +201,34 @@ impl Server {
             (201, None) => {
                 Err(SignalError::NotClearcall { host, why: "it sends something else than an answer".to_owned() })
             }
-            (401 | 403, _) => Err(SignalError::WrongToken { host }),
+            (401, _) => Err(SignalError::WrongToken { host }),
+            (403, _) => Err(forbidden(host, &reply)),
             (409 | 429 | 503, _) => Err(SignalError::Busy { host, why: said(&reply) }),
             (400 | 406 | 408 | 413 | 415 | 422 | 500, _) => Err(SignalError::Refused { host, why: said(&reply) }),
-            (status, _) => Err(SignalError::NotClearcall { host, why: format!("status {status}") }),
+            (status, _) => {
+                let words = Some(said(&reply)).filter(|words| !words.starts_with("status"));
+                let why = words.map_or_else(|| format!("status {status}"), |words| format!("status {status}: {words}"));
+                Err(SignalError::NotClearcall { host, why })
+            }
         }
     }
+}
+
+/// The token is wrong, or the server does not allow the call for a reason of its own, which it then says.
+fn forbidden(host: String, reply: &Reply) -> SignalError {
+    let words = reply.words().to_ascii_lowercase();
+    let says_nothing = words.is_empty() || words.starts_with('<') || words.starts_with("forbidden");
+    if says_nothing || ["token", "authori"].iter().any(|word| words.contains(word)) {
+        return SignalError::WrongToken { host };
+    }
+    SignalError::Refused { host, why: said(reply) }
 }
 
 /// A server's words, or its number where it has none.
 fn said(reply: &Reply) -> String {
     let words = reply.words();
-    if words.is_empty() || words.starts_with("v=0") { format!("status {}", reply.status) } else { words }
+    let none = words.is_empty() || words.starts_with("v=0") || words.starts_with('<');
+    if none { format!("status {}", reply.status) } else { words }
 }
 
 /// Sends the offer to the host behind `link` (what [`Host::url`](super::Host::url) gave). A caller that has lost its
@@ -287,7 +303,8 @@ impl WhipSession {
         let reply = Question { body: Some(body), if_match, ..question }.ask().await?;
         match reply.status {
             200..=299 => Ok(reply),
-            401 | 403 => Err(SignalError::WrongToken { host: self.host() }),
+            401 => Err(SignalError::WrongToken { host: self.host() }),
+            403 => Err(forbidden(self.host(), &reply)),
             _ => Err(SignalError::Refused { host: self.host(), why: said(&reply) }),
         }
     }
@@ -313,6 +330,25 @@ impl WhipSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_forbids_is_quoted_unless_it_is_the_token() {
+        let judged = |status, body: &str| {
+            let server = Server::new(Protocol::Whip, "http://192.0.2.1/whip/a", None).unwrap();
+            let reply = Reply { status, headers: hyper::HeaderMap::new(), body: Some(body.to_owned()) };
+            let url = "http://192.0.2.1/whip/a".parse().unwrap();
+            server.judge(server.access(), &url, reply).err().unwrap().to_string()
+        };
+        for body in ["", "Unauthorized", "invalid token", "<html>no</html>", "{\"error\":\"authorization failed\"}"] {
+            assert!(judged(403, body).contains("refuses the token"), "{body}: {}", judged(403, body));
+        }
+        assert!(judged(403, "Endpoint ID already in use").contains("Endpoint ID already in use"));
+        assert!(
+            judged(404, "{\"status\":\"error\",\"error\":\"no stream is available\"}")
+                .contains("404: no stream is available")
+        );
+        assert!(judged(404, "").contains("(status 404)"));
+    }
 
     fn access(trusted: &str) -> Access {
         let bearer = Some("secret".parse().unwrap());

@@ -224,9 +224,20 @@ impl Console {
     }
 }
 
+fn is_on_loopback(link: &str) -> bool {
+    let host = link.split_once("//").map_or("", |(_, rest)| rest);
+    host.starts_with("127.") || host.starts_with("[::1]")
+}
+
 /// Says how the host is reached.
 fn how_to_reach(link: &str, others: &[String], fingerprint: Option<&str>) -> String {
     let mut text = format!("On the other machine:\n  clearcall join '{link}'");
+    if is_on_loopback(link) {
+        text = format!(
+            "On this machine, since only its loopback address is listened at (--listen 0.0.0.0:8080, or [::]:8080, \
+             lets others in):\n  clearcall join '{link}'"
+        );
+    }
     if !others.is_empty() {
         text += "\nThis machine has other addresses, too; by the network that the other machine is in:";
         others.iter().for_each(|other| text += &format!("\n  clearcall join '{other}'"));
