@@ -485,8 +485,11 @@ impl SessionTask {
 
     /// A server whose publisher has left, or a far side that has stopped its camera, keeps the connection.
     fn say_where_pictures_stay(&mut self) {
-        let connected = matches!(self.machine.phase(), Phase::Connected(_));
-        if connected && self.last_unit.take_if(|last| last.elapsed() > NO_PICTURES).is_some() {
+        if !matches!(self.machine.phase(), Phase::Connected(_)) {
+            // That nothing comes is said already.
+            self.last_unit = None;
+        }
+        if self.last_unit.take_if(|last| last.elapsed() > NO_PICTURES).is_some() {
             let seconds = NO_PICTURES.as_secs();
             let why = format!("no picture has come for {seconds} seconds, though the connection stands");
             self.shared.notices.say(why);

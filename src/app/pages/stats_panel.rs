@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Height of the whole panel.
-pub(crate) const HEIGHT: f32 = TABLE + ROW;
-const ROW: f32 = 17.0;
+pub(crate) const HEIGHT: f32 = TABLE + 20.0;
+const ROW: f32 = 15.0;
 /// A row for each stage below the head.
 const TABLE: f32 = ROW * (Stage::ALL.len() + 1) as f32;
 const FONT: FontId = FontId::new(12.5, egui::FontFamily::Proportional);
