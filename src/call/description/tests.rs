@@ -294,6 +294,9 @@ fn with_h264(formats: &[(u8, Option<u8>, &str)]) -> String {
     described("a=group:BUNDLE 0\r\n", &[section])
 }
 
+/// A payload type, that of its retransmissions, and its parameters.
+type Offered = (u8, Option<u8>, String);
+
 fn id(mode: u8, profile_level: &str) -> String {
     format!("level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id={profile_level}")
 }
@@ -324,7 +327,7 @@ fn the_best_profile_of_a_browser_s_offer_is_answered_and_sent() {
     ];
     let aiortc = [(99, Some(100), id(1, "42001f")), (101, Some(102), id(1, "42e01f"))];
     let mode_0 = [(97, None, id(0, "42e01f"))];
-    let cases: [(&[(u8, Option<u8>, String)], _, _, _); 6] = [
+    let cases: [(&[Offered], _, _, _); 6] = [
         (&chromium, 119, High, "64001f"),
         (&chromium[..6], 117, Main, "4d001f"),
         (&safari, 96, High, "640c1f"),
