@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use clearcall::{
-    codec::{AccessUnit, Decoder, Encoder, EncoderConfig},
+    codec::{AccessUnit, Decoder, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Size, Stamp},
     scale::{Kernel, Scaler},
     source::scene::Scene,
@@ -25,8 +25,14 @@ fn frames(size: Size) -> Vec<Frame> {
 }
 
 fn encoder() -> Encoder {
-    let config =
-        EncoderConfig { size: size(), fps: 30.0, bitrate: 300_000, keyframe_interval: None, skip_frames: false };
+    let config = EncoderConfig {
+        size: size(),
+        fps: 30.0,
+        bitrate: 300_000,
+        keyframe_interval: None,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     Encoder::new(config).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use clearcall::{
     call::signal::DEFAULT_PORT,
-    codec::{MAX_BITRATE, MIN_BITRATE},
+    codec::{H264Profile, MAX_BITRATE, MIN_BITRATE},
     frame::Size,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
@@ -275,6 +275,9 @@ pub(crate) struct EncodeArgs {
     /// Bits a second: 300k, 1.2M, 300000
     #[arg(long, default_value = "300k")]
     pub(crate) bitrate: BitsPerSecond,
+    /// What of H.264 is used
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) profile: H264Profile,
     /// Skip frames where the bitrate asks for it, as a call does
     ///
     /// Without it every frame of the video comes out, so that the result can be compared frame by frame; a

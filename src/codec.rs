@@ -1,4 +1,4 @@
-//! H.264, both ways: the only module that names `openh264`.
+//! H.264, both ways: the only module that names `openh264` and `openh264_sys2`.
 //!
 //! [`Encoder`] turns pictures into access units and holds a bitrate, [`Decoder`] turns access units,
 //! whole or torn, back into pictures. [`nal`] reads the little of the byte stream that both need.
@@ -11,7 +11,7 @@ mod gaps;
 mod opening;
 
 pub use decode::{Assumed, DecodeError, Decoded, Decoder};
-pub use encode::{EncodeError, Encoder, EncoderConfig, MAX_BITRATE, MIN_BITRATE};
+pub use encode::{EncodeError, Encoder, EncoderConfig, H264Profile, MAX_BITRATE, MIN_BITRATE};
 
 use crate::frame::Stamp;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use call_support::PATIENCE;
 use clearcall::call::{self, Impairment, Media, PeerConfig, PeerEvent};
-use clearcall::codec::{Decoder, Encoder, EncoderConfig};
+use clearcall::codec::{Decoder, Encoder, EncoderConfig, H264Profile};
 use clearcall::frame::{Colour, Frame, Size, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -54,9 +54,15 @@ async fn the_picture_comes_back_after_losses() {
             .await
             .unwrap();
     let size = picture(0).size();
-    let mut encoder =
-        Encoder::new(EncoderConfig { size, fps: 30.0, bitrate: 400_000, keyframe_interval: None, skip_frames: true })
-            .unwrap();
+    let mut encoder = Encoder::new(EncoderConfig {
+        size,
+        fps: 30.0,
+        bitrate: 400_000,
+        keyframe_interval: None,
+        skip_frames: true,
+        profile: H264Profile::High,
+    })
+    .unwrap();
     let mut decoder = Decoder::new().unwrap();
     let sender = near.sender();
     let log = sender.capture_log();

@@ -8,7 +8,10 @@ use std::time::Duration;
 use call_support::{is_keyframe_wanted, unit, wait_for, wait_stats, wait_unit};
 use clearcall::{
     call::{CallError, Media, Peer, PeerConfig, PeerEvent, SendError},
-    codec::{Decoder, Encoder, EncoderConfig},
+    codec::{
+        Decoder, Encoder, EncoderConfig, H264Profile,
+        nal::{Pps, Sps, nal_units},
+    },
     frame::{Size, Stamp},
     source::scene::Scene,
 };
@@ -182,7 +185,14 @@ async fn a_receiver_of_mode_0_gets_single_nal_units() {
     assert_eq!(longest, Some(1150));
     first_keyframe_wanted(&mut far).await;
     let size = Size::new(320, 240).unwrap();
-    let config = EncoderConfig { size, fps: 30.0, bitrate: 3_000_000, keyframe_interval: None, skip_frames: false };
+    let config = EncoderConfig {
+        size,
+        fps: 30.0,
+        bitrate: 3_000_000,
+        keyframe_interval: None,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap().with_longest_nal_unit(longest);
     let mut decoder = Decoder::new().unwrap();
     let scene = Scene::new(size, 30.0).unwrap();
@@ -204,12 +214,109 @@ async fn a_receiver_of_mode_0_gets_single_nal_units() {
     assert!(nals > 20 && stats.packets_in >= nals, "{nals} in {stats:?}");
 }
 
+/// Without what is said of these payload types.
+fn without_formats(text: &str, gone: &[u8]) -> String {
+    let of_format = |line: &str| {
+        let value = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
+        value.is_some_and(|value| gone.iter().any(|t| value.split(' ').next() == Some(&t.to_string())))
+    };
+    let short = |line: &str| -> String {
+        if !line.starts_with("m=video") {
+            return line.to_owned();
+        }
+        let words = line.split(' ').enumerate();
+        let kept = words.filter(|(i, word)| *i < 3 || !gone.iter().any(|t| *word == t.to_string()));
+        kept.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+    };
+    text.lines().filter(|line| !of_format(line)).map(|line| short(line) + "\r\n").collect()
+}
+
+/// What the far side can decode is what it is sent: its parameter sets say so, and its pictures arrive and decode.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_profile_that_both_can_is_sent_both_ways() {
+    use H264Profile::{ConstrainedBaseline, High, Main};
+    // One of ours; one that knows high as others write it; one without; one with baseline only.
+    for (gone, profile, idc) in
+        [(&[][..], High, 100), (&[102, 103], Main, 77), (&[102, 103, 104, 105], ConstrainedBaseline, 66)]
+    {
+        let (mut near, mut far) = (side(Media::SendRecv).await, side(Media::SendRecv).await);
+        let answer = connect(&near, &far, |o| without_formats(&o, gone), |a| a).await;
+        assert_eq!((near.peer.profile(), far.peer.profile()), (profile, profile), "{answer}");
+        first_keyframe_wanted(&mut near).await;
+        first_keyframe_wanted(&mut far).await;
+        for from_near in [true, false] {
+            let (from, to) = if from_near { (&near, &mut far) } else { (&far, &mut near) };
+            let size = Size::new(320, 240).unwrap();
+            let profile = from.peer.profile();
+            let config = EncoderConfig {
+                size,
+                fps: 30.0,
+                bitrate: 300_000,
+                keyframe_interval: None,
+                skip_frames: false,
+                profile,
+            };
+            let (mut encoder, mut decoder) = (Encoder::new(config).unwrap(), Decoder::new().unwrap());
+            let scene = Scene::new(size, 30.0).unwrap();
+            for id in 0..5 {
+                let frame = scene.draw(id).with_stamp(Stamp::now(id));
+                let unit = encoder.encode(&frame).unwrap().unwrap();
+                from.peer.sender().send(unit).unwrap();
+                let got = wait_unit(&mut to.events).await;
+                if id == 0 {
+                    let sets: Vec<_> = nal_units(&got.data).collect();
+                    assert_eq!(Sps::parse(sets[0]).unwrap().profile, idc);
+                    assert_eq!(Pps::parse(sets[1]).unwrap().cabac, profile != ConstrainedBaseline);
+                }
+                assert!(decoder.decode(&got.data, frame.stamp).unwrap().is_some(), "{profile:?}: none is held back");
+            }
+        }
+    }
+}
+
+/// An answer takes several formats: what comes in any of them is taken, whichever is sent here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_far_side_may_send_in_any_format_that_it_has_answered() {
+    let (mut near, mut far) = (side(Media::SendRecv).await, side(Media::SendRecv).await);
+    // It sends baseline only, and says that it decodes high as well.
+    let more = |answer: String| {
+        let high = "a=rtpmap:102 H264/90000\r\na=fmtp:102 packetization-mode=1;profile-level-id=640c1f\r\n";
+        answer.replace("SAVPF 106 107", "SAVPF 106 107 102").replace("a=rtpmap:106", &format!("{high}a=rtpmap:106"))
+    };
+    connect(&near, &far, |o| without_formats(&o, &[102, 103, 104, 105]), more).await;
+    assert_eq!(near.peer.profile(), H264Profile::High);
+    assert_eq!(far.peer.profile(), H264Profile::ConstrainedBaseline);
+    first_keyframe_wanted(&mut far).await;
+    let sent = unit(1, true, 3000);
+    far.peer.sender().send(sent.clone()).unwrap();
+    assert_eq!(wait_unit(&mut near.events).await.data, sent.data);
+}
+
+/// What was agreed first can be given up for something else while the call goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_profile_can_be_negotiated_in_a_running_call() {
+    let (mut near, mut far) = (side(Media::SendRecv).await, side(Media::SendRecv).await);
+    connect(&near, &far, |o| o, |a| a).await;
+    for (id, gone) in [(1, &[102, 103][..]), (2, &[102, 103, 104, 105]), (3, &[]), (4, &[102, 103, 104, 105])] {
+        negotiate(&near, &far, |o| without_formats(&o, gone), |a| a).await;
+        let profile = [H264Profile::High, H264Profile::Main, H264Profile::ConstrainedBaseline][gone.len() / 2];
+        assert_eq!((near.peer.profile(), far.peer.profile()), (profile, profile));
+        for (from, to) in [(&near.peer, &mut far.events), (&far.peer, &mut near.events)] {
+            let sent = unit(id, true, 3000);
+            while from.sender().send(sent.clone()) == Err(SendError::NotConnected) {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(wait_unit(to).await.data, sent.data, "{profile:?}");
+        }
+    }
+}
+
 /// The decoder gets the sets that stand in the description only, in front of the first picture.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parameter_sets_of_the_description_come_before_the_first_picture() {
     let (mut near, mut far) = (side(Media::SendOnly).await, side(Media::RecvOnly).await);
     let sets = |text: String| {
-        text.replace("profile-level-id=42e01f", "profile-level-id=42e01f;sprop-parameter-sets=Z0LgH5U=,aM48gA==")
+        text.replace("profile-level-id=640c1f", "profile-level-id=640c1f;sprop-parameter-sets=Z0LgH5U=,aM48gA==")
     };
     let answer = connect(&near, &far, sets, |a| a).await;
     assert!(!answer.contains("sprop"), "{answer}");

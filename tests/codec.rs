@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use clearcall::codec::nal::{NalKind, Sps, UnitSplitter, nal_units};
-use clearcall::codec::{AccessUnit, DecodeError, Decoder, EncodeError, Encoder, EncoderConfig};
+use clearcall::codec::{AccessUnit, DecodeError, Decoder, EncodeError, Encoder, EncoderConfig, H264Profile};
 use clearcall::frame::{Colour, Frame, Matrix, Plane, Range, Size, Stamp};
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn size(w: u32, h: u32) -> Size {
 }
 
 fn config(size: Size, bitrate: u32) -> EncoderConfig {
-    EncoderConfig { size, fps: FPS, bitrate, keyframe_interval: None, skip_frames: true }
+    EncoderConfig { size, fps: FPS, bitrate, keyframe_interval: None, skip_frames: true, profile: H264Profile::High }
 }
 
 /// Frames of a moving pattern with noise on it, a thirtieth of a second apart.
@@ -104,7 +104,7 @@ fn pictures_come_back() {
 }
 
 #[test]
-fn units_are_annex_b_and_constrained_baseline() {
+fn units_are_annex_b_and_of_their_profile() {
     let mut film = Film::new(size(320, 240), 3);
     let mut encoder = Encoder::new(config(film.size, 500_000)).unwrap();
     let key = must(encoder.encode(&film.draw()).unwrap());
@@ -113,7 +113,7 @@ fn units_are_annex_b_and_constrained_baseline() {
     let joined: Vec<u8> = nal_units(&key.data).flat_map(|n| [&[0, 0, 0, 1], n].concat()).collect();
     assert_eq!(key.data, joined, "start codes have four bytes");
     let sps = Sps::parse(nal_units(&key.data).next().unwrap()).unwrap();
-    assert_eq!((sps.profile, sps.constraints & 0x40), (66, 0x40));
+    assert_eq!((sps.profile, sps.constraints), (100, 0x0c), "constrained high");
 }
 
 #[test]

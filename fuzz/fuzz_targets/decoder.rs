@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use clearcall::{
-    codec::{Decoder, Encoder, EncoderConfig, nal::UnitSplitter},
+    codec::{Decoder, Encoder, EncoderConfig, H264Profile, nal::UnitSplitter},
     frame::{Colour, Frame, Size, Stamp},
 };
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,14 @@ fn keyframe() -> &'static [u8] {
     static UNIT: OnceLock<Vec<u8>> = OnceLock::new();
     UNIT.get_or_init(|| {
         let size = Size::new(32, 32).unwrap();
-        let config = EncoderConfig { size, fps: 30.0, bitrate: 100_000, keyframe_interval: None, skip_frames: false };
+        let config = EncoderConfig {
+            size,
+            fps: 30.0,
+            bitrate: 100_000,
+            keyframe_interval: None,
+            skip_frames: false,
+            profile: H264Profile::High,
+        };
         let frame = Frame::filled(size, [90, 100, 150], Colour::default(), Stamp::now(0));
         Encoder::new(config).unwrap().encode(&frame).unwrap().unwrap().data
     })

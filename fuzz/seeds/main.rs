@@ -22,7 +22,14 @@ use image::{ImageFormat, RgbImage};
 fn units() -> Result<Vec<AccessUnit>> {
     let size = Size::new(64, 48)?;
     let scene = Scene::new(size, 30.0)?;
-    let config = EncoderConfig { size, fps: 30.0, bitrate: 50_000, keyframe_interval: Some(3), skip_frames: false };
+    let config = EncoderConfig {
+        size,
+        fps: 30.0,
+        bitrate: 50_000,
+        keyframe_interval: Some(3),
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config)?;
     let units = (0..5).filter_map(|n| encoder.encode(&scene.draw(6 * n)).transpose());
     Ok(units.collect::<Result<_, _>>()?)

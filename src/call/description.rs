@@ -17,10 +17,11 @@ mod stream;
 
 use std::fmt::Write as _;
 
-use format::Format;
+pub(super) use format::{Format, canonical, own as own_formats};
 use sdp::{Sdp, Section, after, candidate};
 
 use super::{CallError, Media};
+use crate::codec::H264Profile;
 
 /// A session description is never longer than this.
 pub(super) const MAX_DESCRIPTION: usize = 64 << 10;
@@ -45,6 +46,10 @@ pub(super) struct Negotiated {
     pub(super) payload_type: u8,
     /// And in its retransmissions.
     pub(super) rtx: Option<u8>,
+    /// The payload types in which it may send again what was lost.
+    pub(super) far_rtx: Vec<u8>,
+    /// What it decodes.
+    pub(super) profile: H264Profile,
     /// It takes nothing but one NAL unit in a packet.
     pub(super) single_nal_units: bool,
     /// SPS and PPS that need not come with its pictures.
@@ -99,17 +104,23 @@ impl Offer {
             None | Some("actpass" | "passive") => "active",
             Some(other) => return Err(unusable("offer", format!("its a=setup:{other:.16} cannot be answered"))),
         };
+        let formats = chosen.with_others(format::all(section));
         let bundle = section.mid().and_then(|mid| sdp.bundle(mid));
         let group = bundle.as_deref().unwrap_or_default();
         Ok(Self {
-            negotiated: chosen.negotiated(&sdp, media),
-            for_webrtc: for_webrtc(&sdp, &chosen, "offer")?,
+            negotiated: chosen.negotiated(&sdp, media, &formats),
+            for_webrtc: for_webrtc(&sdp, &chosen, &formats, "offer")?,
             sections: sdp.sections.iter().map(|section| Answered::of(section, group)).collect(),
             bundled: bundle.is_some(),
             format: chosen.format,
             chosen: chosen.index,
             setup,
         })
+    }
+
+    /// What is spoken from now on, whoever offers next.
+    pub(super) fn format(&self) -> &Format {
+        &self.format
     }
 
     /// The answer for the far side, made of webrtc's answer to the one section that it knows.
@@ -161,6 +172,9 @@ impl Offer {
                 "fmtp" if after(value, &payload_type.to_string()).is_some() => {
                     out.push(format!("a=fmtp:{payload_type} {}", self.format.answered()));
                 }
+                // Of the formats that webrtc was told of, one is taken.
+                "rtpmap" | "fmtp" | "rtcp-fb"
+                    if !self.format.payload_types().any(|t| after(value, &t.to_string()).is_some()) => {}
                 "ssrc" | "ssrc-group" | "msid" if !sends => {}
                 "rid" | "simulcast" => {}
                 _ if Media::from_sdp(name).is_some() => out.push(format!("a={}", self.negotiated.direction.in_sdp())),
@@ -221,18 +235,58 @@ impl Answered {
 }
 
 impl Answer {
-    /// Takes the answer to an offer for `media`.
-    pub(super) fn read(answer: &str, media: Media) -> Result<Self, CallError> {
+    /// Takes the answer to an offer of these formats for `media`.
+    pub(super) fn read(answer: &str, media: Media, offered: &[Format]) -> Result<Self, CallError> {
         let sdp = checked("answer", answer)?;
         let chosen = choose(&sdp)?;
-        Ok(Self { negotiated: chosen.negotiated(&sdp, media), for_webrtc: for_webrtc(&sdp, &chosen, "answer")? })
+        // What is sent is the best that it takes; what comes may be in any of its formats.
+        let formats = chosen.with_others(format::all(&sdp.sections[chosen.index]).into_iter().chain(offered.to_vec()));
+        Ok(Self {
+            negotiated: chosen.negotiated(&sdp, media, &formats),
+            for_webrtc: for_webrtc(&sdp, &chosen, &formats, "answer")?,
+        })
     }
 }
 
-/// This side's own offer, as the far side gets it.
-pub(super) fn own_offer(from_webrtc: &str) -> String {
-    let lines = from_webrtc.lines().map(str::to_owned).collect();
+/// This side's own offer, as the far side gets it: with these formats instead of those that webrtc writes.
+pub(super) fn own_offer(from_webrtc: &str, formats: &[Format]) -> String {
+    let sdp = Sdp::parse(from_webrtc);
+    let mut lines: Vec<String> = sdp.session.iter().map(|line| (*line).to_owned()).collect();
+    for section in &sdp.sections {
+        if section.is_video() {
+            lines.extend(with_formats(section, formats));
+        } else {
+            lines.extend(section.lines.iter().map(|line| (*line).to_owned()));
+        }
+    }
     candidates_once(lines).iter().flat_map(|line| [line.as_str(), "\r\n"]).collect()
+}
+
+fn with_formats(section: &Section<'_>, formats: &[Format]) -> Vec<String> {
+    let first = section.formats().next().unwrap_or_default();
+    let feedback: Vec<&str> = section.attributes("rtcp-fb").filter_map(|value| after(value, first)).collect();
+    let types: Vec<String> = formats.iter().flat_map(Format::payload_types).map(|t| t.to_string()).collect();
+    let head: Vec<&str> = section.lines[0].split(' ').take(3).collect();
+    let mut out = vec![format!("{} {}", head.join(" "), types.join(" "))];
+    let of_format = |line: &str| ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|name| line.starts_with(name));
+    let mut written = false;
+    for line in &section.lines[1..] {
+        if !of_format(line) {
+            out.push((*line).to_owned());
+        } else if !std::mem::replace(&mut written, true) {
+            for format in formats {
+                let payload_type = format.payload_type;
+                out.push(format!("a=rtpmap:{payload_type} H264/90000"));
+                out.push(format!("a=fmtp:{payload_type} {}", format.answered()));
+                out.extend(feedback.iter().map(|kind| format!("a=rtcp-fb:{payload_type} {kind}")));
+                if let Some(rtx) = format.rtx {
+                    out.push(format!("a=rtpmap:{rtx} rtx/90000"));
+                    out.push(format!("a=fmtp:{rtx} apt={payload_type}"));
+                }
+            }
+        }
+    }
+    out
 }
 
 /// rtc writes each candidate for RTCP as well, which has no port of its own here.
@@ -278,12 +332,31 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn negotiated(&self, sdp: &Sdp<'_>, media: Media) -> Negotiated {
+    /// The format that is sent, and of the others those that can be told apart from it and from each other. webrtc is
+    /// told of them all, since it learns of none when a call is negotiated anew.
+    fn with_others(&self, others: impl IntoIterator<Item = Format>) -> Vec<Format> {
+        let mut formats = vec![self.format.clone()];
+        for format in others {
+            let clashes = |other: &Format| {
+                let shares = other.payload_types().any(|t| format.payload_types().any(|u| t == u));
+                shares || other.profile == format.profile
+            };
+            if format.single_nal_units == self.format.single_nal_units && !formats.iter().any(clashes) {
+                formats.push(format);
+            }
+        }
+        formats
+    }
+
+    /// What comes may be in any of the formats.
+    fn negotiated(&self, sdp: &Sdp<'_>, media: Media, formats: &[Format]) -> Negotiated {
         let far = sdp.direction(&sdp.sections[self.index]);
         Negotiated {
             direction: Media::of(media.sends() && far.receives(), media.receives() && far.sends()),
             payload_type: self.format.payload_type,
             rtx: self.format.rtx,
+            far_rtx: formats.iter().filter_map(|format| format.rtx).collect(),
+            profile: self.format.profile,
             single_nal_units: self.format.single_nal_units,
             parameter_sets: self.format.parameter_sets.clone(),
         }
@@ -313,8 +386,8 @@ fn choose(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
     best.map(|(_, chosen)| chosen).ok_or_else(|| CallError::NoH264(why.unwrap_or_else(refused)))
 }
 
-/// The chosen section alone, as rtc understands it.
-fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<String, CallError> {
+/// The chosen section alone, with these formats, as rtc understands it.
+fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, formats: &[Format], what: &'static str) -> Result<String, CallError> {
     let section = &sdp.sections[chosen.index];
     let mid = section.mid();
     // The whole group goes over one transport, which its first section describes (RFC 8843 §7).
@@ -344,11 +417,13 @@ fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<Stri
             line(format_args!("{flag}"));
         }
     }
-    let Format { payload_type, .. } = &chosen.format;
+    let of_feedback = chosen.format.payload_type.to_string();
     let stream = stream::declared(section);
-    let rtx = chosen.format.rtx.filter(|_| names_retransmissions(sdp, section));
-    let formats = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
-    line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {payload_type}{formats}"));
+    let repairs = chosen.format.rtx.is_some() && names_retransmissions(sdp, section);
+    let formats = || formats.iter().map(|f| (f.payload_type, f.profile, f.rtx.filter(|_| repairs)));
+    let types = formats().flat_map(|(payload_type, _, rtx)| [Some(payload_type), rtx]).flatten();
+    let types: Vec<String> = types.map(|t| t.to_string()).collect();
+    line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {}", types.join(" ")));
     line(format_args!("c=IN IP4 0.0.0.0"));
     line(format_args!("a=ice-ufrag:{ufrag}"));
     line(format_args!("a=ice-pwd:{password}"));
@@ -357,16 +432,18 @@ fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, what: &'static str) -> Result<Stri
     line(format_args!("a=mid:{mid}"));
     line(format_args!("a={}", direction_for_webrtc(sdp.direction(section)).in_sdp()));
     line(format_args!("a=rtcp-mux"));
-    // In the one form that this side's webrtc is set up for, whatever the profile and the way of packing are.
-    line(format_args!("a=rtpmap:{payload_type} H264/90000"));
-    line(format_args!("a=fmtp:{payload_type} {}", super::engine::FMTP));
-    if let Some(rtx) = rtx {
-        line(format_args!("a=rtpmap:{rtx} rtx/90000"));
-        line(format_args!("a=fmtp:{rtx} apt={payload_type}"));
-    }
-    for feedback in section.attributes("rtcp-fb") {
-        if let Some(kind) = after(feedback, &payload_type.to_string()).or_else(|| after(feedback, "*")) {
-            line(format_args!("a=rtcp-fb:{payload_type} {kind}"));
+    for (payload_type, profile, rtx) in formats() {
+        // In the forms that this side's webrtc is set up for, whatever the level and the way of packing are.
+        line(format_args!("a=rtpmap:{payload_type} H264/90000"));
+        line(format_args!("a=fmtp:{payload_type} {}", format::canonical(profile)));
+        if let Some(rtx) = rtx {
+            line(format_args!("a=rtpmap:{rtx} rtx/90000"));
+            line(format_args!("a=fmtp:{rtx} apt={payload_type}"));
+        }
+        for feedback in section.attributes("rtcp-fb") {
+            if let Some(kind) = after(feedback, &of_feedback).or_else(|| after(feedback, "*")) {
+                line(format_args!("a=rtcp-fb:{payload_type} {kind}"));
+            }
         }
     }
     for extension in section.attributes("extmap") {

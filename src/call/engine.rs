@@ -23,23 +23,21 @@ use rtc::shared::error::Result;
 use webrtc::peer_connection::SettingEngine;
 
 use super::IceServer;
+use super::description::{canonical, own_formats};
 use super::rate::Bounds;
 use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
+use crate::codec::H264Profile;
 
-/// Constrained baseline, level 3.1 (RFC 6184 §8.1), the one profile that every H.264 peer decodes.
-pub(super) const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
-const PAYLOAD_TYPE: u8 = 102;
-const RTX_PAYLOAD_TYPE: u8 = 103;
 /// A place in the chain next to the wire, below all of webrtc's own.
 const TAP: usize = 500;
 
-fn h264() -> RTCRtpCodec {
+fn h264(profile: H264Profile) -> RTCRtpCodec {
     let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
     RTCRtpCodec {
         mime_type: MIME_TYPE_H264.into(),
         clock_rate: 90_000,
         channels: 0,
-        sdp_fmtp_line: FMTP.into(),
+        sdp_fmtp_line: canonical(profile),
         rtcp_feedback: vec![
             feedback("nack", ""),
             feedback("nack", "pli"),
@@ -49,18 +47,21 @@ fn h264() -> RTCRtpCodec {
     }
 }
 
-/// The codecs: H.264 and its retransmissions, nothing else.
+/// The codecs: H.264 in the profiles that are offered, and retransmissions, nothing else.
 pub(super) fn media_engine() -> Result<MediaEngine> {
     let mut engine = MediaEngine::default();
-    let rtx = RTCRtpCodec {
-        mime_type: MIME_TYPE_RTX.into(),
-        clock_rate: 90_000,
-        channels: 0,
-        sdp_fmtp_line: format!("apt={PAYLOAD_TYPE}"),
-        rtcp_feedback: vec![],
-    };
-    for (rtp_codec, payload_type) in [(h264(), PAYLOAD_TYPE), (rtx, RTX_PAYLOAD_TYPE)] {
-        engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Video)?;
+    for format in own_formats() {
+        let rtx = RTCRtpCodec {
+            mime_type: MIME_TYPE_RTX.into(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: format!("apt={}", format.payload_type),
+            rtcp_feedback: vec![],
+        };
+        let codecs = [(h264(format.profile), Some(format.payload_type)), (rtx, format.rtx)];
+        for (rtp_codec, payload_type) in codecs.into_iter().filter_map(|(codec, t)| Some((codec, t?))) {
+            engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, RtpCodecKind::Video)?;
+        }
     }
     Ok(engine)
 }
@@ -119,6 +120,10 @@ pub(super) fn track(ssrc: u32, rtx_ssrc: u32) -> MediaStreamTrack {
         "video".into(),
         "video".into(),
         RtpCodecKind::Video,
-        vec![RTCRtpEncodingParameters { rtp_coding_parameters: coding, codec: h264(), ..Default::default() }],
+        vec![RTCRtpEncodingParameters {
+            rtp_coding_parameters: coding,
+            codec: h264(H264Profile::default()),
+            ..Default::default()
+        }],
     )
 }

@@ -3,7 +3,7 @@
 use webrtc::peer_connection::RTCSessionDescription;
 
 use super::Media;
-use super::description::{Answer, MAX_DESCRIPTION, Offer};
+use super::description::{Answer, MAX_DESCRIPTION, Offer, own_formats};
 
 /// Takes a session description as far as it goes without sockets: what webrtc gets to read stays small and makes it
 /// not panic, and the answer has as many sections as the offer.
@@ -20,7 +20,7 @@ pub fn description(text: &str) {
         assert_eq!(sections(&offer.answer(&offer.for_webrtc)), sections(text));
         let _ = RTCSessionDescription::offer(offer.for_webrtc);
     }
-    if let Ok(answer) = Answer::read(text, Media::SendRecv) {
+    if let Ok(answer) = Answer::read(text, Media::SendRecv, &own_formats()) {
         let _ = RTCSessionDescription::answer(answer.for_webrtc);
     }
 }

@@ -19,7 +19,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
-use super::description::{Answer, Negotiated, Offer, own_offer};
+use super::description::{Answer, Format, Negotiated, Offer, own_formats, own_offer};
 use super::monitor::PeerMonitor;
 use super::packetize::MAX_PAYLOAD;
 use super::peer_state::{Life, PeerShared};
@@ -28,6 +28,7 @@ use super::receive::{self, Receiving};
 use super::send::{self, UnitSender};
 use super::sockets::CallRuntime;
 use super::{CallError, EndReason, IceFragment, Media, PeerConfig, PeerEvent, engine};
+use crate::codec::H264Profile;
 
 /// How long ICE servers may take to answer. One that says nothing does not keep a call that has other addresses.
 const SERVERS: Duration = Duration::from_secs(3);
@@ -53,6 +54,8 @@ pub struct Peer {
     /// webrtc has been given what this side sends and receives.
     described: Arc<AtomicBool>,
     closed: AtomicBool,
+    /// What this side offers: all that it can, or what it has answered to the far side.
+    formats: Mutex<Vec<Format>>,
     /// One of the ICE servers is a relay.
     has_relay: bool,
 }
@@ -187,6 +190,7 @@ impl Peer {
             sender,
             described: Arc::default(),
             closed: AtomicBool::new(false),
+            formats: Mutex::new(own_formats()),
             has_relay: config.ice_servers.iter().any(super::IceServer::relays),
         })
     }
@@ -217,7 +221,7 @@ impl Peer {
             pc.set_local_description(offer).await.map_err(internal("using the offer"))
         };
         self.run("making the offer", make).await?;
-        Ok(own_offer(&self.local_description().await?))
+        Ok(own_offer(&self.local_description().await?, &self.formats()))
     }
 
     /// Answers the far side's offer. A later offer negotiates the same call anew.
@@ -243,6 +247,7 @@ impl Peer {
         };
         self.run("answering the offer", make).await?;
         let answer = offer.answer(&self.local_description().await?);
+        *self.formats.lock().unwrap_or_else(PoisonError::into_inner) = vec![offer.format().clone()];
         self.agree(offer.negotiated);
         Ok(answer)
     }
@@ -253,7 +258,7 @@ impl Peer {
     /// When the answer cannot be used or takes no video.
     pub async fn accept_answer(&self, answer: &str) -> Result<(), CallError> {
         let wrong = |why: String| CallError::Description { what: "answer", why };
-        let answer = Answer::read(answer, self.media)?;
+        let answer = Answer::read(answer, self.media, &self.formats())?;
         let description = RTCSessionDescription::answer(answer.for_webrtc).map_err(|e| wrong(e.to_string()))?;
         // What comes first of the far side must find it agreed.
         let before = self.shared.negotiated.borrow().clone();
@@ -267,15 +272,26 @@ impl Peer {
         taken
     }
 
+    fn formats(&self) -> Vec<Format> {
+        self.formats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn agree(&self, negotiated: Negotiated) {
         tracing::debug!(?negotiated, "agreed");
-        self.shared.counters.rtx_in.store(negotiated.rtx.map_or(u32::MAX, u32::from), Relaxed);
+        self.shared.counters.rtx_in.set(&negotiated.far_rtx);
+        self.shared.counters.rtx_out.store(negotiated.rtx.map_or(u32::MAX, u32::from), Relaxed);
         self.shared.negotiated.send_replace(Some(negotiated));
     }
 
     /// Which way video goes, as the two sides have agreed; [`None`] before they have.
     pub fn direction(&self) -> Option<Media> {
         self.shared.negotiated.borrow().as_ref().map(|negotiated| negotiated.direction)
+    }
+
+    /// The profile that may be sent, as the two sides have agreed.
+    pub fn profile(&self) -> H264Profile {
+        let agreed = self.shared.negotiated.borrow().as_ref().map(|negotiated| negotiated.profile);
+        agreed.unwrap_or(H264Profile::ConstrainedBaseline)
     }
 
     /// The longest NAL unit that may be sent, for a far side that takes each in one packet only (packetization mode

@@ -57,8 +57,10 @@ pub(crate) struct Counters {
     pub(crate) target: AtomicU32,
     /// What the user wants, bit/s.
     pub(crate) wish: AtomicU32,
-    /// The payload type of the far side's retransmissions; more than 255 where there are none.
-    pub(crate) rtx_in: AtomicU32,
+    /// The payload types of the far side's retransmissions.
+    pub(crate) rtx_in: PayloadTypes,
+    /// The payload type of our own; more than 255 where there are none.
+    pub(crate) rtx_out: AtomicU32,
     pub(crate) keyframe_asked: AtomicBool,
     /// The far side has said goodbye.
     pub(crate) far_left: AtomicBool,
@@ -66,6 +68,26 @@ pub(crate) struct Counters {
     pub(crate) changed: Notify,
     /// Our own goodbye is on its way.
     pub(crate) said_goodbye: Notify,
+}
+
+/// A set of RTP payload types, which are below 128.
+#[derive(Debug, Default)]
+pub(crate) struct PayloadTypes([AtomicU64; 2]);
+
+impl PayloadTypes {
+    /// These and no others.
+    pub(crate) fn set(&self, types: &[u8]) {
+        for (half, bits) in self.0.iter().enumerate() {
+            let of_half = types.iter().filter(|&&t| usize::from(t / 64) == half);
+            bits.store(of_half.fold(0, |bits, t| bits | 1 << (t % 64)), Relaxed);
+        }
+    }
+
+    fn contains(&self, payload_type: u8) -> bool {
+        self.0
+            .get(usize::from(payload_type / 64))
+            .is_some_and(|bits| bits.load(Relaxed) >> (payload_type % 64) & 1 == 1)
+    }
 }
 
 impl Counters {
@@ -100,6 +122,8 @@ pub(crate) struct StatsInterceptor {
     repairs: HashMap<u32, (u32, u8)>,
     /// The stream that comes in, with its payload type.
     primary: Option<(u32, u8)>,
+    /// Our own RTX stream.
+    own_rtx: Option<u32>,
     nacks: HashMap<u32, NackFilter>,
     budget: RetransmitBudget,
     loss: RecentLoss,
@@ -115,6 +139,7 @@ impl StatsInterceptor {
             counters,
             repairs: HashMap::new(),
             primary: None,
+            own_rtx: None,
             nacks: HashMap::new(),
             budget: RetransmitBudget::default(),
             loss: RecentLoss::default(),
@@ -129,7 +154,7 @@ impl StatsInterceptor {
         let declared = self.repairs.get(&packet.header.ssrc);
         // Who does not say which stream repairs which has but one.
         let by_type = || {
-            let is_rtx = u32::from(packet.header.payload_type) == self.counters.rtx_in.load(Relaxed);
+            let is_rtx = self.counters.rtx_in.contains(packet.header.payload_type);
             self.primary.as_ref().filter(|_| is_rtx)
         };
         let Some(&(ssrc, payload_type)) = declared.or_else(by_type) else { return };
@@ -262,6 +287,12 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
         let now = msg.now;
         let goes_on = match &mut msg.message.packet {
             Packet::Rtp(packet) => {
+                // webrtc takes the type of the format that it was told first.
+                if Some(packet.header.ssrc) == self.own_rtx
+                    && let Ok(payload_type) = u8::try_from(self.counters.rtx_out.load(Relaxed))
+                {
+                    packet.header.payload_type = payload_type;
+                }
                 add(&self.counters.packets_out, 1);
                 add(&self.counters.bytes_out, packet.marshal_size());
                 add(&self.counters.repeated_out, usize::from(repeated));
@@ -286,7 +317,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
 }
 
 impl Interceptor for StatsInterceptor {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        self.own_rtx = info.ssrc_rtx.or(self.own_rtx);
+    }
 
     fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 
@@ -347,5 +380,19 @@ impl BandwidthEstimator for Estimator {
 
     fn target_bitrate(&self) -> f64 {
         self.rate.target().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_types_are_those_that_were_set_last() {
+        let types = PayloadTypes::default();
+        types.set(&[103, 0, 63, 64, 127]);
+        types.set(&[97, 63, 64, 127, 200]);
+        let all: Vec<u8> = (0..=255).filter(|&t| types.contains(t)).collect();
+        assert_eq!(all, [63, 64, 97, 127]);
     }
 }

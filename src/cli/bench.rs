@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use clearcall::{frame::Size, measure::Metric, report::Crop, upscale::EngineChoice};
+use clearcall::{codec::H264Profile, frame::Size, measure::Metric, report::Crop, upscale::EngineChoice};
 
 use super::BitsPerSecond;
 
@@ -48,6 +48,9 @@ pub(crate) struct QualityArgs {
     /// The picture that is sent fits into this size; a clip smaller than twice of it is sent at half its own
     #[arg(long, default_value = "480x360")]
     pub(crate) size: Size,
+    /// What of H.264 is used
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) profile: H264Profile,
     /// Models: all, none, or names and .safetensors files
     #[arg(long, value_name = "all|NAMES|FILES", value_delimiter = ',', default_value = "all")]
     pub(crate) models: Vec<String>,

@@ -103,6 +103,8 @@ pub struct Decoder {
     sets: ParameterSets,
     /// The sequence parameter set in force since the last keyframe, as it came.
     active: Option<Vec<u8>>,
+    /// Its pictures are shown in the order in which they come.
+    in_order: bool,
 }
 
 /// What a picture's slices say.
@@ -151,6 +153,7 @@ impl Decoder {
             assumed: Assumed::default(),
             sets: ParameterSets::default(),
             active: None,
+            in_order: false,
         })
     }
 
@@ -227,6 +230,12 @@ impl Decoder {
         }
         let [first, second] = pictures.map(|raw| self.finish(raw).map(|decoded| self.ready.extend(decoded)));
         first.and(second)?;
+        // OpenH264 holds a picture back in every profile but baseline, for one that might have to be shown before it.
+        for _ in 0..if self.in_order { MAX_WAITING } else { 0 } {
+            let Some(raw) = self.flush_raw() else { break };
+            let decoded = self.finish(Some(raw))?;
+            self.ready.extend(decoded);
+        }
         match self.give() {
             Some(decoded) => Ok(Some(decoded)),
             None => {
@@ -316,6 +325,7 @@ impl Decoder {
                 picture.siting = sps.map(|sps| sps.siting);
                 if kind == NalKind::Idr {
                     self.active = self.sets.sequence(header.sps.into()).map(<[u8]>::to_vec);
+                    self.in_order = sps.is_some_and(|sps| sps.in_order);
                 }
             }
         }

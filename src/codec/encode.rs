@@ -1,30 +1,46 @@
 //! Pictures to access units.
 
 mod frame_rate;
+mod raw;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::time::Instant;
 
+use clap::ValueEnum;
 use frame_rate::FrameRateEstimator;
-use openh264::OpenH264API;
-use openh264::encoder::{
-    self as oh, BitRate, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, VuiConfig,
-};
-use openh264::formats::YUVSource;
-use openh264_sys2::{
-    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE,
-    ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
-};
+use raw::{Coded, Planes, RawEncoder};
 
 use super::nal::{NalKind, nal_units, push_nal, with_centred_chroma};
 use super::{AccessUnit, MAX_UNIT_BYTES};
-use crate::frame::{Colour, Frame, Matrix, Plane, Range, Size};
+use crate::frame::{Colour, Frame, Plane, Size};
 
 /// The least that a video may be encoded into, in bit/s, and so the least that can be asked for.
 pub const MIN_BITRATE: u32 = 20_000;
 /// The most that a video may be encoded into, in bit/s, and so the most that can be asked for.
 pub const MAX_BITRATE: u32 = 50_000_000;
+
+/// What of H.264 a stream may use (annex A.2): the encoder never writes more than its profile has. What the values say
+/// is the command line's help, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum H264Profile {
+    /// Constrained baseline: what every decoder takes
+    #[serde(rename = "baseline")]
+    #[value(name = "baseline")]
+    ConstrainedBaseline,
+    /// CABAC instead of CAVLC: the same picture in fewer bits
+    Main,
+    /// The same, and what else decoders of this profile take; without fields and B pictures
+    #[default]
+    High,
+}
+
+impl H264Profile {
+    /// Whether its streams are coded by CABAC.
+    pub const fn has_cabac(self) -> bool {
+        !matches!(self, Self::ConstrainedBaseline)
+    }
+}
 
 /// What to encode and into how many bits.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +57,8 @@ pub struct EncoderConfig {
     /// Whether frames may be skipped to hold the bitrate, as a call needs it. Without it every frame comes out,
     /// so that files can be compared frame by frame, and the first ones may cost more than their share.
     pub skip_frames: bool,
+    /// What the decoder takes.
+    pub profile: H264Profile,
 }
 
 /// A picture that could not be encoded, or a setting that cannot be.
@@ -64,7 +82,7 @@ pub enum EncodeError {
     },
 }
 
-/// An H.264 encoder: constrained baseline, no frame waits for another.
+/// An H.264 encoder: no frame waits for another.
 ///
 /// It holds its bitrate by coarser pictures and, where that is not enough, by skipping frames. Rate
 /// control goes by the frames' own times of capture.
@@ -77,7 +95,7 @@ pub struct Encoder {
 
 /// An encoder at work on one coded video sequence, whose parameters come from its first frame.
 struct Sequence {
-    encoder: oh::Encoder,
+    encoder: RawEncoder,
     size: Size,
     colour: Colour,
     first: Instant,
@@ -191,27 +209,9 @@ impl Sequence {
         size: Size,
         frame: &Frame,
     ) -> Result<Self, EncodeError> {
-        let vui = match frame.colour.matrix {
-            Matrix::Bt601 => VuiConfig::bt601(),
-            Matrix::Bt709 => VuiConfig::bt709(),
-        };
-        let mut settings = oh::EncoderConfig::new()
-            .profile(Profile::Baseline)
-            .rate_control_mode(RateControlMode::Bitrate)
-            .bitrate(BitRate::from_bps(config.bitrate))
-            .max_frame_rate(FrameRate::from_hz(config.fps))
-            .skip_frames(config.skip_frames)
-            .scene_change_detect(false)
-            .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-            .intra_frame_period(IntraFramePeriod::from_num_frames(config.keyframe_interval.unwrap_or(0)))
-            .num_threads(1)
-            .vui(vui.full_range(frame.colour.range == Range::Full));
-        if let Some(bytes) = longest_nal_unit {
-            settings = settings.max_slice_len(bytes);
-        }
-        let encoder = oh::Encoder::with_api_config(OpenH264API::from_source(), settings)
-            .map_err(|e| EncodeError::Failed { frame: frame.stamp.id, size, why: e.to_string() })?;
-        let mut sequence = Self {
+        let encoder = RawEncoder::new(config, longest_nal_unit, size, frame.colour)
+            .map_err(|why| EncodeError::Failed { frame: frame.stamp.id, size, why })?;
+        Ok(Self {
             encoder,
             size,
             colour: frame.colour,
@@ -219,32 +219,18 @@ impl Sequence {
             time: 0,
             bitrate: config.bitrate,
             frame_rate: FrameRateEstimator::new(config.fps),
-        };
-        // It would warn on stderr, of settings that are meant, before it reads how much it may say.
-        let failed = |why| EncodeError::Failed { frame: frame.stamp.id, size, why };
-        sequence.tell(ENCODER_OPTION_TRACE_LEVEL, &mut 0_i32).map_err(failed)?;
-        Ok(sequence)
+        })
     }
 
     fn encode(&mut self, frame: &Frame, picture: &Picture<'_>, keyframe: bool) -> Result<Option<AccessUnit>, String> {
-        // A skipped frame would swallow the wish, so it is repeated until an IDR picture has come out.
-        if keyframe {
-            self.encoder.force_intra_frame();
-        }
         let elapsed = frame.stamp.captured.saturating_duration_since(self.first).as_millis();
         self.time = u64::try_from(elapsed).unwrap_or(u64::MAX).clamp(self.time + 1, i64::MAX as u64);
-        if let Some(mut fps) = self.frame_rate.frame(self.time) {
-            self.tell(ENCODER_OPTION_FRAME_RATE, &mut fps)?;
+        if let Some(fps) = self.frame_rate.frame(self.time) {
+            self.encoder.set_frame_rate(fps)?;
         }
-        let coded =
-            self.encoder.encode_at(picture, openh264::Timestamp::from_millis(self.time)).map_err(|e| e.to_string())?;
-        let keyframe = match coded.frame_type() {
-            FrameType::Skip => return Ok(None),
-            FrameType::Invalid => return Err("it takes no such picture".to_owned()),
-            kind => kind == FrameType::IDR,
-        };
-        let mut data = Vec::new();
-        coded.write_vec(&mut data);
+        // A skipped frame would swallow the wish, so it is repeated until an IDR picture has come out.
+        let coded = self.encoder.encode(picture.planes(self.size), self.time.cast_signed(), keyframe)?;
+        let Coded::Unit { mut data, idr: keyframe } = coded else { return Ok(None) };
         if data.is_empty() {
             return Ok(None);
         }
@@ -257,27 +243,12 @@ impl Sequence {
         Ok(Some(AccessUnit { data, keyframe, stamp: frame.stamp }))
     }
 
-    /// Changes the bitrate of the running encoder, whose target must never be above its maximum.
     fn tell_bitrate(&mut self, bitrate: u32) -> Result<(), String> {
-        let options = match bitrate.cmp(&self.bitrate) {
-            Ordering::Equal => return Ok(()),
-            Ordering::Greater => [ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE],
-            Ordering::Less => [ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE],
-        };
-        for option in options {
-            let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bitrate.cast_signed() };
-            self.tell(option, &mut info)?;
+        if bitrate != self.bitrate {
+            self.encoder.set_bitrate(self.bitrate, bitrate)?;
+            self.bitrate = bitrate;
         }
-        self.bitrate = bitrate;
         Ok(())
-    }
-
-    /// Sets an option of the running encoder; `T` must be what the option reads.
-    fn tell<T: Copy + std::fmt::Debug>(&mut self, option: ENCODER_OPTION, value: &mut T) -> Result<(), String> {
-        // SAFETY: the callers pair BITRATE and MAX_BITRATE with `SBitrateInfo`, FRAME_RATE with `f32` and TRACE_LEVEL with `i32`, as
-        // `codec_app_def.h` says, and the value lives until the call returns.
-        let code = unsafe { self.encoder.raw_api().set_option(option, std::ptr::from_mut(value).cast()) };
-        if code == 0 { Ok(()) } else { Err(format!("it does not take {value:?} (code {code})")) }
     }
 }
 
@@ -310,6 +281,11 @@ impl<'a> Picture<'a> {
     fn size(&self, frame: &Frame) -> Result<Size, EncodeError> {
         Size::try_from_wide(self.y.width(), self.y.height()).map_err(|_| EncodeError::Size(frame.size()))
     }
+
+    fn planes(&self, size: Size) -> Planes<'_> {
+        let planes = [&*self.y, self.u, &*self.v];
+        Planes { size, data: planes.map(Plane::data), strides: planes.map(Plane::stride) }
+    }
 }
 
 fn grown_to_even(plane: &Plane) -> Plane {
@@ -333,24 +309,5 @@ fn with_stride(plane: &Plane, stride: usize) -> Plane {
     Plane::from_vec(data, plane.width(), plane.height(), stride).unwrap_or_else(|_| plane.clone())
 }
 
-impl YUVSource for Picture<'_> {
-    fn dimensions(&self) -> (usize, usize) {
-        (self.y.width(), self.y.height())
-    }
-
-    fn strides(&self) -> (usize, usize, usize) {
-        (self.y.stride(), self.u.stride(), self.v.stride())
-    }
-
-    fn y(&self) -> &[u8] {
-        self.y.data()
-    }
-
-    fn u(&self) -> &[u8] {
-        self.u.data()
-    }
-
-    fn v(&self) -> &[u8] {
-        self.v.data()
-    }
-}
+#[cfg(test)]
+mod tests;

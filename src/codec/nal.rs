@@ -194,14 +194,20 @@ impl AvcConfig {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::codec::{Encoder, EncoderConfig};
+    use crate::codec::{Encoder, EncoderConfig, H264Profile};
     use crate::frame::{Colour, Frame, Size, Stamp};
     use proptest::prelude::*;
 
     /// Six pictures of a moving ramp: their parameter sets, and the access units.
     pub(crate) fn coded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        coded_as(H264Profile::ConstrainedBaseline)
+    }
+
+    /// The same in any profile.
+    pub(crate) fn coded_as(profile: H264Profile) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let size = Size::new(64, 48).unwrap();
-        let config = EncoderConfig { size, fps: 30.0, bitrate: 500_000, keyframe_interval: None, skip_frames: false };
+        let config =
+            EncoderConfig { size, fps: 30.0, bitrate: 500_000, keyframe_interval: None, skip_frames: false, profile };
         let mut encoder = Encoder::new(config).unwrap();
         let begin = std::time::Instant::now();
         let units: Vec<_> = (0..6_u64)

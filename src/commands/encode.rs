@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clearcall::{
-    codec::{EncodeError, Encoder, EncoderConfig},
+    codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
     frame::{Size, Stamp},
     scale::{Kernel, Scaler},
     source::clip::{ClipReader, Loss},
@@ -22,6 +22,7 @@ struct Summary {
     frames: Frames,
     bitrate_bps: Bitrate,
     bytes: u64,
+    profile: H264Profile,
     size: String,
     fps: f64,
     /// The pictures last for different times.
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
                 bitrate: args.bitrate.0,
                 keyframe_interval: None,
                 skip_frames: args.skip,
+                profile: args.profile,
             };
             let encoder = Encoder::new(config).map_err(|e| refused(args, size, &e))?;
             work = Some((target, Scaler::new(target, Kernel::default()), encoder));
@@ -137,6 +139,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         frames: Frames { read, encoded, skipped, loss: clip.loss() },
         bitrate_bps: Bitrate { target: args.bitrate.0, measured: (bytes * 8) as f64 / end.as_secs_f64() },
         bytes,
+        profile: args.profile,
         size: size.to_string(),
         fps: f64::from(fps),
         variable_rate: clip.variable_rate(),

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     call::{SendError, UnitSender},
-    codec::{EncodeError, Encoder, EncoderConfig},
+    codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Range, Size, Stamp},
     scale::{Kernel, ScaleError, Scaler},
     source::{Event, Source},
@@ -51,6 +51,8 @@ pub(super) struct Outlet {
     pub(super) adapts_size: bool,
     /// The longest NAL unit that the other side takes, where it takes none in parts.
     pub(super) longest_nal_unit: Option<u32>,
+    /// What the other side decodes.
+    pub(super) profile: H264Profile,
 }
 
 /// What the threads of the sending half share with the session.
@@ -276,6 +278,13 @@ struct Encoding {
     keyframes_made: u64,
 }
 
+impl Encoding {
+    fn serves(&self, outlet: &Outlet, fps: f32) -> bool {
+        let config = self.encoder.config();
+        self.generation == outlet.generation && config.fps == fps && config.profile == outlet.profile
+    }
+}
+
 impl Coder {
     fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
@@ -355,9 +364,7 @@ impl Coder {
             (settings.fps, settings.bitrate.min(outlet.allowed))
         };
         let encoding = match &mut self.encoding {
-            Some(encoding) if encoding.generation == outlet.generation && encoding.encoder.config().fps == fps => {
-                encoding
-            }
+            Some(encoding) if encoding.serves(outlet, fps) => encoding,
             none => none.insert(Encoding {
                 generation: outlet.generation,
                 encoder: Encoder::new(EncoderConfig {
@@ -366,6 +373,7 @@ impl Coder {
                     bitrate,
                     keyframe_interval: None,
                     skip_frames: true,
+                    profile: outlet.profile,
                 })?
                 .with_longest_nal_unit(outlet.longest_nal_unit),
                 last_keyframe: None,
@@ -541,6 +549,7 @@ mod tests {
                             allowed: u32::MAX,
                             keyframes_asked: 0,
                             longest_nal_unit: None,
+                            profile: H264Profile::High,
                             adapts_size: false,
                         };
                         outlet.send_replace(Some(new));

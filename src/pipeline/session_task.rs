@@ -330,7 +330,8 @@ impl SessionTask {
         let adapts_size = !matches!(self.signaling, Signaling::Loopback);
         let allowed = connection.sending().target_bitrate();
         let longest_nal_unit = connection.sending().longest_nal_unit();
-        let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit };
+        let profile = connection.sending().profile();
+        let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit, profile };
         self.outlet.send_replace(Some(outlet));
     }
 

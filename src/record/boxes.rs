@@ -96,6 +96,8 @@ fn moov(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
 
 fn avc1(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
     let short = |n: usize| (n as u16).to_be_bytes();
+    // Of the high profiles: 4:2:0, 8 bits of luma and of chroma, no extensions of the parameter set.
+    let chroma: &[u8] = if matches!(sps.get(1), Some(100 | 110 | 122 | 144)) { &[0xfd, 0xf8, 0xf8, 0] } else { &[] };
     let avcc = boxed(
         b"avcC",
         &[
@@ -108,6 +110,7 @@ fn avc1(size: Size, sps: &[u8], pps: &[u8]) -> Vec<u8> {
             &[1],
             &short(pps.len()),
             pps,
+            chroma,
         ],
     );
     boxed(
@@ -155,4 +158,24 @@ fn full(kind: &[u8; 4], version: u8, flags: u32, parts: &[&[u8]]) -> Vec<u8> {
     let head = (u32::from(version) << 24 | flags).to_be_bytes();
     let all: Vec<&[u8]> = std::iter::once(&head[..]).chain(parts.iter().copied()).collect();
     boxed(kind, &all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_of_high_says_its_chroma_and_that_of_others_does_not() {
+        let size = Size::new(64, 48).unwrap();
+        for (profile, behind) in [(66, &[][..]), (77, &[]), (100, &[0xfd, 0xf8, 0xf8, 0])] {
+            let entry = avc1(size, &[0x67, profile, 0, 30, 5], &[0x68, 9]);
+            let at = entry.windows(4).position(|name| name == b"avcC").unwrap();
+            let length = u32::from_be_bytes(entry[at - 4..at].try_into().unwrap()) as usize;
+            let own =
+                [&[1, profile, 0, 30, 0xff, 0xe1, 0, 5, 0x67, profile, 0, 30, 5, 1, 0, 2, 0x68, 9], behind].concat();
+            assert_eq!(entry[at + 4..at - 4 + length], own, "profile {profile}");
+            let read = crate::codec::nal::AvcConfig::parse(&own).unwrap();
+            assert_eq!(read.parameter_sets, [vec![0x67, profile, 0, 30, 5], vec![0x68, 9]]);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 use crate::{
-    codec::{AccessUnit, Decoder, Encoder, EncoderConfig},
+    codec::{AccessUnit, Decoder, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Stamp},
     source::{
         clip::{ClipError, ClipReader},
@@ -23,7 +23,14 @@ const GOP: usize = 5;
 fn units(size: &str, count: u64, keyframe_interval: Option<u32>) -> Vec<AccessUnit> {
     let size = size.parse().unwrap();
     let scene = Scene::new(size, 25.0).unwrap();
-    let config = EncoderConfig { size, fps: 25.0, bitrate: 200_000, keyframe_interval, skip_frames: false };
+    let config = EncoderConfig {
+        size,
+        fps: 25.0,
+        bitrate: 200_000,
+        keyframe_interval,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap();
     let start = Instant::now();
     let frame = |n: u64| {

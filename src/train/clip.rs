@@ -14,7 +14,7 @@ use super::{
     photo::{self, Ellipse, Pose},
 };
 use crate::{
-    codec::{Decoder, Encoder, EncoderConfig, MIN_BITRATE},
+    codec::{Decoder, Encoder, EncoderConfig, H264Profile, MIN_BITRATE},
     frame::{Frame, Plane, Size, Stamp},
     model::NEUTRAL_QP,
     scale::{Kernel, Scaler},
@@ -66,6 +66,7 @@ pub(super) fn film(
             bitrate: (bitrate * share).max(MIN_BITRATE as f32) as u32,
             keyframe_interval: None,
             skip_frames: true,
+            profile: H264Profile::default(),
         })
     };
     let picture = take.prepare(picture)?;

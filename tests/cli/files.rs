@@ -104,6 +104,13 @@ fn a_file_goes_through_encode_upscale_and_measure() {
     assert_eq!(encoded["frames"]["read"], 12);
     assert_eq!(encoded["frames"]["encoded"], 12, "300 kbit/s is plenty: {encoded}");
     assert_eq!(encoded["size"], "64x48");
+    assert_eq!(encoded["profile"], "high");
+    for (profile, idc) in [("baseline", 66), ("main", 77), ("high", 100)] {
+        let out = room.at("profile.264");
+        clearcall(&["encode", &clip, "-o", &out, "--size", "64x48", "--profile", profile]).ok();
+        // Behind the start code and the NAL unit's header.
+        assert_eq!(fs::read(&out).unwrap()[5], idc, "{profile}");
+    }
 
     let mut psnr = Vec::new();
     for upscaler in ["bilinear", "bicubic", "lanczos", "cnn"] {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clearcall::{
     call::{Media, Peer, PeerConfig, PeerEvent, SendError, signal},
-    codec::{Encoder, EncoderConfig},
+    codec::{Encoder, EncoderConfig, H264Profile},
     frame::{Size, Stamp},
     source::scene::Scene,
 };
@@ -49,7 +49,14 @@ fn called(media: Media, room: &Room) -> (Ran, Value) {
         let joined = signal::join(&link, &peer.offer().await.unwrap(), None).await.unwrap();
         peer.accept_answer(&joined.answer).await.unwrap();
         let size = Size::new(160, 120).unwrap();
-        let config = EncoderConfig { size, fps: 15.0, bitrate: 200_000, keyframe_interval: None, skip_frames: false };
+        let config = EncoderConfig {
+            size,
+            fps: 15.0,
+            bitrate: 200_000,
+            keyframe_interval: None,
+            skip_frames: false,
+            profile: H264Profile::High,
+        };
         let (mut encoder, scene) = (Encoder::new(config).unwrap(), Scene::new(size, 15.0).unwrap());
         let mut tick = tokio::time::interval(Duration::from_millis(66));
         for id in 0.. {

@@ -22,7 +22,7 @@ use std::{
 use crate::{
     app::compare::{Compare, Shown, panes::Layout, sides::SideChoice},
     call::ReceivedUnit,
-    codec::{Encoder, EncoderConfig, MAX_BITRATE},
+    codec::{Encoder, EncoderConfig, H264Profile, MAX_BITRATE},
     frame::{Frame, Rgba, Size, Stamp},
     pipeline::{Recorder, RecorderState, Wake},
     record::Recorded,
@@ -266,7 +266,14 @@ impl ViewEncoder {
             Some(encoder) => encoder,
             none => {
                 let keyframe_interval = Some(KEYFRAME_INTERVAL);
-                let config = EncoderConfig { size, fps: 30.0, bitrate, keyframe_interval, skip_frames: false };
+                let config = EncoderConfig {
+                    size,
+                    fps: 30.0,
+                    bitrate,
+                    keyframe_interval,
+                    skip_frames: false,
+                    profile: H264Profile::default(),
+                };
                 none.insert(Encoder::new(config).map_err(|e| e.to_string())?)
             }
         };

@@ -5,6 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::sdp::Section;
+use crate::codec::H264Profile;
 
 /// Parameter sets are some ten bytes long; what is far longer is none.
 const MAX_SET: usize = 1024;
@@ -17,20 +18,60 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// An H.264 format of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) payload_type: u8,
+pub(crate) struct Format {
+    pub(crate) payload_type: u8,
     /// Of its retransmissions.
-    pub(super) rtx: Option<u8>,
+    pub(crate) rtx: Option<u8>,
     /// Packetization mode 0: each NAL unit in a packet of its own.
-    pub(super) single_nal_units: bool,
+    pub(crate) single_nal_units: bool,
     /// As it was written.
-    pub(super) profile_level_id: Option<String>,
-    pub(super) level_asymmetry: bool,
+    pub(crate) profile_level_id: Option<String>,
+    pub(crate) level_asymmetry: bool,
+    /// What may be sent in it.
+    pub(crate) profile: H264Profile,
     /// From `sprop-parameter-sets`: SPS and PPS that need not come with the pictures.
-    pub(super) parameter_sets: Vec<Vec<u8>>,
+    pub(crate) parameter_sets: Vec<Vec<u8>>,
+}
+
+/// The three that this side offers, best first: payload type, that of the retransmissions, profile.
+const OFFERED: [(u8, u8, H264Profile); 3] =
+    [(102, 103, H264Profile::High), (104, 105, H264Profile::Main), (106, 107, H264Profile::ConstrainedBaseline)];
+
+/// Level 3.1, and of the constraints what others look for: constrained high (no fields, no B pictures) as Safari has it,
+/// main as Chromium has it, constrained baseline as all have it (RFC 6184 §8.1).
+const fn profile_level_id(profile: H264Profile) -> &'static str {
+    match profile {
+        H264Profile::High => "640c1f",
+        H264Profile::Main => "4d001f",
+        H264Profile::ConstrainedBaseline => "42e01f",
+    }
+}
+
+/// The one form of a profile that webrtc is told: it compares.
+pub(crate) fn canonical(profile: H264Profile) -> String {
+    format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={}", profile_level_id(profile))
+}
+
+/// What this side offers.
+pub(crate) fn own() -> Vec<Format> {
+    let format = |(payload_type, rtx, profile)| Format {
+        payload_type,
+        rtx: Some(rtx),
+        single_nal_units: false,
+        profile_level_id: Some(profile_level_id(profile).to_owned()),
+        level_asymmetry: true,
+        profile,
+        parameter_sets: Vec::new(),
+    };
+    OFFERED.map(format).into()
 }
 
 impl Format {
+    /// Of its packets and of their retransmissions.
+    pub(super) fn payload_types(&self) -> impl Iterator<Item = u8> + use<> {
+        [Some(self.payload_type), self.rtx].into_iter().flatten()
+    }
+
     /// The format parameters that an answer has: those that both sides must have alike (RFC 6184 §8.2.2).
     pub(super) fn answered(&self) -> String {
         let mut parameters = Vec::new();
@@ -70,6 +111,13 @@ pub(super) fn choose(section: &Section<'_>) -> Result<Format, String> {
     })
 }
 
+/// All of a section's H.264 formats that can be used.
+pub(super) fn all(section: &Section<'_>) -> Vec<Format> {
+    let h264 =
+        |format: &&str| section.of_format("rtpmap", format).is_some_and(|name| name.eq_ignore_ascii_case("h264/90000"));
+    section.formats().filter(h264).filter_map(|format| Some(read(section, format).ok()?.1)).collect()
+}
+
 /// Names come from outside: a few, and no longer than names are.
 fn list(names: &[&str]) -> String {
     let clean = |name: &&str| name.chars().filter(char::is_ascii_graphic).take(16).collect::<String>();
@@ -100,11 +148,13 @@ fn read(section: &Section<'_>, format: &str) -> Result<(u8, Format), String> {
             ((bytes >> 16) as u8, (bytes >> 8) as u8)
         }
     };
-    // What is sent is constrained baseline, which they all decode; and all of these are decoded here.
-    let fit = match profile {
-        0x42 if constraints & 0x40 != 0 => 3,
-        0x42 => 2,
-        0x4d | 0x64 => 1,
+    // All of these are decoded here. What is sent is what the far side decodes, and of baseline and main only what they
+    // have in common where that is said (RFC 6184, table 5).
+    let (fit, profile) = match profile {
+        0x64 => (4, H264Profile::High),
+        0x4d if constraints & 0x80 == 0 => (3, H264Profile::Main),
+        0x42 if constraints & 0x40 != 0 => (2, H264Profile::ConstrainedBaseline),
+        0x42 | 0x4d => (1, H264Profile::ConstrainedBaseline),
         _ => return Err(format!("profile {profile:#04x}, and no baseline, main or high profile")),
     };
     let rtx = section.formats().find(|rtx| {
@@ -117,10 +167,11 @@ fn read(section: &Section<'_>, format: &str) -> Result<(u8, Format), String> {
         rtx: rtx.and_then(|rtx| rtx.parse().ok()).filter(|n| *n < 128),
         single_nal_units,
         profile_level_id: id.map(str::to_owned),
+        profile,
         level_asymmetry: get("level-asymmetry-allowed") == Some("1"),
         parameter_sets: get("sprop-parameter-sets").map(parameter_sets).unwrap_or_default(),
     };
-    Ok((fit + if single_nal_units { 0 } else { 4 }, chosen))
+    Ok((fit + if single_nal_units { 0 } else { 8 }, chosen))
 }
 
 /// RFC 6184 §8.1 has the parameters parted by `;`, and many put a space behind it.
@@ -175,10 +226,10 @@ mod tests {
         .map(|(n, fmtp)| format!("a=rtpmap:{n} H264/90000\na=fmtp:{n} {fmtp}\n"))
         .collect();
         let pick = |formats: &str| chosen(formats, &attributes).unwrap().payload_type;
-        assert_eq!(pick("96 97 98 99 100"), 99);
-        assert_eq!(pick("100 96 97 98 99"), 100);
-        assert_eq!(pick("97 96 98"), 98);
-        assert_eq!(pick("97 96"), 96, "a mode that packs well goes before a profile");
+        assert_eq!(pick("100 99 98 97 96"), 96, "what needs fewer bits goes first");
+        assert_eq!(pick("97 98 99 100"), 99);
+        assert_eq!(pick("100 97 98 99"), 100);
+        assert_eq!(pick("97 98"), 98, "a mode that packs well goes before a profile");
         assert_eq!(pick("97"), 97);
         assert!(chosen("97", &attributes).unwrap().single_nal_units);
     }

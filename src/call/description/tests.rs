@@ -82,7 +82,11 @@ fn both_follow_the_ways_that_both_can() {
         assert!(has(&lines, &format!("a={}", agreed.in_sdp())), "{offered} for {can:?}: {answer}");
         assert_eq!(answer.contains("a=ssrc:1"), agreed.sends(), "{offered} for {can:?}: {answer}");
         // And as the answer to an offer of this side's.
-        assert_eq!(Answer::read(&one(offered), can).unwrap().negotiated.direction, agreed, "{offered} for {can:?}");
+        assert_eq!(
+            Answer::read(&one(offered), can, &own_formats()).unwrap().negotiated.direction,
+            agreed,
+            "{offered} for {can:?}"
+        );
     }
 }
 
@@ -220,7 +224,7 @@ fn layers_are_not_answered_and_never_mixed() {
     let offer = Offer::read(&one("recvonly"), Media::SendRecv).unwrap();
     assert!(offer.for_webrtc.contains("a=fmtp:97 apt=96"));
     // An answer cannot be asked to do without any more: what it sends again is opened by its type.
-    let answer = Answer::read(&one("sendonly"), Media::SendRecv).unwrap();
+    let answer = Answer::read(&one("sendonly"), Media::SendRecv, &own_formats()).unwrap();
     assert!(!answer.for_webrtc.contains("rtx") && answer.negotiated.rtx == Some(97));
 }
 
@@ -232,7 +236,7 @@ fn a_profile_is_answered_as_it_was_offered_and_without_its_sets() {
     assert!(has(&section(&answer, 0), "a=fmtp:96 packetization-mode=1;profile-level-id=640c1f"), "{answer}");
     assert_eq!(offer.negotiated.parameter_sets.len(), 2);
     // webrtc is set up for one profile and compares.
-    assert!(offer.for_webrtc.contains(&format!("a=fmtp:96 {}", crate::call::engine::FMTP)));
+    assert!(offer.for_webrtc.contains(&format!("a=fmtp:96 {}", canonical(H264Profile::High))));
 }
 
 #[test]
@@ -262,8 +266,153 @@ fn a_refusal_says_why() {
         let error = no(&offer);
         assert!(error.contains(why), "{why}: {error}");
     }
-    let error = Answer::read(&whole.replace("m=video 9", "m=video 0"), Media::SendRecv).unwrap_err().to_string();
+    let error = Answer::read(&whole.replace("m=video 9", "m=video 0"), Media::SendRecv, &own_formats())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("refuses video"), "{error}");
+}
+
+/// The video section of an offer with these formats, each but mode 0 in Firefox with its retransmissions.
+fn with_h264(formats: &[(u8, Option<u8>, &str)]) -> String {
+    let types: Vec<String> =
+        formats.iter().flat_map(|(t, rtx, _)| [Some(*t), *rtx]).flatten().map(|t| t.to_string()).collect();
+    let lines: String = formats
+        .iter()
+        .map(|(t, rtx, fmtp)| {
+            let rtx =
+                rtx.map(|rtx| format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={t}\r\n")).unwrap_or_default();
+            let feedback =
+                "nack,nack pli,ccm fir,transport-cc".split(',').map(|kind| format!("a=rtcp-fb:{t} {kind}\r\n"));
+            format!("a=rtpmap:{t} H264/90000\r\n{}a=fmtp:{t} {fmtp}\r\n{rtx}", feedback.collect::<String>())
+        })
+        .collect();
+    let section = format!(
+        "m=video 9 UDP/TLS/RTP/SAVPF {}\r\n{}a=sendrecv\r\n{lines}a=ssrc-group:FID 5 6\r\na=ssrc:5 cname:x\r\na=ssrc:6 cname:x\r\n",
+        types.join(" "),
+        transport("0")
+    );
+    described("a=group:BUNDLE 0\r\n", &[section])
+}
+
+/// A payload type, that of its retransmissions, and its parameters.
+type Offered = (u8, Option<u8>, String);
+
+fn id(mode: u8, profile_level: &str) -> String {
+    format!("level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id={profile_level}")
+}
+
+#[test]
+fn the_best_profile_of_a_browser_s_offer_is_answered_and_sent() {
+    use H264Profile::{ConstrainedBaseline, High, Main};
+    // As Chromium 148, Safari 18, Firefox 140 and aiortc 1.16 write them.
+    let chromium = [
+        (103, Some(104), id(1, "42001f")),
+        (107, Some(108), id(0, "42001f")),
+        (109, Some(114), id(1, "42e01f")),
+        (115, Some(116), id(0, "42e01f")),
+        (117, Some(118), id(1, "4d001f")),
+        (39, Some(40), id(0, "4d001f")),
+        (119, Some(120), id(1, "64001f")),
+        (121, Some(122), id(0, "64001f")),
+    ];
+    let safari = [
+        (96, Some(97), id(1, "640c1f")),
+        (98, Some(99), id(1, "42e01f")),
+        (100, Some(101), id(0, "640c1f")),
+        (127, Some(125), id(0, "42e01f")),
+    ];
+    let firefox = [
+        (126, Some(127), "profile-level-id=42e01f;level-asymmetry-allowed=1;packetization-mode=1".to_owned()),
+        (97, Some(98), "profile-level-id=42e01f;level-asymmetry-allowed=1".to_owned()),
+    ];
+    let aiortc = [(99, Some(100), id(1, "42001f")), (101, Some(102), id(1, "42e01f"))];
+    let mode_0 = [(97, None, id(0, "42e01f"))];
+    let cases: [(&[Offered], _, _, _); 6] = [
+        (&chromium, 119, High, "64001f"),
+        (&chromium[..6], 117, Main, "4d001f"),
+        (&safari, 96, High, "640c1f"),
+        (&firefox, 126, ConstrainedBaseline, "42e01f"),
+        (&aiortc, 101, ConstrainedBaseline, "42e01f"),
+        (&mode_0, 97, ConstrainedBaseline, "42e01f"),
+    ];
+    for (formats, payload_type, profile, id) in cases {
+        let formats: Vec<_> = formats.iter().map(|(t, rtx, fmtp)| (*t, *rtx, fmtp.as_str())).collect();
+        let (offer, answer) = answer(&with_h264(&formats), Media::SendRecv);
+        let rtx = formats.iter().find(|f| f.0 == payload_type).unwrap().1;
+        let agreed = &offer.negotiated;
+        assert_eq!((agreed.payload_type, agreed.rtx, agreed.profile), (payload_type, rtx, profile));
+        let lines = section(&answer, 0);
+        let rtx = rtx.map(|rtx| format!(" {rtx}")).unwrap_or_default();
+        assert_eq!(lines[0], format!("m=video 9 UDP/TLS/RTP/SAVPF {payload_type}{rtx}"));
+        assert!(lines.iter().any(|l| l.starts_with(&format!("a=fmtp:{payload_type} ")) && l.contains(id)), "{lines:?}");
+        // And the offerer, be it one of ours, reads the same from it.
+        let read = Answer::read(&answer, Media::SendRecv, &own_formats()).unwrap().negotiated;
+        assert_eq!((read.payload_type, read.profile), (payload_type, profile));
+    }
+}
+
+#[test]
+fn what_an_offer_says_of_its_profile_is_kept_to() {
+    use H264Profile::{ConstrainedBaseline, High, Main};
+    for (id, profile) in [
+        ("640034", High),
+        ("640c1f", High),
+        ("4d401f", Main),
+        // Main with constraint_set0: what baseline has as well.
+        ("4d801f", ConstrainedBaseline),
+        ("42c01f", ConstrainedBaseline),
+        ("420029", ConstrainedBaseline),
+    ] {
+        let fmtp = format!("packetization-mode=1;profile-level-id={id}");
+        assert_eq!(Offer::read(&with_h264(&[(96, None, &fmtp)]), Media::SendRecv).unwrap().negotiated.profile, profile);
+    }
+    let none = Offer::read(&with_h264(&[(96, None, "packetization-mode=1")]), Media::SendRecv).unwrap();
+    assert_eq!(none.negotiated.profile, ConstrainedBaseline, "no profile is baseline");
+}
+
+#[test]
+fn all_profiles_are_offered_the_best_first() {
+    let from_webrtc = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF 102 103\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=mid:0\r\n\
+         a=rtpmap:102 H264/90000\r\na=fmtp:102 packetization-mode=1;profile-level-id=640c1f\r\n\
+         a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\na=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n\
+         a=ssrc:1 msid:a b\r\na=sendrecv\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n";
+    let offer = own_offer(from_webrtc, &own_formats());
+    let lines = section(&offer, 0);
+    assert_eq!(lines[0], "m=video 9 UDP/TLS/RTP/SAVPF 102 103 104 105 106 107");
+    let of =
+        |t: u8, id: &str| format!("a=fmtp:{t} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={id}");
+    for line in [of(102, "640c1f"), of(104, "4d001f"), of(106, "42e01f"), "a=fmtp:107 apt=106".to_owned()] {
+        assert!(has(&lines, &line), "{line}: {offer}");
+    }
+    for t in [102, 104, 106] {
+        assert!(has(&lines, &format!("a=rtpmap:{t} H264/90000")) && has(&lines, &format!("a=rtcp-fb:{t} nack pli")));
+    }
+    assert_eq!(offer.matches("rtx/90000").count(), 3);
+    for line in ["a=mid:0", "a=ssrc:1 msid:a b", "a=sendrecv", "a=candidate:1 1 udp 1 192.0.2.1 1 typ host"] {
+        assert_eq!(lines.iter().filter(|l| *l == line).count(), 1, "{line}: {offer}");
+    }
+}
+
+#[test]
+fn of_an_answer_the_best_is_sent_and_all_are_received() {
+    let (high, main, base) = (id(1, "640c1f"), id(1, "4d001f"), id(1, "42e01f"));
+    let of = |formats: &[(u8, Option<u8>, &str)]| {
+        Answer::read(&with_h264(formats), Media::SendRecv, &own_formats()).unwrap()
+    };
+    let types = |answer: &Answer| section(&answer.for_webrtc, 0)[0].clone();
+    // Chromium's, which knows no constrained high.
+    let two = of(&[(104, Some(105), &main), (106, Some(107), &base)]);
+    assert_eq!((two.negotiated.payload_type, two.negotiated.profile), (104, H264Profile::Main));
+    assert_eq!(types(&two), "m=video 9 UDP/TLS/RTP/SAVPF 104 105 106 107 102 103");
+    assert_eq!(two.negotiated.far_rtx, [105, 107, 103]);
+    // Firefox's.
+    let one = of(&[(106, Some(107), &base)]);
+    assert_eq!((one.negotiated.payload_type, one.negotiated.profile), (106, H264Profile::ConstrainedBaseline));
+    // Another order and other types, of which one is another format's of ours.
+    let odd = of(&[(102, None, &base), (96, None, &high)]);
+    assert_eq!((odd.negotiated.payload_type, odd.negotiated.profile), (96, H264Profile::High));
+    assert_eq!(types(&odd), "m=video 9 UDP/TLS/RTP/SAVPF 96 102 104", "nobody repairs, and no type stands twice");
 }
 
 /// Lines that mean something, in any order.

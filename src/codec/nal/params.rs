@@ -40,6 +40,8 @@ pub struct Sps {
     /// `gaps_in_frame_num_value_allowed_flag`: pictures may be left out on purpose.
     pub(in crate::codec) gaps_allowed: bool,
     pub(super) order: PictureOrder,
+    /// Pictures are shown in the order in which they are coded, as far as the set says so.
+    pub(in crate::codec) in_order: bool,
 }
 
 /// How a slice header says where its picture stands (`pic_order_cnt_type`).
@@ -151,6 +153,9 @@ impl RawSps {
         let vui = if b.flag()? { Vui::read(b) } else { Vui::default() };
         let coded = [width_mbs * 16, height_units * 16 * (2 - u64::from(frames_only))];
         let size = Size::new(1, 1).ok()?;
+        // constraint_set5_flag, of main and high profile: no B pictures.
+        let no_b = matches!(profile, 77 | 100) && constraints & 0x04 != 0;
+        let in_order = no_b || order == PictureOrder::Decoding || vui.reordered == Some(0);
         let sps = Sps {
             id,
             profile,
@@ -168,6 +173,7 @@ impl RawSps {
             frame_num_bits,
             gaps_allowed,
             order,
+            in_order,
         };
         Some(Self { sps, chroma_format, depths, lossless, coded, crop })
     }
@@ -214,7 +220,7 @@ fn skip_scaling_list(b: &mut Bits<'_>, size: usize) -> Option<()> {
     Some(())
 }
 
-/// What the program reads of the usability information (annex E.1.1), up to the timing.
+/// What the program reads of the usability information (annex E.1.1).
 #[derive(Debug, Default)]
 struct Vui {
     matrix: Option<Matrix>,
@@ -223,6 +229,8 @@ struct Vui {
     siting: Option<Siting>,
     siting_at: Option<usize>,
     fps: Option<f32>,
+    /// `max_num_reorder_frames`.
+    reordered: Option<u32>,
 }
 
 impl Vui {
@@ -262,9 +270,37 @@ impl Vui {
             // A frame lasts two ticks (a tick is a field).
             let fps = f64::from(scale) / (2.0 * f64::from(tick));
             self.fps = (1.0..=240.0).contains(&fps).then_some(fps as f32);
+            let _fixed = b.flag()?;
+        }
+        let mut low_delay = false;
+        for _of_nal_and_vcl in 0..2 {
+            if b.flag()? {
+                skip_hrd(b)?;
+                low_delay = true;
+            }
+        }
+        if low_delay {
+            b.flag()?;
+        }
+        let _structures = b.flag()?;
+        if b.flag()? {
+            let _over_edges = b.flag()?;
+            let _sizes = (b.ue()?, b.ue()?, b.ue()?, b.ue()?);
+            self.reordered = Some(b.ue()?);
         }
         Some(())
     }
+}
+
+/// Annex E.1.2
+fn skip_hrd(b: &mut Bits<'_>) -> Option<()> {
+    let buffers = b.ue().filter(|&n| n < 32)? + 1;
+    b.u(8)?;
+    for _ in 0..buffers {
+        let _rate_size_and_constancy = (b.ue()?, b.ue()?, b.flag()?);
+    }
+    b.u(20)?;
+    Some(())
 }
 
 /// Table E-1, from 1.
@@ -296,7 +332,8 @@ pub struct Pps {
     pub sps: u8,
     /// `pic_init_qp`.
     pub qp: i32,
-    pub(super) cabac: bool,
+    /// `entropy_coding_mode_flag`.
+    pub cabac: bool,
     pub(super) bottom_field_order: bool,
     pub(super) weighted_p: bool,
     pub(super) weighted_b: u32,

@@ -106,8 +106,11 @@ fn stop(data: &[u8]) -> usize {
 #[cfg(test)]
 pub(in crate::codec) mod tests {
     use super::*;
-    use crate::codec::nal::tests::{coded, slices};
+    use crate::codec::H264Profile;
+    use crate::codec::nal::tests::{coded_as, slices};
     use crate::codec::nal::{NalKind, Parameters};
+
+    const PROFILES: [H264Profile; 3] = [H264Profile::ConstrainedBaseline, H264Profile::Main, H264Profile::High];
 
     /// The first bits of a payload and some more, as a NAL unit.
     pub(in crate::codec::nal) fn cut_with(header: u8, data: &[u8], bits: usize, more: &[bool]) -> Vec<u8> {
@@ -117,7 +120,7 @@ pub(in crate::codec) mod tests {
         nal_of(header, &out.data)
     }
 
-    /// A slice of an IDR picture (in CAVLC) as one of another I picture.
+    /// A slice of an IDR picture as one of another I picture.
     pub(in crate::codec::nal) fn plain_intra(idr: &[u8], header: &SliceHeader, frame_num: u32) -> Vec<u8> {
         let data = rbsp(idr, usize::MAX);
         let (at, bits) = header.places.frame_num;
@@ -129,7 +132,15 @@ pub(in crate::codec) mod tests {
         plain.number(frame_num, bits);
         plain.copy(&data, id + id_bits..header.places.marking.0);
         plain.bit(false);
-        plain.copy(&data, header.places.marking.1..data.len() * 8);
+        if header.places.cabac {
+            plain.copy(&data, header.places.marking.1..header.places.end);
+            while !plain.used.is_multiple_of(8) {
+                plain.bit(true);
+            }
+            plain.data.extend_from_slice(&data[header.places.end.div_ceil(8)..]);
+        } else {
+            plain.copy(&data, header.places.marking.1..data.len() * 8);
+        }
         nal_of(idr[0] & 0xe0 | 1, &plain.data)
     }
 
@@ -141,32 +152,47 @@ pub(in crate::codec) mod tests {
 
     #[test]
     fn numbers_are_written_where_they_are_read() {
-        let (sets, units) = coded();
-        let parameters = parameters(&sets);
-        for nal in units.iter().flat_map(|unit| slices(unit)) {
-            let header = parameters.slice(nal).unwrap();
-            assert_eq!(with_frame_num(nal, &header, header.frame_num), nal);
-            let other = with_frame_num(nal, &header, header.frame_num ^ 5);
-            let (got, want) = (parameters.slice(&other).unwrap(), header.frame_num ^ 5);
-            assert_eq!((got.frame_num, got.qp, got.order), (want, header.qp, header.order));
+        for (sets, units) in PROFILES.map(coded_as) {
+            let parameters = parameters(&sets);
+            for nal in units.iter().flat_map(|unit| slices(unit)) {
+                let header = parameters.slice(nal).unwrap();
+                assert_eq!(with_frame_num(nal, &header, header.frame_num), nal);
+                let other = with_frame_num(nal, &header, header.frame_num ^ 5);
+                let (got, want) = (parameters.slice(&other).unwrap(), header.frame_num ^ 5);
+                assert_eq!((got.frame_num, got.qp, got.order), (want, header.qp, header.order));
+            }
         }
     }
 
     #[test]
     fn an_intra_picture_becomes_one_to_begin_with() {
-        let (sets, units) = coded();
-        let parameters = parameters(&sets);
-        let idr = slices(&units[0]).next().unwrap();
-        let header = parameters.slice(idr).unwrap();
-        assert!(header.intra && NalKind::of(idr) == Some(NalKind::Idr));
-        let plain = plain_intra(idr, &header, 7);
-        let read = parameters.slice(&plain).unwrap();
-        assert_eq!((read.frame_num, read.qp, read.intra), (7, header.qp, true));
-        let again = as_idr(&plain, &read);
-        let read = parameters.slice(&again).unwrap();
-        assert_eq!((read.frame_num, read.qp, NalKind::of(&again)), (0, header.qp, Some(NalKind::Idr)));
-        // What was it before, but for the number of the IDR picture.
-        let end = |nal: &[u8]| nal[nal.len() - 40..].to_vec();
-        assert!(again.len().abs_diff(idr.len()) <= 3 && end(&again).len() == end(idr).len());
+        for (sets, units) in PROFILES.map(coded_as) {
+            let parameters = parameters(&sets);
+            let idr = slices(&units[0]).next().unwrap();
+            let header = parameters.slice(idr).unwrap();
+            assert!(header.intra && NalKind::of(idr) == Some(NalKind::Idr));
+            let plain = plain_intra(idr, &header, 7);
+            let read = parameters.slice(&plain).unwrap();
+            assert_eq!((read.frame_num, read.qp, read.intra), (7, header.qp, true));
+            let again = as_idr(&plain, &read);
+            let new = parameters.slice(&again).unwrap();
+            assert_eq!((new.frame_num, new.qp, NalKind::of(&again)), (0, header.qp, Some(NalKind::Idr)));
+            // What was it before, but for the number of the IDR picture.
+            assert!(again.len().abs_diff(idr.len()) <= 3);
+            if header.places.cabac {
+                // The arithmetic decoder begins at a byte, and reads the same from there on.
+                let data = |nal: &[u8], at: usize| rbsp(nal, usize::MAX)[at.div_ceil(8)..].to_vec();
+                assert_eq!(data(&plain, read.places.end), data(idr, header.places.end));
+                assert_eq!(data(&again, new.places.end), data(idr, header.places.end));
+            }
+            let decoded = |first: &[u8]| {
+                let mut unit = Vec::new();
+                sets.iter().for_each(|set| crate::codec::nal::push_nal(&mut unit, set));
+                crate::codec::nal::push_nal(&mut unit, first);
+                let stamp = crate::frame::Stamp::now(0);
+                crate::codec::Decoder::new().unwrap().decode(&unit, stamp).unwrap().unwrap().frame
+            };
+            assert_eq!(decoded(&again).planes(), decoded(idr).planes());
+        }
     }
 }

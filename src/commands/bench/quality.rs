@@ -13,6 +13,7 @@ mod truth;
 use std::{collections::BTreeMap, path::Path};
 
 use clearcall::{
+    codec::H264Profile,
     measure::Metric,
     report::{self, Axes, Panel, PlotCurve},
 };
@@ -47,6 +48,7 @@ struct Settings {
     /// Other scores than PSNR are of every Nth frame that was sent.
     every: u32,
     skip: bool,
+    profile: H264Profile,
     engines: BTreeMap<String, String>,
 }
 
@@ -65,7 +67,7 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     let mut sheet =
         args.sheet.as_deref().map(|path| ContactSheet::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
     let schedule = MetricSchedule { metrics: &metrics, every: args.every.into() };
-    let settings = PassSettings { skip: args.skip, schedule };
+    let settings = PassSettings { skip: args.skip, profile: args.profile, schedule };
 
     let frames = clips.iter().map(|c| c.frames).sum::<u64>() * bitrates.len() as u64;
     let bar = crate::commands::bar(Some(frames), "measuring");
@@ -91,7 +93,13 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
         sheet.write()?;
     }
     if args.json {
-        let settings = Settings { metrics, every: args.every, skip: args.skip, engines: field.engines().clone() };
+        let settings = Settings {
+            metrics,
+            every: args.every,
+            skip: args.skip,
+            profile: args.profile,
+            engines: field.engines().clone(),
+        };
         out!("{}", serde_json::to_string_pretty(&QualityReport { settings, rows, curves, means })?);
     } else {
         out!("{}", table::text(&rows, &means, &curves, &metrics).trim_end());

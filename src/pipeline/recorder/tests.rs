@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::{
-    codec::{AccessUnit, Encoder, EncoderConfig},
+    codec::{AccessUnit, Encoder, EncoderConfig, H264Profile},
     record::tests::open_on_small_disk,
     source::{clip::ClipReader, scene::Scene},
 };
@@ -10,7 +10,14 @@ use crate::{
 fn units(size: &str, count: u64) -> Vec<AccessUnit> {
     let size = size.parse().unwrap();
     let scene = Scene::new(size, 30.0).unwrap();
-    let config = EncoderConfig { size, fps: 30.0, bitrate: 200_000, keyframe_interval: Some(4), skip_frames: false };
+    let config = EncoderConfig {
+        size,
+        fps: 30.0,
+        bitrate: 200_000,
+        keyframe_interval: Some(4),
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap();
     (0..count).filter_map(|n| encoder.encode(&scene.draw(n)).unwrap()).collect()
 }

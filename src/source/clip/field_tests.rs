@@ -7,7 +7,7 @@ use super::tests::{FRAMES, number, picture, put, read_all, size, units};
 use super::*;
 use crate::codec::nal::tests::{without_idr, without_vui};
 use crate::codec::nal::{NalKind, nal_units, push_nal};
-use crate::codec::{Encoder, EncoderConfig};
+use crate::codec::{Encoder, EncoderConfig, H264Profile};
 use crate::frame::{Aspect, Colour, Matrix, Range, Siting};
 use crate::source::{Event, Source as _};
 
@@ -86,8 +86,14 @@ fn corners() -> Frame {
 
 #[test]
 fn turned_and_mirrored_films_stand_upright() {
-    let config =
-        EncoderConfig { size: size(), fps: 30.0, bitrate: 2_000_000, keyframe_interval: None, skip_frames: false };
+    let config = EncoderConfig {
+        size: size(),
+        fps: 30.0,
+        bitrate: 2_000_000,
+        keyframe_interval: None,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let unit = Encoder::new(config).unwrap().encode(&corners()).unwrap().unwrap().data;
     let (sps, pps) = sets(&unit);
     let one = 0x1_0000;
@@ -244,8 +250,14 @@ fn chroma_lies_where_the_stream_says() {
 fn each_sample_is_read_by_its_own_description() {
     let first = units();
     // The same pictures in other colours, and so with another parameter set of the same number.
-    let config =
-        EncoderConfig { size: size(), fps: 30.0, bitrate: 5_000_000, keyframe_interval: Some(4), skip_frames: true };
+    let config = EncoderConfig {
+        size: size(),
+        fps: 30.0,
+        bitrate: 5_000_000,
+        keyframe_interval: Some(4),
+        skip_frames: true,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap();
     let other = Colour { matrix: Matrix::Bt601, range: Range::Limited };
     let second: Vec<_> = (0..FRAMES)
@@ -337,8 +349,14 @@ fn one_bad_sample_costs_its_picture() {
 #[test]
 fn a_stream_that_changes_its_size_gives_all_pictures() {
     let small = Size::new(48, 32).unwrap();
-    let config =
-        EncoderConfig { size: small, fps: 30.0, bitrate: 500_000, keyframe_interval: None, skip_frames: false };
+    let config = EncoderConfig {
+        size: small,
+        fps: 30.0,
+        bitrate: 500_000,
+        keyframe_interval: None,
+        skip_frames: false,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap();
     let mut film = film();
     film.samples.iter_mut().zip(units()).for_each(|(s, unit)| s.0 = sample(&unit.data, true));

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::codec::nal::{NalKind, nal_units};
-use crate::codec::{AccessUnit, Encoder, EncoderConfig};
+use crate::codec::{AccessUnit, Encoder, EncoderConfig, H264Profile};
 use crate::frame::{Colour, Matrix, Range};
 use crate::source::{Event, Source as _};
 
@@ -30,8 +30,14 @@ pub(super) fn number(frame: &Frame) -> u64 {
 }
 
 pub(super) fn units() -> Vec<AccessUnit> {
-    let config =
-        EncoderConfig { size: size(), fps: 30.0, bitrate: 5_000_000, keyframe_interval: Some(4), skip_frames: true };
+    let config = EncoderConfig {
+        size: size(),
+        fps: 30.0,
+        bitrate: 5_000_000,
+        keyframe_interval: Some(4),
+        skip_frames: true,
+        profile: H264Profile::High,
+    };
     let mut encoder = Encoder::new(config).unwrap();
     (0..FRAMES).map(|id| encoder.encode(&picture(id)).unwrap().unwrap()).collect()
 }

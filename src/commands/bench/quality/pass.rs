@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clearcall::{
-    codec::{Decoded, Decoder, Encoder, EncoderConfig},
+    codec::{Decoded, Decoder, Encoder, EncoderConfig, H264Profile},
     frame::{Frame, Size, Stamp},
     measure::{MeasureError, Metric},
     model::SteadyQp,
@@ -32,6 +32,7 @@ use crate::commands::{self, Input as _, InputFault};
 pub(super) struct PassSettings<'a> {
     /// Whether the encoder may skip frames.
     pub(super) skip: bool,
+    pub(super) profile: H264Profile,
     pub(super) schedule: MetricSchedule<'a>,
 }
 
@@ -46,8 +47,8 @@ pub(super) fn run(
 ) -> anyhow::Result<(Vec<Row>, anyhow::Result<()>)> {
     let mut reader = ClipReader::open(&clip.path).input()?;
     let [mut to_truth, mut to_low] = [clip.truth, clip.low].map(|size| Scaler::new(size, Kernel::default()));
-    let mut low = Stream::new(clip.low, clip.fps, bitrate, settings.skip)?;
-    let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings.skip)).transpose()?;
+    let mut low = Stream::new(clip.low, clip.fps, bitrate, settings)?;
+    let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings)).transpose()?;
     let mut tallies: Vec<Tally> = field.list().iter().map(|_| Tally::default()).collect();
     let (start, mut read) = (Instant::now(), 0);
     while read < clip.frames {
@@ -148,9 +149,10 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(size: Size, fps: f64, bitrate: u32, skip_frames: bool) -> anyhow::Result<Self> {
+    fn new(size: Size, fps: f64, bitrate: u32, settings: &PassSettings<'_>) -> anyhow::Result<Self> {
+        let (skip_frames, profile) = (settings.skip, settings.profile);
         let fps = fps.clamp(1.0, 60.0) as f32;
-        let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames };
+        let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames, profile };
         let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
         Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0, truth: TruthTally::default() })
     }
