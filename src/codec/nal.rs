@@ -226,12 +226,16 @@ pub(crate) mod tests {
         (nal_units(&units[0]).filter(set).map(<[u8]>::to_vec).collect(), units)
     }
 
-    /// A baseline sequence parameter set that says nothing of colours and times.
+    /// A sequence parameter set that says nothing of colours and times.
     pub(crate) fn without_vui(sps: &[u8]) -> Vec<u8> {
         let data = bits::rbsp(sps, usize::MAX);
         let mut b = bits::Bits::new(&data);
-        b.u(24).unwrap();
-        let _id_and_frame_num = (b.ue().unwrap(), b.ue().unwrap());
+        let (profile, _constraints_and_level, _id) = (b.u(8).unwrap(), b.u(16).unwrap(), b.ue().unwrap());
+        if profile == 100 {
+            let _chroma_and_depths = (b.ue().unwrap(), b.ue().unwrap(), b.ue().unwrap());
+            let _lossless_and_scaling = (b.flag().unwrap(), b.flag().unwrap());
+        }
+        let _frame_num = b.ue().unwrap();
         if b.ue().unwrap() == 0 {
             b.ue().unwrap();
         }
