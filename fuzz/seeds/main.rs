@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clearcall::{
     call::{Media, Peer, PeerConfig, packetize, signal},
     codec::{
-        AccessUnit, Encoder, EncoderConfig,
+        AccessUnit, Encoder, EncoderConfig, H264Profile,
         nal::{NalKind, nal_units},
     },
     frame::{Colour, Size},

@@ -13,6 +13,7 @@
 pub(crate) mod fuzzing;
 mod addresses;
 mod bearer;
+mod handlers;
 mod host;
 mod http;
 mod join;

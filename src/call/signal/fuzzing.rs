@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{
     CallHandler, IncomingCall, Refusal,
-    host::{MAX_BODY, SignalingState, ended, offered, offered_again},
+    handlers::{MAX_BODY, ended, offered, offered_again},
+    host::SignalingState,
     join::web_address,
     link::Endpoint,
 };
