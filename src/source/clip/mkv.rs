@@ -26,28 +26,58 @@ pub(super) fn looks_like(head: &[u8]) -> bool {
 
 /// A reader that can be read from its start again by another [`MatroskaFile`].
 #[derive(Debug)]
-struct Shared<R>(Arc<Mutex<R>>);
+struct Shared<R>(Arc<Mutex<Metered<R>>>);
+
+/// A reader that ends where a file leads round in a circle: the crate follows its references again and again.
+#[derive(Debug)]
+struct Metered<R> {
+    inner: R,
+    /// The bytes of the file.
+    length: u64,
+    /// So many reads and seeks may still be made.
+    left: u64,
+}
+
+impl<R: Seek> Metered<R> {
+    fn new(mut inner: R) -> std::io::Result<Self> {
+        let length = inner.seek(SeekFrom::End(0))?;
+        Ok(Self { inner, length, left: 0 })
+    }
+}
+
+impl<R> Metered<R> {
+    /// For one pass over the structure: an element is some bytes long and costs some reads, and most bytes are those of
+    /// pictures.
+    fn allow(&mut self) {
+        self.left = 100_000 + self.length / 4;
+    }
+
+    fn count(&mut self) -> std::io::Result<&mut R> {
+        self.left = self.left.checked_sub(1).ok_or_else(|| std::io::Error::other("it leads round in a circle"))?;
+        Ok(&mut self.inner)
+    }
+}
 
 impl<R> Shared<R> {
-    fn lock(&self) -> MutexGuard<'_, R> {
+    fn lock(&self) -> MutexGuard<'_, Metered<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: Read> Read for Shared<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.lock().read(buffer)
+        self.lock().count()?.read(buffer)
     }
 }
 
 impl<R: Seek> Seek for Shared<R> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.lock().seek(to)
+        self.lock().count()?.seek(to)
     }
 }
 
 pub(super) struct MkvReader<R: Read + Seek> {
-    reader: Arc<Mutex<R>>,
+    reader: Arc<Mutex<Metered<R>>>,
     file: MatroskaFile<Shared<R>>,
     /// The track's number.
     track: u64,
@@ -77,7 +107,7 @@ impl<R: Read + Seek> std::fmt::Debug for MkvReader<R> {
 
 impl<R: Read + Seek> MkvReader<R> {
     pub(super) fn open(reader: R, path: &Path) -> Result<Self, ClipError> {
-        let reader = Arc::new(Mutex::new(reader));
+        let reader = Arc::new(Mutex::new(Metered::new(reader).map_err(|e| ClipError::read(path, e))?));
         let file = begin(&reader, path, 0)?;
         let scale = file.info().timestamp_scale().get();
         let entry = h264_track(&file, path)?;
@@ -178,6 +208,7 @@ impl<R: Read + Seek> MkvReader<R> {
     fn frame(&mut self, path: &Path) -> Result<Option<Frame>, ClipError> {
         let mut frame = Frame::default();
         loop {
+            self.reader.lock().unwrap_or_else(PoisonError::into_inner).allow();
             match self.file.next_frame(&mut frame) {
                 Ok(true) if frame.track == self.track => return Ok(Some(frame)),
                 Ok(true) => {}
@@ -225,17 +256,21 @@ impl<R: Read + Seek> MkvReader<R> {
 
 /// Reads the head of the file.
 fn begin<R: Read + Seek>(
-    reader: &Arc<Mutex<R>>,
+    reader: &Arc<Mutex<Metered<R>>>,
     path: &Path,
     given: u64,
 ) -> Result<MatroskaFile<Shared<R>>, ClipError> {
     let mut reader = Shared(Arc::clone(reader));
+    reader.lock().allow();
     reader.rewind().map_err(|e| ClipError::read(path, e))?;
     MatroskaFile::open(reader).map_err(|e| failed(&e, path, given))
 }
 
 fn failed(error: &DemuxError, path: &Path, given: u64) -> ClipError {
     match error {
+        DemuxError::IoError(error) if error.kind() == std::io::ErrorKind::Other => {
+            ClipError::damaged(path, format!("its Matroska structure is wrong: {error}"))
+        }
         DemuxError::IoError(_) | DemuxError::ElementSizeExceedsStream { .. } | DemuxError::CantFindCluster => {
             ClipError::cut(path, "in its Matroska structure", given)
         }

@@ -56,6 +56,17 @@ fn read_all(data: &[u8]) -> Result<Vec<Unit>, ClipError> {
     std::iter::from_fn(|| mkv.next(path).transpose()).take(1000).collect()
 }
 
+/// Found by the fuzz target: the crate went round for ever.
+#[test]
+fn a_structure_that_leads_round_in_a_circle_ends() {
+    let head = element(&[0x42, 0x82], b"matroska");
+    let seek_to_itself = [element(&[0x53, 0xab], &[0x11, 0x4d, 0x9b, 0x74]), number(&[0x53, 0xac], 0)].concat();
+    for first in [number(&[0xbf], 7), element(&[0x11, 0x4d, 0x9b, 0x74], &element(&[0x4d, 0xbb], &seek_to_itself))] {
+        let film = [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), element(&[0x18, 0x53, 0x80, 0x67], &first)].concat();
+        assert!(read_all(&film).unwrap_err().to_string().contains("Matroska"));
+    }
+}
+
 #[test]
 fn other_codecs_are_named_with_their_container() {
     for (id, words) in [("V_VP8", ["VP8", "WebM"]), ("V_VP9", ["VP9", "WebM"]), ("V_AV1", ["AV1", "Matroska"])] {
