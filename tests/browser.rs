@@ -2,17 +2,17 @@
 //!
 //! Where there is no Chromium the test says so and does nothing. CLEARCALL_CHROMIUM names one that is elsewhere.
 
+#[path = "support/call.rs"]
+mod support;
+
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clearcall::call::Media;
 use clearcall::call::signal::ServerIdentity;
-use clearcall::call::{Impairment, Media};
-use clearcall::frame::Size;
-use clearcall::model::Model;
 use clearcall::pipeline::{CallSettings, CallState, NetworkSettings, Session, Signaling, Taken};
-use clearcall::source::SourceSpec;
-use clearcall::upscale::EngineChoice;
+use support::settings;
 
 /// A browser takes its time to start on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -63,17 +63,10 @@ fn a_browser_that_opens_the_link_is_the_other_side() {
     let folder = tempfile::tempdir().unwrap();
     let identity = Some(ServerIdentity::of_this_machine(folder.path()).unwrap());
     let settings = CallSettings {
-        source: SourceSpec::Scene,
-        size: Size::new(320, 240).unwrap(),
-        fps: 30.0,
+        size: "320x240".parse().unwrap(),
         bitrate: 300_000,
-        muted: false,
-        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
-        auto: None,
-        engine: EngineChoice::Cpu,
-        impairment: Arc::new(Impairment::new(7)),
-        recording: None,
         network: NetworkSettings { identity, ..NetworkSettings::default() },
+        ..settings()
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let host = Session::start(settings, Signaling::Host { listen }, None, Arc::new(|| {})).unwrap();

@@ -1,6 +1,8 @@
 //! The signalling as other programs speak it: PATCH, redirects, tokens, Link headers, TLS, WHEP.
 
 mod call_support;
+#[path = "support/call.rs"]
+mod support;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,30 +16,11 @@ use axum::response::{IntoResponse as _, Response};
 use call_support::{PATIENCE, wait_for, wait_unit};
 use clearcall::call::signal::{CallHandler, IncomingCall, Refusal};
 use clearcall::call::signal::{Host, HostOptions, Protocol, Response as Said, Server, ServerIdentity, SignalError};
-use clearcall::call::{IceFragment, Impairment, Media, Peer, PeerConfig, PeerEvent};
-use clearcall::frame::Size;
-use clearcall::model::Model;
+use clearcall::call::{IceFragment, Media, Peer, PeerConfig, PeerEvent};
 use clearcall::pipeline::{CallSettings, CallState, NetworkSettings, Session, Signaling, Taken};
-use clearcall::source::SourceSpec;
-use clearcall::upscale::EngineChoice;
+use support::settings;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-
-fn settings() -> CallSettings {
-    CallSettings {
-        source: SourceSpec::Scene,
-        size: Size::new(96, 64).unwrap(),
-        fps: 30.0,
-        bitrate: 200_000,
-        muted: false,
-        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
-        auto: None,
-        engine: EngineChoice::Cpu,
-        impairment: Arc::new(Impairment::new(7)),
-        recording: None,
-        network: NetworkSettings::default(),
-    }
-}
 
 fn session(settings: CallSettings, signaling: Signaling) -> Session {
     Session::start(settings, signaling, None, Arc::new(|| {})).unwrap()

@@ -1,5 +1,8 @@
 //! Whole calls, as the program runs them: scene, encoder, WebRTC over UDP on 127.0.0.1, decoder, upscaler.
 
+#[path = "support/call.rs"]
+mod support;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -11,7 +14,7 @@ use clearcall::{
     pipeline::{Auto, CallSettings, CallState, Cause, Session, Signaling, Taken},
     source::SourceSpec,
     stats::{ShownUpscaler, Snapshot},
-    upscale::{EngineChoice, EngineKind, Pair},
+    upscale::{EngineKind, Pair},
 };
 
 /// Far longer than anything here takes; only a hanging call reaches it.
@@ -21,19 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 static TURN: Mutex<()> = Mutex::new(());
 
 fn settings() -> CallSettings {
-    CallSettings {
-        source: SourceSpec::Scene,
-        size: "240x180".parse().unwrap(),
-        fps: 30.0,
-        bitrate: 200_000,
-        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
-        auto: None,
-        engine: EngineChoice::Cpu,
-        muted: false,
-        impairment: Arc::new(Impairment::new(7)),
-        recording: None,
-        network: clearcall::pipeline::NetworkSettings::default(),
-    }
+    CallSettings { size: "240x180".parse().unwrap(), ..support::settings() }
 }
 
 fn start(settings: CallSettings, link: Signaling) -> Session {

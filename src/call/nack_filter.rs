@@ -51,10 +51,10 @@ impl NackFilter {
                 due.push(sequence);
                 continue;
             };
-            if asked.times < MAX_NACKS
-                && now.saturating_duration_since(asked.last) >= spacing
-                && now.saturating_duration_since(asked.first) < worth
-            {
+            if now.saturating_duration_since(asked.first) >= worth {
+                continue;
+            }
+            if asked.times < MAX_NACKS && now.saturating_duration_since(asked.last) >= spacing {
                 *asked = Asked { last: now, times: asked.times + 1, repeated: false, ..*asked };
                 due.push(sequence);
             } else if loss > HEAVY_LOSS && !asked.repeated {
@@ -111,6 +111,14 @@ mod tests {
         let rtt = Some(Duration::from_millis(100));
         let asks = (0..10).map(|i| filter.due(&[7], rtt, 0.1, start + Duration::from_millis(20 * i)).0.len());
         assert_eq!(asks.collect::<Vec<_>>(), [1, 1, 0, 0, 0, 0, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_asked_for_again_when_loss_becomes_heavy() {
+        let (mut filter, start) = (NackFilter::default(), Instant::now());
+        let rtt = Some(Duration::from_millis(20));
+        assert_eq!(filter.due(&[7], rtt, 0.0, start).0, [7]);
+        assert!(filter.due(&[7], rtt, 0.1, start + Duration::from_secs(1)).0.is_empty());
     }
 
     #[test]

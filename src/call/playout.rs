@@ -12,8 +12,9 @@ use std::{
 
 /// No picture waits longer: in a talk half a second is felt already.
 const MAX_DELAY: Duration = Duration::from_millis(500);
-/// A delay below this is none: the screen's and the system's own clocks are no finer.
-const MIN_DELAY: Duration = Duration::from_millis(20);
+/// A delay below this is none: pictures that are off by about a frame's time are seen one by one all the same, and a
+/// busy sender is off by as much without any network.
+const MIN_DELAY: Duration = Duration::from_millis(40);
 /// The arrivals that are looked back at.
 const WINDOW: Duration = Duration::from_secs(10);
 /// And so many at most: a minute's worth would be no better than ten seconds'.

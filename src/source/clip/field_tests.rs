@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::mp4::tests::{Film, avcc, boxed, entry, words};
-use super::tests::{FRAMES, number, picture, put, read_all, size, units};
+use super::tests::{FRAMES, encoder, number, picture, put, read_all, size, units};
 use super::*;
 use crate::codec::nal::tests::{without_idr, without_vui};
 use crate::codec::nal::{NalKind, nal_units, push_nal};
@@ -250,15 +250,7 @@ fn chroma_lies_where_the_stream_says() {
 fn each_sample_is_read_by_its_own_description() {
     let first = units();
     // The same pictures in other colours, and so with another parameter set of the same number.
-    let config = EncoderConfig {
-        size: size(),
-        fps: 30.0,
-        bitrate: 5_000_000,
-        keyframe_interval: Some(4),
-        skip_frames: true,
-        profile: H264Profile::High,
-    };
-    let mut encoder = Encoder::new(config).unwrap();
+    let mut encoder = encoder();
     let other = Colour { matrix: Matrix::Bt601, range: Range::Limited };
     let second: Vec<_> = (0..FRAMES)
         .map(|id| {

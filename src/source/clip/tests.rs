@@ -29,7 +29,7 @@ pub(super) fn number(frame: &Frame) -> u64 {
     u64::from((frame.y().row(30)[30].saturating_sub(8)) / 25)
 }
 
-pub(super) fn units() -> Vec<AccessUnit> {
+pub(super) fn encoder() -> Encoder {
     let config = EncoderConfig {
         size: size(),
         fps: 30.0,
@@ -38,7 +38,11 @@ pub(super) fn units() -> Vec<AccessUnit> {
         skip_frames: true,
         profile: H264Profile::High,
     };
-    let mut encoder = Encoder::new(config).unwrap();
+    Encoder::new(config).unwrap()
+}
+
+pub(super) fn units() -> Vec<AccessUnit> {
+    let mut encoder = encoder();
     (0..FRAMES).map(|id| encoder.encode(&picture(id)).unwrap().unwrap()).collect()
 }
 

@@ -1,0 +1,29 @@
+//! What a test calls with.
+
+use std::sync::Arc;
+
+use clearcall::{
+    call::Impairment,
+    frame::Size,
+    model::Model,
+    pipeline::{CallSettings, NetworkSettings},
+    source::SourceSpec,
+    upscale::EngineChoice,
+};
+
+/// A small call of the built-in scene.
+pub(crate) fn settings() -> CallSettings {
+    CallSettings {
+        source: SourceSpec::Scene,
+        size: Size::new(96, 64).unwrap(),
+        fps: 30.0,
+        bitrate: 200_000,
+        muted: false,
+        model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
+        auto: None,
+        engine: EngineChoice::Cpu,
+        impairment: Arc::new(Impairment::new(7)),
+        recording: None,
+        network: NetworkSettings::default(),
+    }
+}
