@@ -40,9 +40,10 @@ use self::{
     theme::style,
 };
 use crate::{
+    frame::Size,
     interrupt::Interrupt,
     model::Model,
-    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
+    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling, SizeChoice},
     report::{self, ReportError},
     source::{self, SourceSpec, devices::ListedCamera},
     upscale::GpuContext,
@@ -433,8 +434,12 @@ impl Drop for App {
 /// How the picture will be sent, in a line.
 fn summary(settings: &CallSettings) -> String {
     format!(
-        "Sent within {} at up to {} frames and {} a second.",
-        settings.size,
+        "Sent {} at up to {} frames and {} a second.",
+        match settings.size {
+            Some(SizeChoice::Within(size)) => format!("within {size}"),
+            Some(SizeChoice::Auto) => "as large as the bits suffice for,".to_owned(),
+            None => format!("within {} (between two machines as large as the bits suffice for),", Size::USUAL),
+        },
         settings.fps,
         style::bitrate(settings.bitrate.into()).trim_end_matches("/s")
     )

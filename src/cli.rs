@@ -7,6 +7,7 @@ use clearcall::{
     call::signal::DEFAULT_PORT,
     codec::{H264Profile, MAX_BITRATE, MIN_BITRATE},
     frame::Size,
+    pipeline::SizeChoice,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
 };
@@ -109,11 +110,12 @@ pub(crate) struct SendArgs {
     /// lists, as in 1280x720@30:MJPEG; without it the camera's nearest to --size and --fps is taken.
     #[arg(long, value_name = "S")]
     pub(crate) source: Option<SourceSpec>,
-    /// The picture that is sent fits into this size; 480x360 unless it is given
+    /// The picture that is sent fits into this size, or auto: the size that looks best with the bits that there are
     ///
-    /// Where neither this nor --fps nor --bitrate is given, the window takes all three as they were set in it last.
-    #[arg(long)]
-    pub(crate) size: Option<Size>,
+    /// auto goes up to 1280x720, by the bitrate that the network carries and how hard the pictures are to code. Between
+    /// two machines it is taken unless a size is given, in a call with yourself 480x360 is. Where neither this nor --fps nor --bitrate is given, the window takes all three as they were set in it last.
+    #[arg(long, value_name = "SIZE|auto")]
+    pub(crate) size: Option<SizeChoice>,
     /// Frames a second, at most; 30 unless it is given
     #[arg(long)]
     pub(crate) fps: Option<Fps>,

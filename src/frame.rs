@@ -44,6 +44,12 @@ impl Size {
     /// One pixel.
     pub(crate) const SMALLEST: Self = Self { width: 1, height: 1 };
 
+    /// What is sent where nothing else is asked for.
+    pub const USUAL: Self = Self { width: 480, height: 360 };
+
+    /// What a sender that chooses by itself goes up to.
+    pub(crate) const HD: Self = Self { width: 1280, height: 720 };
+
     /// Checks the two sides.
     ///
     /// # Errors
@@ -63,6 +69,11 @@ impl Size {
     pub fn try_from_wide(width: impl TryInto<u32>, height: impl TryInto<u32>) -> Result<Self, SizeError> {
         let (w, h) = (width.try_into().unwrap_or(0), height.try_into().unwrap_or(0));
         Self::new(w, h)
+    }
+
+    /// Width and height exchanged.
+    pub(crate) const fn turned(self) -> Self {
+        Self { width: self.height, height: self.width }
     }
 
     /// Luma columns.
@@ -381,6 +392,9 @@ pub struct Frame {
     pub aspect: Aspect,
     /// Where its chroma lies.
     pub siting: Siting,
+    /// The size of the picture that was scaled down to this one, where its sender says so: nothing finer is there to be
+    /// shown.
+    pub source_size: Option<Size>,
 }
 
 /// Planes that do not belong together.
@@ -417,7 +431,18 @@ impl Frame {
                 return Err(FrameError::Chroma { luma: size, chroma_width: c.width, chroma_height: c.height });
             }
         }
-        Ok(Self { y, u, v, colour, stamp, qp: None, weights_qp: None, aspect: Aspect::SQUARE, siting: Siting::Centre })
+        Ok(Self {
+            y,
+            u,
+            v,
+            colour,
+            stamp,
+            qp: None,
+            weights_qp: None,
+            aspect: Aspect::SQUARE,
+            siting: Siting::Centre,
+            source_size: None,
+        })
     }
 
     /// A picture of one colour, given by its three codes.
@@ -434,7 +459,15 @@ impl Frame {
             weights_qp: None,
             aspect: Aspect::SQUARE,
             siting: Siting::Centre,
+            source_size: None,
         }
+    }
+
+    /// Whether it came at its source's size, or nearly so: then there is nothing finer to be had by doubling it.
+    pub fn is_full_size(&self) -> bool {
+        let near = |own: u32, source: u32| u64::from(own) * 8 >= u64::from(source) * 7;
+        let own = self.size();
+        self.source_size.is_some_and(|source| near(own.width(), source.width()) && near(own.height(), source.height()))
     }
 
     /// The luma size.

@@ -12,6 +12,7 @@
 //! Between raw pictures stands a one-place [`Slot`] that keeps the newest; between coded units a bounded
 //! queue, and what does not fit into it is a gap that asks for a keyframe.
 
+mod auto_size;
 mod connection;
 mod display_frame;
 mod error;
@@ -28,13 +29,15 @@ mod session_task;
 mod settings;
 mod shared;
 mod side_renderer;
+mod size_choice;
 mod slot;
 mod state;
 mod state_machine;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use display_frame::{DisplayFrame, Side};
+pub use auto_size::{AutoSize, Room, largest};
+pub use display_frame::{DisplayFrame, NetworkOff, Side};
 pub use error::SessionError;
 pub use governed::Auto;
 #[cfg(feature = "app")]
@@ -42,6 +45,7 @@ pub(crate) use recorder::Recorder;
 pub use recorder::RecorderState;
 pub use session::Session;
 pub use settings::{CallSettings, NetworkSettings, Signaling};
+pub use size_choice::SizeChoice;
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};
 pub use state_machine::PASTE_LIMIT;

@@ -153,6 +153,10 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
         let _ =
             writeln!(out, "         off in {} of the frames shown: both pictures were bicubic", s.frames.bicubic_only);
     }
+    if s.frames.full_size > 0 {
+        let _ =
+            writeln!(out, "         {} of the frames shown came at full size, with nothing to add", s.frames.full_size);
+    }
     if let Some(gpu) = s.gpu_ms {
         let passes: Vec<_> = s.gpu_passes.iter().map(|p| format!("{} {:.2}", p.name, p.ms.p50)).collect();
         let _ = writeln!(out, "GPU      p50 {:.2} ms, p95 {:.2} ms: {}", gpu.p50, gpu.p95, passes.join(", "));

@@ -192,6 +192,7 @@ struct Inner {
     gpu_passes: Vec<(Arc<str>, Recent)>,
     damaged: u64,
     bicubic_only: u64,
+    full_size: u64,
     network: Network,
     /// What connections that are over had counted.
     network_before: Network,
@@ -245,6 +246,8 @@ pub struct Frames {
     pub damaged: u64,
     /// Shown while no network was fast enough: both pictures were bicubic.
     pub bicubic_only: u64,
+    /// Shown as they came, at their source's size.
+    pub full_size: u64,
 }
 
 /// What stood beside bicubic in the frames that were shown.
@@ -255,17 +258,20 @@ pub enum ShownUpscaler {
     Cnn,
     /// Bicubic once more, since no network was fast enough.
     Bicubic,
-    /// The network's in some and bicubic in [`Frames::bicubic_only`].
+    /// Nothing but the frame itself, twice, since it came at its source's size.
+    None,
+    /// Now this, now that: the network's but in [`Frames::bicubic_only`] and [`Frames::full_size`].
     Mixed,
 }
 
 impl Frames {
     /// What stood beside bicubic; nothing before the first frame.
     fn upscaler(&self) -> Option<ShownUpscaler> {
-        match (self.shown, self.bicubic_only) {
-            (0, _) => None,
-            (_, 0) => Some(ShownUpscaler::Cnn),
-            (shown, only) if only >= shown => Some(ShownUpscaler::Bicubic),
+        match (self.shown, self.bicubic_only, self.full_size) {
+            (0, ..) => None,
+            (_, 0, 0) => Some(ShownUpscaler::Cnn),
+            (shown, only, _) if only >= shown => Some(ShownUpscaler::Bicubic),
+            (shown, _, full) if full >= shown => Some(ShownUpscaler::None),
             _ => Some(ShownUpscaler::Mixed),
         }
     }
@@ -380,11 +386,12 @@ impl Stats {
         }
     }
 
-    /// A frame is on the screen, this long after it was captured; without a network both its pictures are bicubic.
-    pub fn shown(&self, age: Duration, network: bool) {
+    /// A frame is on the screen, this long after it was captured, with this beside it.
+    pub fn shown(&self, age: Duration, upscaler: ShownUpscaler) {
         let mut inner = self.lock();
         inner.age.push(age.as_secs_f64() * 1e3);
-        inner.bicubic_only += u64::from(!network);
+        inner.bicubic_only += u64::from(upscaler == ShownUpscaler::Bicubic);
+        inner.full_size += u64::from(upscaler == ShownUpscaler::None);
     }
 
     /// A peer's newest numbers; `side` says which of its two halves count.
@@ -460,6 +467,7 @@ impl Stats {
             shown: stage(Stage::Show).map_or(0, |s| s.output),
             damaged: inner.damaged,
             bicubic_only: inner.bicubic_only,
+            full_size: inner.full_size,
         };
         // The last unit is for a frame interval that has not passed yet: n units span n − 1 intervals.
         let span = match (inner.first_sent, inner.last_sent, frames.sent) {

@@ -197,12 +197,20 @@ impl Picture {
 pub struct Pair {
     /// The frame's.
     pub stamp: Stamp,
-    /// The size of both pictures: twice the frame's.
+    /// The size of both pictures: twice the frame's, or the frame's own where it [came so](Self::as_it_came).
     pub size: Size,
     /// The baseline.
     pub bicubic: Picture,
     /// The network's.
     pub cnn: Picture,
+}
+
+impl Pair {
+    /// A frame that is shown at its own size, as both pictures.
+    pub fn as_it_came(frame: &Frame) -> Self {
+        let picture = Picture::Cpu(Arc::new(frame.to_rgba()));
+        Self { stamp: frame.stamp, size: frame.size(), bicubic: picture.clone(), cnn: picture }
+    }
 }
 
 /// What a GPU needed for a frame, by its own clock.

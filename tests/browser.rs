@@ -63,7 +63,7 @@ fn a_browser_that_opens_the_link_is_the_other_side() {
     let folder = tempfile::tempdir().unwrap();
     let identity = Some(ServerIdentity::of_this_machine(folder.path()).unwrap());
     let settings = CallSettings {
-        size: "320x240".parse().unwrap(),
+        size: Some("320x240".parse().unwrap()),
         bitrate: 300_000,
         network: NetworkSettings { identity, ..NetworkSettings::default() },
         ..settings()

@@ -123,7 +123,7 @@ fn watch(session: &Session, mut done: impl FnMut(&[String]) -> bool) -> Vec<Stri
 fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
     let settings = CallSettings {
         source: SourceSpec::Scene,
-        size: "160x120".parse().unwrap(),
+        size: Some("160x120".parse().unwrap()),
         fps: 30.0,
         bitrate: 200_000,
         model: Arc::new(Model::untrained(4, 0, 7).unwrap()),

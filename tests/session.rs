@@ -11,11 +11,13 @@ use std::{
 use clearcall::{
     call::Impairment,
     model::Model,
-    pipeline::{Auto, CallSettings, CallState, Cause, Session, Signaling, Taken},
+    pipeline::{Auto, CallSettings, CallState, Cause, NetworkOff, Session, Signaling, SizeChoice, Taken},
     source::SourceSpec,
     stats::{ShownUpscaler, Snapshot},
     upscale::{EngineKind, Pair},
 };
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 /// Far longer than anything here takes; only a hanging call reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 static TURN: Mutex<()> = Mutex::new(());
 
 fn settings() -> CallSettings {
-    CallSettings { size: "240x180".parse().unwrap(), ..support::settings() }
+    CallSettings { size: Some("240x180".parse().unwrap()), ..support::settings() }
 }
 
 fn start(settings: CallSettings, link: Signaling) -> Session {
@@ -132,13 +134,13 @@ fn the_program_chooses_the_model_until_one_is_named() {
     let model = |depth| Arc::new(Model::untrained(2, depth, 7).unwrap());
     let models = vec![model(0), model(2)];
     let auto = Auto { models: models.clone(), ..Auto::default() };
-    let session = start(CallSettings { size: "80x60".parse().unwrap(), ..settings() }, Signaling::Loopback);
+    let session = start(CallSettings { size: Some("80x60".parse().unwrap()), ..settings() }, Signaling::Loopback);
     connected(&session);
     session.set_auto(auto.clone());
     let ran = |what: &str, wanted: &Arc<Model>| {
         until(what, || {
             session.wait_change(Duration::from_millis(2));
-            session.take_frame().is_some_and(|shot| Arc::ptr_eq(&shot.model, wanted) && !shot.off)
+            session.take_frame().is_some_and(|shot| Arc::ptr_eq(&shot.model, wanted) && shot.off.is_none())
         });
     };
     ran("the smallest", &models[0]);
@@ -147,7 +149,7 @@ fn the_program_chooses_the_model_until_one_is_named() {
     session.set_auto(Auto { cpu_share: Some(1e-9), ..auto });
     until("bicubic alone", || {
         session.wait_change(Duration::from_millis(2));
-        let shot = session.take_frame().filter(|shot| shot.off);
+        let shot = session.take_frame().filter(|shot| shot.off == Some(NetworkOff::TooSlow));
         shot.inspect(|shot| session.shown(shot)).is_some()
     });
     let shown = session.stats();
@@ -193,7 +195,7 @@ fn a_wish_beyond_the_network_becomes_a_smaller_picture_that_moves() {
     let line = Arc::new(Impairment::new(5).with_delay(Duration::from_millis(20), Duration::ZERO));
     line.set_rate(Some(500_000));
     let wish = CallSettings {
-        size: "1280x720".parse().unwrap(),
+        size: Some("1280x720".parse().unwrap()),
         bitrate: 2_000_000,
         impairment: Arc::clone(&line),
         ..settings()
@@ -352,7 +354,7 @@ fn who_hides_while_waiting_is_hidden_from_everyone_who_comes() {
 
 #[test]
 fn sent_and_received_sizes_are_told_apart() {
-    let sends = |size: &str| CallSettings { size: size.parse().unwrap(), ..settings() };
+    let sends = |size: &str| CallSettings { size: Some(size.parse().unwrap()), ..settings() };
     let host = start(sends("240x180"), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
     let CallState::Waiting { link, .. } = host.state() else { panic!("{:?}", host.state()) };
     let guest = start(sends("160x120"), Signaling::Join { url: link });
@@ -381,4 +383,42 @@ fn a_loopback_call_whose_network_was_away_goes_on_by_itself() {
     connected(&session);
     assert!(watch(&session, 5).stamp.id > before);
     watch_until(&session, "what was wished for meanwhile", |s| s.bitrate_bps.target == 120_000);
+}
+
+/// Noise is too much for its bits: what came at full size, with nothing to add, comes smaller and is doubled.
+#[test]
+fn a_size_that_nobody_asked_for_follows_the_bits_without_a_lost_comparison() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("noise.y4m");
+    let mut bytes = b"YUV4MPEG2 W640 H480 F30:1 C420jpeg\n".to_vec();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for _ in 0..8 {
+        bytes.extend(b"FRAME\n");
+        bytes.extend((0..640 * 480 * 3 / 2).map(|_| rng.random::<u8>()));
+    }
+    std::fs::write(&film, bytes).unwrap();
+    let wish =
+        CallSettings { source: SourceSpec::Clip(film), size: Some(SizeChoice::Auto), bitrate: 900_000, ..settings() };
+    let session = start(wish, Signaling::Loopback);
+    session.want_truth(true);
+    connected(&session);
+    let (mut sizes, mut scaler): (Vec<(String, String)>, _) = (Vec::new(), None);
+    until("a smaller size", || {
+        let Taken::Value(frame) = session.wait_frame(Duration::from_millis(50)) else { return false };
+        session.shown(&frame);
+        let seen = (frame.low.size().to_string(), frame.pair.size.to_string());
+        if sizes.last() != Some(&seen) {
+            sizes.push(seen);
+        }
+        // Each frame is compared, and with its own truth.
+        assert_eq!(frame.judged_truth(&mut scaler).unwrap().size().to_string(), "640x480");
+        let [left, right] = [&frame.pair.bicubic, &frame.pair.cnn].map(|picture| picture.to_rgba().unwrap());
+        assert_eq!(left.data == right.data, frame.off == Some(NetworkOff::FullSize));
+        frame.low.size().width() < 640
+    });
+    let sizes: Vec<_> = sizes.iter().map(|(low, pair)| (low.as_str(), pair.as_str())).collect();
+    assert_eq!(sizes, [("640x480", "640x480"), ("320x240", "640x480")]);
+    let stats = session.stats();
+    assert_eq!((stats.sent_size.as_deref(), stats.upscaler), (Some("320x240"), Some(ShownUpscaler::Mixed)));
 }

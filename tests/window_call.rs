@@ -10,7 +10,7 @@ use clearcall::{
     app::{App, Start},
     frame::Size,
     model::Model,
-    pipeline::{CallSettings, Signaling},
+    pipeline::{CallSettings, Signaling, SizeChoice},
     upscale::EngineChoice,
 };
 use egui::{Key, Modifiers};
@@ -388,7 +388,8 @@ fn what_goes_wrong_is_said_on_the_start_page() {
 #[test]
 fn pictures_of_the_gpu_engine_are_shown_from_its_textures() {
     let size = Size::new(64, 48).unwrap();
-    let settings = CallSettings { engine: EngineChoice::Gpu, size, fps: 5.0, ..settings() };
+    let settings =
+        CallSettings { engine: EngineChoice::Gpu, size: Some(SizeChoice::Within(size)), fps: 5.0, ..settings() };
     let folder = tempfile::tempdir().unwrap();
     let snapshot = folder.path().join("p.png");
     let wanted = Start { snapshot: Some(snapshot.clone()), ..start(settings, Some(Signaling::Loopback)) };

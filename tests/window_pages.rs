@@ -12,7 +12,7 @@ use clearcall::{
         controls::Action,
         pages::start_page::{Begin, Card, StartPage},
     },
-    pipeline::{CallState, Cause, Signaling},
+    pipeline::{CallState, Cause, NetworkOff, Signaling},
     source::SourceSpec,
     upscale::{EngineChoice, Picture},
 };
@@ -165,7 +165,7 @@ fn the_automatic_choice_says_what_runs_and_why_and_ends_by_hand() {
     harness.run();
     assert_eq!(*actions.borrow(), [Action::Model, Action::Model]);
 
-    harness.state_mut().off = true;
+    harness.state_mut().off = Some(NetworkOff::TooSlow);
     harness.run();
     // Bicubic on both sides is told in the place of the network's name, and there is a way back to a network.
     harness.get_by_label("Picture: network off: the machine is busy, bicubic shown");
@@ -174,7 +174,7 @@ fn the_automatic_choice_says_what_runs_and_why_and_ends_by_hand() {
     let controls = &harness.state().controls;
     assert_eq!((controls.auto, controls.model, controls.compare.b), (false, 0, SideChoice::Network(0)));
     assert_eq!(actions.borrow().len(), 3);
-    harness.state_mut().off = false;
+    harness.state_mut().off = None;
     harness.run();
     assert!(harness.query_by_label("Use nano all the same").is_none());
 

@@ -43,7 +43,8 @@ use crate::{
     frame::{Frame, Size},
     model::Model,
     pipeline::{
-        Auto, CallSettings, CallState, DisplayFrame, RecorderState, Session, SessionError, Side, Signaling, Wake,
+        Auto, CallSettings, CallState, DisplayFrame, NetworkOff, RecorderState, Session, SessionError, Side, Signaling,
+        Wake,
     },
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
@@ -136,7 +137,7 @@ impl Call {
             jitter_ms: settings.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
             vivid: networks.vivid(),
             rate_kbit: settings.impairment.rate().unwrap_or(0) / 1000,
-            size: settings.size,
+            size: settings.size_in(&signaling),
             fps: settings.fps.round() as u32,
             graphs: false,
             shown: None,
@@ -248,11 +249,13 @@ impl Call {
     /// `before` with what the person has set during the call.
     pub(crate) fn settings(&self, before: &CallSettings, networks: &Networks) -> CallSettings {
         let models = networks.models();
+        // What nobody chose stays open.
+        let kept = before.size_in(&self.signaling) == self.controls.size;
         CallSettings {
             auto: self.auto(networks),
             bitrate: self.controls.bitrate,
             muted: self.controls.hidden,
-            size: self.controls.size,
+            size: before.size.filter(|_| kept).or((!kept).then_some(self.controls.size)),
             fps: self.controls.fps as f32,
             engine: self.controls.engine,
             model: models.get(self.controls.model).unwrap_or(&before.model).clone(),
@@ -304,9 +307,10 @@ impl Call {
         self.act(ui, actions, networks)
     }
 
-    /// Whether bicubic stands in the network's place, since no network is fast enough.
-    fn off(&self) -> bool {
-        self.controls.auto && self.display_frame.as_ref().is_some_and(|display_frame| display_frame.off)
+    /// Why no network ran, where none did. One that was asked for by name is never too slow.
+    fn off(&self) -> Option<NetworkOff> {
+        let off = self.display_frame.as_ref()?.off;
+        off.filter(|off| self.controls.auto || *off == NetworkOff::FullSize)
     }
 
     /// Looks whether the session has begun.
@@ -335,7 +339,7 @@ impl Call {
     fn take_pictures(&mut self, ui: &Ui, textures: &mut Textures, models: &[Arc<Model>], now: Instant) -> bool {
         let SessionSlot::Open(session) = &self.session else { return false };
         let taken = session.take_frame();
-        let running = taken.as_ref().filter(|display_frame| !display_frame.off);
+        let running = taken.as_ref().filter(|display_frame| display_frame.off.is_none());
         if let Some(i) =
             running.and_then(|display_frame| models.iter().position(|m| Arc::ptr_eq(m, &display_frame.model)))
         {
@@ -354,7 +358,7 @@ impl Call {
             self.display_frame = taken.or(self.display_frame.take());
             if let (Some(scorer), Some(display_frame)) = (&self.scorer, &self.display_frame) {
                 // What is not seen is not scored.
-                let off = governed.filter(|_| display_frame.off);
+                let off = governed.filter(|_| display_frame.off == Some(NetworkOff::TooSlow));
                 scorer.offer(display_frame, of(&|side| Some(*side) != off));
             }
             self.pictures = self.display_frame.as_ref().and_then(|display_frame| {

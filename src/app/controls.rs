@@ -11,8 +11,7 @@ use crate::{
         },
         overlay::Overlay,
     },
-    frame::Size,
-    pipeline::RecorderState,
+    pipeline::{RecorderState, SizeChoice},
     upscale::EngineChoice,
 };
 
@@ -44,7 +43,7 @@ pub struct Controls {
     /// Kilobits a second that are let through; 0 lets all through.
     pub rate_kbit: u32,
     /// What is sent fits into this.
-    pub size: Size,
+    pub size: SizeChoice,
     /// Frames a second, at most.
     pub fps: u32,
     /// Whether scores and graphs are shown.

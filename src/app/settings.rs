@@ -160,7 +160,7 @@ impl Settings {
     pub(crate) fn send(&self, settings: &mut CallSettings) {
         let Some(Sending { size, fps, bitrate }) = &self.sending else { return };
         if let Ok(size) = size.parse() {
-            settings.size = size;
+            settings.size = Some(size);
         }
         if (1..=60).contains(fps) {
             settings.fps = *fps as f32;
@@ -179,7 +179,11 @@ impl Settings {
             self.engine = now.engine;
         }
         if began.is_none_or(|b| b.sending != now.sending) {
-            self.sending = Some(now.sending);
+            // A size that nobody chose is another in another kind of call.
+            let kept = began.is_some_and(|b| b.sending.size == now.sending.size);
+            let before = self.sending.take().map(|sending| sending.size).filter(|_| kept);
+            let size = if kept { before.unwrap_or_default() } else { now.sending.size };
+            self.sending = Some(Sending { size, ..now.sending });
         }
     }
 

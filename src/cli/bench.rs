@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use clearcall::{codec::H264Profile, frame::Size, measure::Metric, report::Crop, upscale::EngineChoice};
+use clearcall::{
+    codec::H264Profile, frame::Size, measure::Metric, pipeline::SizeChoice, report::Crop, upscale::EngineChoice,
+};
 
 use super::BitsPerSecond;
 
@@ -16,7 +18,7 @@ pub(crate) enum BenchCommand {
     /// without any upscaler. BD-rate says how much less (negative) or more a curve of quality over bitrate needs
     /// for the same quality. The comparison ends with an error where an output is shifted, late, or of another
     /// range.
-    Quality(QualityArgs),
+    Quality(Box<QualityArgs>),
     /// Measure how long a frame takes with each model, and the machine's peak beside it
     Speed(SpeedArgs),
 }
@@ -48,6 +50,12 @@ pub(crate) struct QualityArgs {
     /// The picture that is sent fits into this size; a clip smaller than twice of it is sent at half its own
     #[arg(long, default_value = "480x360")]
     pub(crate) size: Size,
+    /// Send each clip at each of these sizes, and compare all with the clip at its own size
+    ///
+    /// A size that the clip does not have is sent at the clip's own, which is shown as it came. auto is the size that a
+    /// call would come to.
+    #[arg(long, value_name = "SIZES|auto", value_delimiter = ',', conflicts_with = "size")]
+    pub(crate) sizes: Vec<SizeChoice>,
     /// What of H.264 is used
     #[arg(long, value_enum, default_value_t)]
     pub(crate) profile: H264Profile,

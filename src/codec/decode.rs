@@ -9,7 +9,7 @@ use openh264_sys2::{DECODER_OPTION_ERROR_CON_IDC, SBufferInfo, videoFormatI420};
 
 use super::MAX_UNIT_BYTES;
 use super::gaps::FrameNumbers;
-use super::nal::{NalKind, ParameterSets, Parameters, Sps, SpsError, nal_units, push_nal};
+use super::nal::{NalKind, ParameterSets, Parameters, Sps, SpsError, nal_units, push_nal, source_size};
 use super::opening::Opening;
 use crate::frame::{Aspect, Colour, Frame, FrameError, Plane, Siting, Size, Stamp};
 
@@ -105,6 +105,8 @@ pub struct Decoder {
     active: Option<Vec<u8>>,
     /// Its pictures are shown in the order in which they come.
     in_order: bool,
+    /// What the last keyframe said.
+    source_size: Option<Size>,
 }
 
 /// What a picture's slices say.
@@ -114,6 +116,7 @@ struct Noted {
     qps: Vec<f32>,
     looks: Option<Assumed>,
     siting: Option<Siting>,
+    source_size: Option<Size>,
 }
 
 /// What is known of a picture that has not come out yet.
@@ -125,6 +128,7 @@ struct Waiting {
     qp: Option<f32>,
     looks: Assumed,
     siting: Siting,
+    source_size: Option<Size>,
     damaged: bool,
 }
 
@@ -154,6 +158,7 @@ impl Decoder {
             sets: ParameterSets::default(),
             active: None,
             in_order: false,
+            source_size: None,
         })
     }
 
@@ -298,7 +303,9 @@ impl Decoder {
         self.fed += 1;
         // Nearly always one: who sends two pictures with one time still sent two.
         let mut pictures: Vec<Noted> = Vec::new();
+        let mut source_said = None;
         for nal in nal_units(data) {
+            source_said = source_size(nal).or(source_said);
             self.sets.update(nal);
             match self.parameters.update(nal) {
                 Ok(()) => {}
@@ -318,6 +325,10 @@ impl Decoder {
             }
             let Some(picture) = pictures.last_mut() else { continue };
             picture.keyframe |= kind == NalKind::Idr;
+            if kind == NalKind::Idr && begins {
+                self.source_size = source_said.take();
+            }
+            picture.source_size = self.source_size;
             if let Some(header) = header {
                 picture.qps.push(header.qp as f32);
                 let sps = self.parameters.sps(header.sps);
@@ -329,7 +340,7 @@ impl Decoder {
                 }
             }
         }
-        for Noted { keyframe, qps, looks, siting } in pictures.iter().take(MAX_WAITING) {
+        for Noted { keyframe, qps, looks, siting, source_size } in pictures.iter().take(MAX_WAITING) {
             self.owed += 1;
             let qp = (!qps.is_empty()).then(|| qps.iter().sum::<f32>() / qps.len() as f32);
             let looks = looks.unwrap_or(self.assumed);
@@ -343,6 +354,7 @@ impl Decoder {
                 qp,
                 looks,
                 siting: siting.unwrap_or(Siting::Left),
+                source_size: *source_size,
                 damaged: false,
             });
         }
@@ -370,6 +382,7 @@ impl Decoder {
         let [y, u, v] = planes;
         let mut frame = Frame::new(y, u, v, noted.looks.colour, noted.stamp)?;
         (frame.qp, frame.aspect, frame.siting) = (noted.qp, noted.looks.aspect, noted.siting);
+        frame.source_size = noted.source_size;
         Ok(Some(Decoded { frame, damaged: noted.damaged, keyframe: noted.keyframe }))
     }
 }

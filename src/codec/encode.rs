@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use frame_rate::FrameRateEstimator;
 use raw::{Coded, Planes, RawEncoder};
 
-use super::nal::{NalKind, nal_units, push_nal, with_centred_chroma};
+use super::nal::{NalKind, nal_units, push_nal, with_centred_chroma, with_source_size};
 use super::{AccessUnit, MAX_UNIT_BYTES};
 use crate::frame::{Colour, Frame, Plane, Size};
 
@@ -142,8 +142,9 @@ impl Encoder {
 
     /// Encodes one frame; [`None`]: it was skipped to hold the bitrate, and nothing must be sent for it.
     ///
-    /// Chroma is taken to lie in the middle, see [`Frame::centred`], and the stream says so. A frame of another size or colour than the one before starts anew with a keyframe. H.264 in 4:2:0
-    /// knows even sides only: an odd picture grows by one column or row, a copy of its last.
+    /// Chroma is taken to lie in the middle, see [`Frame::centred`], and the stream says so; keyframes say which size
+    /// the source has, where the frame does. A frame of another size or colour than the one before starts anew with a
+    /// keyframe. H.264 in 4:2:0 knows even sides only: an odd picture grows by one column or row, a copy of its last.
     ///
     /// # Errors
     /// When the picture's size cannot be encoded, or OpenH264 fails.
@@ -236,6 +237,9 @@ impl Sequence {
         }
         if keyframe {
             data = with_siting(&data);
+            if let Some(size) = frame.source_size {
+                data = with_source_size(&data, size);
+            }
         }
         if data.len() > MAX_UNIT_BYTES {
             return Err(format!("{} bytes for one picture", data.len()));

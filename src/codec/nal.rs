@@ -7,12 +7,14 @@ mod params;
 mod renumber;
 mod sets;
 mod slice;
+mod source_size;
 mod split;
 
 pub use params::{Pps, Sps, SpsError};
 pub(super) use renumber::{as_idr, with_centred_chroma, with_frame_num};
 pub(crate) use sets::ParameterSets;
-pub use slice::{Parameters, SliceHeader};
+pub use slice::{Parameters, QpReader, SliceHeader};
+pub(super) use source_size::{source_size, with_source_size};
 pub use split::{UnitSplitter, UnitTooLong};
 
 /// What a NAL unit carries (table 7-1), as far as the program cares.

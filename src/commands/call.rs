@@ -11,7 +11,6 @@ use clearcall::{
         DEFAULT_BITRATE, IceServer, Impairment,
         signal::{Bearer, ServerIdentity},
     },
-    frame::Size,
     interrupt::Interrupt,
     model::Model,
     pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
@@ -166,7 +165,7 @@ fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) 
     };
     Ok(CallSettings {
         source,
-        size: send.size.map_or_else(|| Size::new(480, 360), Ok)?,
+        size: send.size,
         fps: send.fps.map_or(30.0, |fps| fps.0),
         bitrate: send.bitrate.map_or(DEFAULT_BITRATE, |bitrate| bitrate.0),
         muted: false,

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    frame::Frame,
+    frame::{Frame, Size},
     model::Model,
     scale::{Kernel, Scaler},
+    stats::ShownUpscaler,
     upscale::{Pair, Picture},
 };
 
@@ -36,6 +37,15 @@ impl PartialEq for Side {
     }
 }
 
+/// Why no network ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkOff {
+    /// None is fast enough: both pictures are bicubic.
+    TooSlow,
+    /// The frame came at its source's size, where there is nothing to add: both pictures are the frame itself.
+    FullSize,
+}
+
 /// One frame, ready to be looked at. Everything in it belongs to the same frame.
 #[derive(Debug, Clone)]
 pub struct DisplayFrame {
@@ -43,8 +53,8 @@ pub struct DisplayFrame {
     pub pair: Arc<Pair>,
     /// The network that ran: the call's, or the one that the governor chose.
     pub model: Arc<Model>,
-    /// No network is fast enough, so bicubic stands in the place of the network's picture too.
-    pub off: bool,
+    /// Why no network ran, where none did: the network's picture is bicubic's then, or both are as it was decoded.
+    pub off: Option<NetworkOff>,
     /// When its pictures were done.
     pub ready: Instant,
     /// As it was decoded.
@@ -60,7 +70,16 @@ impl DisplayFrame {
     /// A frame with bicubic and the network `model` only, which are done now.
     pub fn new(pair: Pair, model: Arc<Model>, low: Arc<Frame>, truth: Option<Arc<Frame>>) -> Self {
         let (pair, ready) = (Arc::new(pair), Instant::now());
-        Self { pair, model, off: false, ready, low, truth, frozen: false, extra: Vec::new() }
+        Self { pair, model, off: None, ready, low, truth, frozen: false, extra: Vec::new() }
+    }
+
+    /// What stands beside bicubic.
+    pub(super) fn shown_upscaler(&self) -> ShownUpscaler {
+        match self.off {
+            None => ShownUpscaler::Cnn,
+            Some(NetworkOff::TooSlow) => ShownUpscaler::Bicubic,
+            Some(NetworkOff::FullSize) => ShownUpscaler::None,
+        }
     }
 
     /// The frame seen in this way. What was not asked for with [`Session::look`](super::Session::look) is not
@@ -73,17 +92,34 @@ impl DisplayFrame {
         }
     }
 
-    /// The truth at the size of the upscaled pictures. One that has fewer pixels than they have is none.
-    pub fn truth_at_size(&self, scaler: &mut Option<Scaler>) -> Option<Arc<Frame>> {
-        let (truth, size) = (self.truth.as_ref()?, self.pair.size);
-        if truth.size() == size {
-            return Some(Arc::clone(truth));
+    /// At which size the sides are judged: that of the upscaled pictures. A truth that has fewer pixels than they have
+    /// is none, unless they have more than its sender had to show, so that they are shrunk to it.
+    pub fn judged_size(&self) -> Option<Size> {
+        let (truth, size) = (self.truth.as_ref()?.size(), self.pair.size);
+        if truth.width() >= size.width() && truth.height() >= size.height() {
+            return Some(size);
         }
-        if truth.size().width() < size.width() || truth.size().height() < size.height() {
-            return None;
-        }
-        let kept = scaler.take().filter(|s| s.size() == size);
-        let scaler = scaler.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::default())));
-        scaler.scale(truth).ok().map(Arc::new)
+        self.low.source_size.filter(|source| source.width() <= truth.width() && source.height() <= truth.height())
     }
+
+    /// The truth at the size at which sides are judged, if there is one.
+    pub fn judged_truth(&self, scaler: &mut Option<Scaler>) -> Option<Arc<Frame>> {
+        scaled(self.truth.as_ref()?, self.judged_size()?, scaler)
+    }
+
+    /// The truth at the size of the upscaled pictures, to be looked at beside them.
+    pub(super) fn truth_at_size(&self, scaler: &mut Option<Scaler>) -> Option<Arc<Frame>> {
+        self.judged_size()?;
+        scaled(self.truth.as_ref()?, self.pair.size, scaler)
+    }
+}
+
+/// A frame at another size.
+fn scaled(frame: &Arc<Frame>, size: Size, scaler: &mut Option<Scaler>) -> Option<Arc<Frame>> {
+    if frame.size() == size {
+        return Some(Arc::clone(frame));
+    }
+    let kept = scaler.take().filter(|s| s.size() == size);
+    let scaler = scaler.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::default())));
+    scaler.scale(frame).ok().map(Arc::new)
 }

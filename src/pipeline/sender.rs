@@ -15,17 +15,19 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     CallSettings,
+    auto_size::{AutoSize, Room, largest},
     history::GroundTruthBuffer,
     lock,
     notices::Notices,
     request::Request,
     send_size::{Budget, SendSize},
+    size_choice::SizeChoice,
     slot::{Slot, Taken},
     state_machine::Generation,
 };
 use crate::{
     call::{SendError, UnitSender},
-    codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
+    codec::{AccessUnit, EncodeError, Encoder, EncoderConfig, H264Profile, nal::QpReader},
     frame::{Frame, Range, Size, Stamp},
     scale::{Kernel, ScaleError, Scaler},
     source::{Event, Source},
@@ -98,7 +100,7 @@ impl SendHalf {
             pictures: half.pictures.clone(),
             self_view: Arc::clone(&half.self_view),
             scaler: None,
-            send_size: None,
+            sizes: None,
             encoding: None,
         };
         half.threads.push(std::thread::Builder::new().name("encode".into()).spawn(move || coder.run())?);
@@ -264,9 +266,17 @@ struct Coder {
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
     scaler: Option<(Size, Scaler)>,
-    /// Of the connection that it is for.
-    send_size: Option<(Generation, SendSize)>,
+    /// Of the connection that they are for.
+    sizes: Option<(Generation, Sizes)>,
     encoding: Option<Encoding>,
+}
+
+/// What decides over the size.
+enum Sizes {
+    /// It was asked for, and is made smaller where the network carries too little.
+    Asked(SendSize),
+    /// Nobody asked for one.
+    Auto(AutoSize),
 }
 
 /// One connection's encoder: what it makes refers to what that connection has got.
@@ -276,6 +286,7 @@ struct Encoding {
     last_keyframe: Option<Instant>,
     /// Of the keyframes that were asked for, those that have been made.
     keyframes_made: u64,
+    qps: QpReader,
 }
 
 impl Encoding {
@@ -300,8 +311,8 @@ impl Coder {
         // Read once for each frame: what is hidden is hidden from the encoder, the window and the truth alike.
         let muted = self.context.settings.borrow().muted;
         let outlet = self.context.outlet.borrow().clone();
-        let within = self.sent_within(outlet.as_ref());
-        let low = match self.scale(&frame, within, muted) {
+        let target = self.sent_size(outlet.as_ref(), frame.size());
+        let low = match self.scale(&frame, target, muted) {
             Ok(low) => low,
             Err(error) => {
                 self.context.stats.dropped(Stage::Scale, "failed");
@@ -317,7 +328,7 @@ impl Coder {
         if let Some(ground_truth) = self.context.ground_truth.as_ref().filter(|_| !muted) {
             ground_truth.keep(frame);
         }
-        if let Err(error) = self.encode(&low, &outlet) {
+        if let Err(error) = self.encode(&low, &outlet, muted) {
             self.context.stats.dropped(Stage::Encode, "failed");
             self.context.notices.say(error.to_string());
             // A new encoder may do better than one in an unknown state.
@@ -325,23 +336,54 @@ impl Coder {
         }
     }
 
-    /// What the next frame is to fit into.
-    fn sent_within(&mut self, outlet: Option<&Outlet>) -> Size {
-        let (size, fps, wished) = {
+    /// How large the next frame of a source of this size is sent.
+    fn sent_size(&mut self, outlet: Option<&Outlet>, source: Size) -> Size {
+        let (choice, fps, wished) = {
             let settings = self.context.settings.borrow();
-            (settings.size, settings.fps, settings.bitrate)
+            (settings.size.unwrap_or_default(), settings.fps, settings.bitrate)
         };
-        let Some(outlet) = outlet.filter(|outlet| outlet.adapts_size) else { return size };
-        let (_, send_size) = match &mut self.send_size {
-            Some(same) if same.0 == outlet.generation => same,
-            other => other.insert((outlet.generation, SendSize::default())),
+        let Some(outlet) = outlet else {
+            return source.shrink_even(match choice {
+                SizeChoice::Within(size) => size,
+                SizeChoice::Auto => Size::USUAL,
+            });
         };
-        send_size.follow(&Budget { size, fps, wished, allowed: outlet.allowed }, Instant::now())
+        let now = Instant::now();
+        let sizes =
+            self.sizes.take().filter(|(generation, _)| *generation == outlet.generation).map(|(_, sizes)| sizes);
+        let (size, sizes) = match choice {
+            SizeChoice::Within(size) if !outlet.adapts_size => (source.shrink_even(size), None),
+            SizeChoice::Within(size) => {
+                let mut send_size = match sizes {
+                    Some(Sizes::Asked(send_size)) => send_size,
+                    _ => SendSize::default(),
+                };
+                let within = send_size.follow(&Budget { size, fps, wished, allowed: outlet.allowed }, now);
+                (source.shrink_even(within), Some(Sizes::Asked(send_size)))
+            }
+            SizeChoice::Auto => {
+                let mut auto = match sizes {
+                    Some(Sizes::Auto(auto)) => auto,
+                    _ => AutoSize::new(&Room { source, fps, bitrate: wished.min(outlet.allowed) }),
+                };
+                (auto.follow(source, now), Some(Sizes::Auto(auto)))
+            }
+        };
+        self.sizes = sizes.map(|sizes| (outlet.generation, sizes));
+        size
     }
 
-    fn scale(&mut self, frame: &Frame, within: Size, muted: bool) -> Result<Arc<Frame>, ScaleError> {
+    /// Tells who chooses the size what became of a frame; none: it was skipped.
+    fn coded(&mut self, unit: Option<&AccessUnit>) {
+        let Some((_, Sizes::Auto(auto))) = &mut self.sizes else { return };
+        let Some(unit) = unit else { return auto.skipped() };
+        if let Some(qp) = self.encoding.as_mut().and_then(|encoding| encoding.qps.read(&unit.data)) {
+            auto.coded(qp);
+        }
+    }
+
+    fn scale(&mut self, frame: &Frame, target: Size, muted: bool) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        let target = frame.size().shrink_even(within);
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
             other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
@@ -350,11 +392,15 @@ impl Coder {
         if muted {
             low = black(&low);
         }
+        if self.context.settings.borrow().size.unwrap_or_default() == SizeChoice::Auto {
+            // So that nothing is doubled that is all that there is. A size that was asked for is there to be doubled.
+            low.source_size = Some(largest(frame.size()));
+        }
         self.context.stats.output(Stage::Scale, started.elapsed());
         Ok(Arc::new(low))
     }
 
-    fn encode(&mut self, low: &Frame, outlet: &Outlet) -> Result<(), EncodeError> {
+    fn encode(&mut self, low: &Frame, outlet: &Outlet, muted: bool) -> Result<(), EncodeError> {
         let stats = &self.context.stats;
         stats.sent_size(low.size());
         stats.input(Stage::Encode);
@@ -379,6 +425,7 @@ impl Coder {
                 last_keyframe: None,
                 // The first unit of an encoder is one.
                 keyframes_made: outlet.keyframes_asked,
+                qps: QpReader::default(),
             }),
         };
         if encoding.encoder.config().bitrate != bitrate {
@@ -391,7 +438,13 @@ impl Coder {
             encoding.keyframes_made = outlet.keyframes_asked;
             encoding.encoder.request_keyframe();
         }
-        let Some(unit) = encoding.encoder.encode(low)? else {
+        let unit = encoding.encoder.encode(low)?;
+        if !muted {
+            // Black says nothing of what comes after it.
+            self.coded(unit.as_ref());
+        }
+        let stats = &self.context.stats;
+        let Some((unit, encoding)) = unit.zip(self.encoding.as_mut()) else {
             stats.dropped(Stage::Encode, "skipped to hold the bitrate");
             return Ok(());
         };
@@ -531,7 +584,7 @@ mod tests {
                 stop: Arc::default(),
                 pictures: Slot::default(),
                 self_view: Arc::default(),
-                send_size: None,
+                sizes: None,
                 scaler: None,
                 encoding: None,
             };
@@ -560,7 +613,7 @@ mod tests {
                         far = None;
                     }
                     EncoderStep::Mute(muted) => settings.send_modify(|s| s.muted = muted),
-                    EncoderStep::Size(n) => settings.send_modify(|s| s.size = Size::new(8 * n, 6 * n).unwrap()),
+                    EncoderStep::Size(n) => settings.send_modify(|s| s.size = Some(SizeChoice::Within(Size::new(8 * n, 6 * n).unwrap()))),
                     EncoderStep::Bitrate(bitrate) => settings.send_modify(|s| s.bitrate = bitrate),
                     EncoderStep::Allow(bits) => outlet.send_modify(|o| {
                         o.iter_mut().for_each(|o| o.allowed = bits);
@@ -570,6 +623,7 @@ mod tests {
                         id += 1;
                         coder.frame(bright);
                         let now = settings.borrow().clone();
+                        let Some(SizeChoice::Within(within)) = now.size else { unreachable!() };
                         let Some(far) = &mut far else { continue };
                         let allowed = outlet.borrow().as_ref().map_or(u32::MAX, |o| o.allowed);
                         prop_assert_eq!(stats.snapshot().bitrate_bps.target, now.bitrate.min(allowed));
@@ -577,7 +631,7 @@ mod tests {
                             prop_assert!(far.seen > 0 || unit.keyframe, "a connection begins with a keyframe");
                             far.seen += 1;
                             let decoded = far.decoder.decode(&unit.data, unit.stamp).unwrap().unwrap().frame;
-                            prop_assert!(decoded.size().width() <= now.size.width() && decoded.size().height() <= now.size.height());
+                            prop_assert!(decoded.size() == decoded.size().shrink_even(within));
                             let luma = |level: u8| decoded.planes()[0].data().iter().any(|p| p.abs_diff(level) <= 24);
                             prop_assert_eq!(luma(200), !now.muted, "the picture is sent if it is not hidden");
                             prop_assert_eq!(luma(16), now.muted, "black is sent if it is");

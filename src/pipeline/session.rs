@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use super::{
-    Auto, CallSettings, CallState, DisplayFrame, NetworkSettings, SessionError, Side, Signaling, Slot, Taken, Wake,
-    lock,
+    Auto, CallSettings, CallState, DisplayFrame, NetworkSettings, SessionError, Side, Signaling, SizeChoice, Slot,
+    Taken, Wake, lock,
     receiver::{ReceiveContext, ReceiveHalf},
     recorder::{Recorder, RecorderState},
     request::{Endpoint, REQUESTS, Request},
@@ -28,7 +28,7 @@ use crate::{
         Impairment,
         signal::{self, Host, HostOptions, SdpType},
     },
-    frame::{Frame, Size},
+    frame::Frame,
     model::Model,
     record::{RecordError, Recorded},
     source,
@@ -185,7 +185,7 @@ impl Session {
     /// Counts a frame as shown now; call it once for each that reached the screen.
     pub fn shown(&self, frame: &DisplayFrame) {
         let since = |then| Instant::now().saturating_duration_since(then);
-        self.shared.stats.shown(since(frame.pair.stamp.captured), !frame.off);
+        self.shared.stats.shown(since(frame.pair.stamp.captured), frame.shown_upscaler());
         self.shared.stats.output(Stage::Show, since(frame.ready));
     }
 
@@ -209,9 +209,9 @@ impl Session {
         self.settings.send_modify(|settings| settings.bitrate = bits_per_second);
     }
 
-    /// Sends pictures that fit into another size from the next frame on, as far as the source has so many pixels.
-    pub fn set_size(&self, size: Size) {
-        self.settings.send_modify(|settings| settings.size = size);
+    /// Sends pictures of another size from the next frame on, as far as the source has so many pixels.
+    pub fn set_size(&self, size: SizeChoice) {
+        self.settings.send_modify(|settings| settings.size = Some(size));
     }
 
     /// Sends so many frames a second at most, from now on.

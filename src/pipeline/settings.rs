@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use super::Auto;
+use super::{Auto, SizeChoice};
 use crate::{
     call::{
         IceServer, Impairment,
@@ -20,8 +20,8 @@ use crate::{
 pub struct CallSettings {
     /// Where the pictures come from. It is opened once, so a change has no effect on a running call.
     pub source: SourceSpec,
-    /// What is sent fits into this.
-    pub size: Size,
+    /// How large pictures are sent; none is [`SizeChoice::usual`].
+    pub size: Option<SizeChoice>,
     /// Frames a second, at most.
     pub fps: f32,
     /// Bits a second that the encoder holds, unless the network carries less.
@@ -54,13 +54,21 @@ pub struct NetworkSettings {
 }
 
 impl CallSettings {
+    /// How large pictures are sent in such a call.
+    pub fn size_in(&self, signaling: &Signaling) -> SizeChoice {
+        self.size.unwrap_or_else(|| SizeChoice::usual(signaling))
+    }
+
     /// What to ask the source for. The scene is drawn as it is for a call with oneself, whose truth is known: at the
     /// size that the pictures are upscaled to.
     pub(super) fn source_wish(&self, signaling: &Signaling) -> source::Wish {
-        let twice = self.size.times(model::SCALE).ok().filter(|s| s.width() <= 2560 && s.height() <= 1600);
-        let size = match (signaling, &self.source) {
-            (Signaling::Loopback, SourceSpec::Scene) => twice.unwrap_or(self.size),
-            _ => self.size,
+        let size = match (self.size_in(signaling), signaling, &self.source) {
+            (SizeChoice::Auto, ..) => Size::HD,
+            (SizeChoice::Within(size), Signaling::Loopback, SourceSpec::Scene) => {
+                let twice = size.times(model::SCALE).ok().filter(|s| s.width() <= 2560 && s.height() <= 1600);
+                twice.unwrap_or(size)
+            }
+            (SizeChoice::Within(size), ..) => size,
         };
         source::Wish { size, fps: self.fps }
     }
@@ -103,7 +111,7 @@ pub(super) mod tests {
     pub(in crate::pipeline) fn settings() -> CallSettings {
         CallSettings {
             source: SourceSpec::Scene,
-            size: Size::new(96, 64).unwrap(),
+            size: Some(SizeChoice::Within(Size::new(96, 64).unwrap())),
             fps: 30.0,
             bitrate: 100_000,
             muted: false,
@@ -121,5 +129,7 @@ pub(super) mod tests {
         let wish = |signaling| settings().source_wish(&signaling).size.to_string();
         assert_eq!(wish(Signaling::Loopback), "192x128");
         assert_eq!(wish(Signaling::Offer), "96x64");
+        let unsaid = |signaling| CallSettings { size: None, ..settings() }.source_wish(&signaling).size.to_string();
+        assert_eq!((unsaid(Signaling::Loopback), unsaid(Signaling::Offer)), ("960x720".into(), "1280x720".into()));
     }
 }

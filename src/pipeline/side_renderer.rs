@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
-    display_frame::{DisplayFrame, Side},
+    display_frame::{DisplayFrame, NetworkOff, Side},
     history::{GroundTruthBuffer, Held, History},
     lock,
 };
@@ -126,20 +126,25 @@ impl SideRenderer {
     pub(super) fn display_frame(
         &mut self,
         held: Held,
-        pair: Pair,
+        (pair, off): (Pair, Option<NetworkOff>),
         model: &Arc<Model>,
         choice: EngineChoice,
         engine: &mut dyn Upscaler,
     ) -> Result<DisplayFrame, UpscaleError> {
         let Held { low, truth } = held;
-        let mut display_frame =
-            DisplayFrame { frozen: self.history.frozen(), ..DisplayFrame::new(pair, Arc::clone(model), low, truth) };
+        let mut display_frame = DisplayFrame {
+            frozen: self.history.frozen(),
+            off,
+            ..DisplayFrame::new(pair, Arc::clone(model), low, truth)
+        };
         for side in self.sides.clone() {
             if display_frame.picture(&side).is_some() {
                 continue;
             }
             let cpu = |frame: &Frame| Some(Picture::Cpu(Arc::new(frame.to_rgba())));
+            let as_it_came = off == Some(NetworkOff::FullSize) && side != Side::Truth;
             let picture = match &side {
+                _ if as_it_came => Some(display_frame.pair.bicubic.clone()),
                 Side::Low => cpu(&display_frame.low),
                 Side::Bilinear => cpu(&engine.upscale(&display_frame.low, Method::Bilinear)?),
                 Side::Lanczos => cpu(&engine.upscale(&display_frame.low, Method::Lanczos)?),

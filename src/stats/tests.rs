@@ -46,8 +46,8 @@ fn passes_are_those_of_the_network_that_runs() {
 #[test]
 fn the_upscaler_is_what_was_really_shown() {
     let stats = Stats::default();
-    let show = |network| {
-        stats.shown(Duration::from_millis(80), network);
+    let show = |upscaler| {
+        stats.shown(Duration::from_millis(80), upscaler);
         stats.output(Stage::Show, Duration::from_millis(3));
     };
     let said = || {
@@ -55,14 +55,20 @@ fn the_upscaler_is_what_was_really_shown() {
         (json["upscaler"].clone(), json["frames"]["bicubic_only"].clone())
     };
     assert_eq!(said(), (serde_json::Value::Null, 0.into()));
-    show(false);
+    show(ShownUpscaler::Bicubic);
     assert_eq!(said(), ("bicubic".into(), 1.into()));
-    show(true);
+    show(ShownUpscaler::Cnn);
     assert_eq!(said(), ("mixed".into(), 1.into()));
-    let only = Stats::default();
-    only.shown(Duration::from_millis(80), true);
-    only.output(Stage::Show, Duration::from_millis(3));
-    assert_eq!(serde_json::to_value(only.snapshot()).unwrap()["upscaler"], "cnn");
+    for (one, name) in [(ShownUpscaler::Cnn, "cnn"), (ShownUpscaler::None, "none")] {
+        let only = Stats::default();
+        only.shown(Duration::from_millis(80), one);
+        only.output(Stage::Show, Duration::from_millis(3));
+        let json = serde_json::to_value(only.snapshot()).unwrap();
+        assert_eq!(
+            (&json["upscaler"], &json["frames"]["full_size"]),
+            (&name.into(), &u64::from(name == "none").into())
+        );
+    }
 }
 
 #[test]
@@ -76,6 +82,7 @@ fn the_report_has_the_documented_names() {
         "/frames/sent",
         "/frames/shown",
         "/frames/bicubic_only",
+        "/frames/full_size",
         "/bitrate_bps/target",
         "/bitrate_bps/measured",
         "/age_ms/p50",

@@ -6,7 +6,7 @@ use clearcall::{
     call::Impairment,
     frame::Size,
     model::Model,
-    pipeline::{CallSettings, NetworkSettings},
+    pipeline::{CallSettings, NetworkSettings, SizeChoice},
     source::SourceSpec,
     upscale::EngineChoice,
 };
@@ -15,7 +15,7 @@ use clearcall::{
 pub(crate) fn settings() -> CallSettings {
     CallSettings {
         source: SourceSpec::Scene,
-        size: Size::new(96, 64).unwrap(),
+        size: Some(SizeChoice::Within(Size::new(96, 64).unwrap())),
         fps: 30.0,
         bitrate: 200_000,
         muted: false,

@@ -16,7 +16,7 @@ use clearcall::{
         theme::style,
     },
     frame::{Rgba, Size},
-    pipeline::{CallState, RecorderState},
+    pipeline::{CallState, NetworkOff, RecorderState},
     stats::{Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
     upscale::{EngineChoice, EngineKind, Picture},
 };
@@ -39,7 +39,7 @@ pub(crate) fn numbers() -> Snapshot {
     upscale.dropped.insert("a newer frame came", 34);
     stages.insert(Stage::Upscale.name(), upscale);
     Snapshot {
-        frames: Frames { sent: 1234, shown: 1200, damaged: 2, bicubic_only: 0 },
+        frames: Frames { sent: 1234, shown: 1200, damaged: 2, bicubic_only: 0, full_size: 0 },
         bitrate_bps: Bitrate { target: 300_000, measured: 297_431.0 },
         age_ms: Percentiles { p50: 84.0, p95: 121.0 },
         engine: Some(EngineKind::Cpu),
@@ -172,7 +172,7 @@ pub(crate) struct Page {
     pub(crate) controls: Controls,
     pub(crate) trace: Trace,
     pub(crate) truth: bool,
-    pub(crate) off: bool,
+    pub(crate) off: Option<NetworkOff>,
     pub(crate) why: &'static str,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
     /// The size of the upscaled ones.
@@ -192,7 +192,7 @@ impl Page {
             notices: Vec::new(),
             trace: trace(),
             truth: true,
-            off: false,
+            off: None,
             why: "as asked",
             controls: controls(),
             size: picture_size(),

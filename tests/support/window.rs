@@ -11,7 +11,7 @@ use clearcall::{
     frame::Size,
     interrupt::Interrupt,
     model::Model,
-    pipeline::{CallSettings, Signaling},
+    pipeline::{CallSettings, Signaling, SizeChoice},
     source::SourceSpec,
     upscale::EngineChoice,
 };
@@ -27,7 +27,7 @@ pub(crate) fn settings() -> CallSettings {
     let model = Model::shipped().next().map_or_else(|| Model::untrained(8, 1, 0), Model::find);
     CallSettings {
         source: SourceSpec::Scene,
-        size: Size::new(160, 120).unwrap(),
+        size: Some(SizeChoice::Within(Size::new(160, 120).unwrap())),
         fps: 15.0,
         bitrate: 200_000,
         model: Arc::new(model.unwrap()),

@@ -26,7 +26,8 @@ impl Call {
         };
         let kept = |side: SideChoice| {
             let picture = display_frame.picture(&side.side(networks.models())?)?.clone();
-            let word = if off && side == running { "cnn-off".to_owned() } else { side.word(networks.choices()) };
+            let word =
+                if off.is_some() && side == running { "cnn-off".to_owned() } else { side.word(networks.choices()) };
             Some(ExportedSide { side, word, picture })
         };
         let mut sides: Vec<ExportedSide> = sides.into_iter().filter_map(kept).collect();

@@ -14,11 +14,11 @@ use std::{
 };
 
 use crate::{
-    frame::Frame,
+    frame::{Frame, Size},
     measure,
     model::Model,
-    pipeline::{DisplayFrame, Side, Slot, Taken, Wake},
-    scale::Scaler,
+    pipeline::{DisplayFrame, NetworkOff, Side, Slot, Taken, Wake},
+    scale::{Kernel, Scaler},
     upscale::{CpuEngine, Method, Upscaler as _},
 };
 
@@ -132,6 +132,8 @@ fn work(jobs: &Slot<ScoreJob>, tell: &SyncSender<FrameScores>, wake: &Wake) {
 #[derive(Default)]
 struct Bench {
     scaler: Option<Scaler>,
+    /// For sides that are larger than the truth.
+    shrinker: Option<Scaler>,
     /// One engine for each network that was scored lately.
     engines: Vec<(Arc<Model>, CpuEngine)>,
 }
@@ -139,10 +141,11 @@ struct Bench {
 impl Bench {
     /// None where the truth is not known.
     fn score(&mut self, display_frame: &DisplayFrame, sides: &[Side], thorough: bool) -> Option<FrameScores> {
-        let truth = display_frame.truth_at_size(&mut self.scaler)?;
+        let truth = display_frame.judged_truth(&mut self.scaler)?;
         let mut out = Vec::with_capacity(sides.len());
         for side in sides {
-            let scores = self.frame(display_frame, side).and_then(|frame| scores(&truth, &frame, thorough));
+            let frame = self.frame(display_frame, side).and_then(|frame| self.shrunk(frame, truth.size()));
+            let scores = frame.and_then(|frame| scores(&truth, &frame, thorough));
             out.push((side.clone(), scores));
         }
         Some(FrameScores { id: display_frame.pair.stamp.id, sides: out })
@@ -156,7 +159,19 @@ impl Bench {
             Side::Lanczos => (&display_frame.model, Method::Lanczos),
             Side::Network(model) => (model, Method::Cnn),
         };
+        if display_frame.off == Some(NetworkOff::FullSize) {
+            return Some(Frame::clone(&display_frame.low));
+        }
         self.engine(model)?.upscale(&display_frame.low, how).map_err(|e| tracing::debug!("{e}")).ok()
+    }
+
+    fn shrunk(&mut self, frame: Frame, size: Size) -> Option<Frame> {
+        if frame.size() == size {
+            return Some(frame);
+        }
+        let kept = self.shrinker.take().filter(|s| s.size() == size);
+        let shrinker = self.shrinker.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::default())));
+        shrinker.scale(&frame).ok()
     }
 
     fn engine(&mut self, model: &Arc<Model>) -> Option<&mut CpuEngine> {
@@ -191,8 +206,6 @@ fn scores(truth: &Frame, frame: &Frame, thorough: bool) -> Option<SideScores> {
 mod tests {
     use super::*;
     use crate::{
-        frame::Size,
-        scale::Kernel,
         source::{Event, Source as _, scene::Scene},
         upscale::Pair,
     };

@@ -20,7 +20,7 @@ use crate::{
         },
         theme::style,
     },
-    pipeline::CallState,
+    pipeline::{CallState, NetworkOff},
     upscale::EngineChoice,
 };
 
@@ -132,7 +132,7 @@ impl Parts<'_, '_> {
         };
         let (models, model) = (view.models, controls.model);
         // Of a network that does not run there is no score.
-        let known = |side| view.truth && !(view.off && side == SideChoice::Network(model));
+        let known = |side| view.truth && !(view.off == Some(NetworkOff::TooSlow) && side == SideChoice::Network(model));
         let scores = |side| if known(side) { view.trace.newest(side) } else { None };
         let why = controls.auto.then_some(view.stats.model_reason.as_str());
         let engine = view.stats.engine;

@@ -5,7 +5,7 @@ use egui::TextureId;
 use crate::{
     app::{compare::paint::Pictures, networks::ModelChoice, pages::graphs::Trace},
     frame::Size,
-    pipeline::CallState,
+    pipeline::{CallState, NetworkOff},
     stats::Snapshot,
 };
 
@@ -28,8 +28,8 @@ pub struct CallView<'a> {
     pub fps: f64,
     /// The networks to choose from.
     pub models: &'a [ModelChoice],
-    /// No network is fast enough, so bicubic stands in the network's place.
-    pub off: bool,
+    /// Why no network ran, where none did.
+    pub off: Option<NetworkOff>,
     /// What has happened just now.
     pub notices: &'a [String],
     /// The last minute.

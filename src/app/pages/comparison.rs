@@ -21,6 +21,7 @@ use crate::{
         theme::style,
     },
     frame::Size,
+    pipeline::NetworkOff,
 };
 
 const GAP: f32 = 8.0;
@@ -95,7 +96,7 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
             under = Some((at, *place));
         }
         pointer(ui, &response, &rooms[i], place, compare);
-        if seen.off && !seen.masked && heads.contains(&SideChoice::Network(seen.model)) {
+        if seen.off == Some(NetworkOff::TooSlow) && !seen.masked && heads.contains(&SideChoice::Network(seen.model)) {
             network_wanted |= marks::offer(ui, seen, place.rect.intersect(area));
         }
     }

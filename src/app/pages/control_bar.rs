@@ -14,7 +14,7 @@ use crate::{
     },
     codec::{MAX_BITRATE, MIN_BITRATE},
     frame::Size,
-    pipeline::Auto,
+    pipeline::{Auto, SizeChoice},
     upscale::EngineChoice,
 };
 
@@ -156,7 +156,7 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
             Some((name, _)) if m.vivid => name,
             _ => &m.name,
         });
-        let runs = if view.off { "off" } else { name };
+        let runs = if view.off.is_some() { "off" } else { name };
         let text = if controls.auto { format!("auto · {runs}") } else { name.to_owned() };
         let response = egui::ComboBox::from_id_salt("model")
             .selected_text(text)
@@ -268,7 +268,8 @@ fn vivid(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls) {
 
 fn size(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
     let before = controls.size;
-    let mut sizes: Vec<Size> = SIZES.iter().filter_map(|&(w, h)| Size::new(w, h).ok()).collect();
+    let fixed = SIZES.iter().filter_map(|&(w, h)| Size::new(w, h).ok()).map(SizeChoice::Within);
+    let mut sizes: Vec<SizeChoice> = std::iter::once(SizeChoice::Auto).chain(fixed).collect();
     if !sizes.contains(&before) {
         sizes.push(before);
     }
@@ -281,7 +282,9 @@ fn size(ui: &mut Ui, controls: &mut Controls, actions: &mut Vec<Action>) {
             }
         })
         .response
-        .on_hover_text("What is sent fits into this size")
+        .on_hover_text(
+            "What is sent fits into this size; auto takes the size that looks best with the bits that there are",
+        )
         .accessible_name("Size");
     if controls.size != before {
         actions.push(Action::Size);

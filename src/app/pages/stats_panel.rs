@@ -189,6 +189,9 @@ fn figures(stats: &Snapshot, fps: f64) -> [Vec<(&'static str, String)>; 2] {
     if stats.frames.bicubic_only > 0 {
         picture.push(("network off", format!("in {} frames", style::grouped(stats.frames.bicubic_only))));
     }
+    if stats.frames.full_size > 0 {
+        picture.push(("full size", format!("in {} frames", style::grouped(stats.frames.full_size))));
+    }
     if let Some(gpu) = stats.gpu_ms {
         picture.push((GPU, format!("{:.2} ms, p95 {:.2} ms", gpu.p50, gpu.p95)));
     }

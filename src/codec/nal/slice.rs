@@ -2,15 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::NalKind;
 use super::bits::{Bits, rbsp};
 use super::params::{PictureOrder, Pps, Sps, SpsError};
+use super::{NalKind, nal_units};
 
 /// The parameter sets that a stream has sent so far: at most 32 and 256.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
     sps: BTreeMap<u8, Sps>,
     pps: BTreeMap<u8, Pps>,
+}
+
+/// Reads at which QP the pictures of a stream are coded, one access unit after the other.
+#[derive(Debug, Clone, Default)]
+pub struct QpReader {
+    parameters: Parameters,
+}
+
+impl QpReader {
+    /// The mean over the unit's slices of the QP that each starts with, 0 to 51; none where it cannot be read.
+    pub fn read(&mut self, unit: &[u8]) -> Option<f32> {
+        let (mut sum, mut slices) = (0.0, 0);
+        for nal in nal_units(unit) {
+            // A stream that this is asked of is one's own, so that a set that cannot be read is none.
+            let _ = self.parameters.update(nal);
+            if let Some(slice) = self.parameters.slice(nal) {
+                sum += slice.qp as f32;
+                slices += 1;
+            }
+        }
+        (slices > 0).then(|| sum / slices as f32)
+    }
 }
 
 /// What the program reads of a slice header (7.3.3).

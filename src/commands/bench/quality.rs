@@ -20,7 +20,7 @@ use clearcall::{
 use serde::Serialize;
 
 use self::{
-    clip::Clip,
+    clip::{Clip, Sizes},
     contact_sheet::ContactSheet,
     contestants::Contestants,
     pass::PassSettings,
@@ -57,7 +57,8 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     for (clip, output) in args.clips.iter().flat_map(|c| outputs.iter().copied().flatten().map(move |o| (c, o))) {
         crate::commands::not_onto_itself(clip, output)?;
     }
-    let clips = Clip::open_all(&args.clips, args.size, args.frames)?;
+    let sizes = if args.sizes.is_empty() { Sizes::Half(args.size) } else { Sizes::Each(&args.sizes) };
+    let clips = Clip::open_all(&args.clips, sizes, args.frames)?;
     let mut bitrates: Vec<u32> = args.bitrates.iter().map(|b| b.0).collect();
     bitrates.sort_unstable();
     bitrates.dedup();
@@ -69,12 +70,12 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     let schedule = MetricSchedule { metrics: &metrics, every: args.every.into() };
     let settings = PassSettings { skip: args.skip, profile: args.profile, schedule };
 
-    let frames = clips.iter().map(|c| c.frames).sum::<u64>() * bitrates.len() as u64;
+    let frames = clips.iter().map(|c| c.frames * c.sent.len() as u64).sum::<u64>() * bitrates.len() as u64;
     let bar = crate::commands::bar(Some(frames), "measuring");
     let (mut rows, mut whole) = (Vec::new(), Ok(()));
     for clip in &clips {
-        for &bitrate in &bitrates {
-            let (own, of_clip) = pass::run(clip, bitrate, &settings, &mut field, sheet.as_mut(), &bar)?;
+        for (&bitrate, sent) in bitrates.iter().flat_map(|bitrate| clip.sent.iter().map(move |sent| (bitrate, sent))) {
+            let (own, of_clip) = pass::run(clip, sent, bitrate, &settings, &mut field, sheet.as_mut(), &bar)?;
             rows.extend(own);
             whole = whole.and(of_clip);
         }
@@ -120,9 +121,9 @@ fn write_plot(path: &Path, rows: &[Row], metrics: &[Metric]) -> anyhow::Result<(
             panels.push(Panel { title: row.clip.clone(), curves: Vec::new() });
         }
         let Some(panel) = panels.last_mut() else { continue };
-        match panel.curves.iter_mut().find(|c| c.name == row.upscaler) {
+        match panel.curves.iter_mut().find(|c| c.name == row.contestant()) {
             Some(curve) => curve.points.push(point),
-            None => panel.curves.push(PlotCurve { name: row.upscaler.clone(), points: vec![point] }),
+            None => panel.curves.push(PlotCurve { name: row.contestant(), points: vec![point] }),
         }
     }
     let unit = if matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV) { " in dB" } else { "" };

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use clearcall::{
     call::Media,
     interrupt::Interrupt,
-    pipeline::{CallSettings, CallState, Cause, DisplayFrame, Session, Signaling, Taken},
+    pipeline::{CallSettings, CallState, Cause, DisplayFrame, NetworkOff, Session, Signaling, Taken},
     qr::QrCode,
     report,
     upscale::GpuContext,
@@ -98,8 +98,14 @@ pub(super) fn run(
     match (&outcome.snapshot, &last) {
         (Some(path), Some(frame)) => {
             report::write_pair(path, &frame.pair)?;
-            let right = if frame.off { "bicubic again, for want of a network that is fast enough," } else { "CNN" };
-            out!("bicubic (left) and {right} (right) of the last frame are in {}", path.display());
+            let sides = match frame.off {
+                None => "bicubic (left) and CNN (right)",
+                Some(NetworkOff::TooSlow) => {
+                    "bicubic (left) and bicubic again, for want of a network that is fast enough, (right)"
+                }
+                Some(NetworkOff::FullSize) => "both sides, which are the same, since it came at its full size,",
+            };
+            out!("{sides} of the last frame are in {}", path.display());
         }
         (Some(path), None) if !receives => {
             bail!("the other side sends no video, so {} was not written", path.display());

@@ -16,7 +16,7 @@ use crate::{
     model::Model,
     pipeline::{
         CallSettings, Wake,
-        display_frame::DisplayFrame,
+        display_frame::{DisplayFrame, NetworkOff},
         governed::Governed,
         notices::Notices,
         side_renderer::SideRenderer,
@@ -24,7 +24,9 @@ use crate::{
     },
     scale::Squarer,
     stats::{Stage, Stats},
-    upscale::{self, EngineChoice, EngineKind, GpuContext, Precision, UpscaleError, Upscaler, governor::FrameTime},
+    upscale::{
+        self, EngineChoice, EngineKind, GpuContext, Pair, Precision, UpscaleError, Upscaler, governor::FrameTime,
+    },
 };
 
 pub(super) struct Upscaling {
@@ -118,10 +120,18 @@ impl Upscaling {
         let frozen = self.side_renderer.frozen();
         // What makes this frame; the next one may be made by another.
         let governed = self.governed.as_ref();
-        let off = governed.is_some_and(|g| g.model().is_none());
+        let off = match governed.map(|g| g.model().is_none()) {
+            _ if held.low.is_full_size() => Some(NetworkOff::FullSize),
+            Some(true) => Some(NetworkOff::TooSlow),
+            Some(false) | None => None,
+        };
         let model = governed.and_then(|g| g.model().or(g.smallest())).unwrap_or(&self.engine.model).clone();
-        let pair = if off { engine.bicubic(&held.low)? } else { engine.compare(&held.low)? };
-        let gpu_time = engine.gpu_time();
+        let pair = match off {
+            None => engine.compare(&held.low)?,
+            Some(NetworkOff::TooSlow) => engine.bicubic(&held.low)?,
+            Some(NetworkOff::FullSize) => Pair::as_it_came(&held.low),
+        };
+        let gpu_time = engine.gpu_time().filter(|_| off != Some(NetworkOff::FullSize));
         if let Some(time) = &gpu_time {
             self.stats.gpu_time(time);
         }
@@ -131,7 +141,8 @@ impl Upscaling {
             (None, Some(own)) => FrameTime { own, clock },
             (None, None) => clock.into(),
         };
-        if let Some(governed) = self.governed.as_mut().filter(|_| !frozen)
+        // What a frame took that nothing was computed for says nothing of the networks.
+        if let Some(governed) = self.governed.as_mut().filter(|_| !frozen && off != Some(NetworkOff::FullSize))
             && governed.frame(took)
         {
             if let Some(model) = governed.model() {
@@ -143,8 +154,7 @@ impl Upscaling {
             self.stats.output(Stage::Upscale, started.elapsed());
             self.stats.input(Stage::Show);
         }
-        let display_frame = self.side_renderer.display_frame(held, pair, &model, self.engine.choice, engine)?;
-        let display_frame = DisplayFrame { off, ..display_frame };
+        let display_frame = self.side_renderer.display_frame(held, (pair, off), &model, self.engine.choice, engine)?;
         if self.out.put(Arc::new(display_frame)).is_some() && !frozen {
             self.stats.dropped(Stage::Show, "a newer picture came");
         }

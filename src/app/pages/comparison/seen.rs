@@ -5,6 +5,7 @@ use crate::{
         compare::{paint::Pictures, scorer::SideScores, sides::SideChoice},
         networks::ModelChoice,
     },
+    pipeline::NetworkOff,
     upscale::EngineKind,
 };
 
@@ -17,8 +18,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) model: usize,
     /// Why the program chose it, where it did.
     pub(crate) why: Option<&'a str>,
-    /// It chose none.
-    pub(crate) off: bool,
+    /// Why none ran.
+    pub(crate) off: Option<NetworkOff>,
     /// Sides have no names: a blind test is under way.
     pub(crate) masked: bool,
     /// The newest scores of a side, where the truth is known.
@@ -35,7 +36,10 @@ impl Seen<'_> {
     pub(super) fn labels(&self, side: SideChoice) -> Vec<String> {
         let mut labels = side.labels(self.models, self.engine);
         match self.why.filter(|_| side == SideChoice::Network(self.model)) {
-            Some(why) if self.off => {
+            _ if self.off == Some(NetworkOff::FullSize) && side != SideChoice::Truth => {
+                return ["as it came: at its full size", "full size"].map(str::to_owned).into();
+            }
+            Some(why) if self.off == Some(NetworkOff::TooSlow) => {
                 let said = [format!("network off: {why}, bicubic shown"), "network off, bicubic shown".to_owned()];
                 return said.into_iter().chain(["network off".to_owned()]).collect();
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clearcall::{frame::Size, source::clip::ClipReader};
+use clearcall::{frame::Size, pipeline::SizeChoice, source::clip::ClipReader};
 
 use crate::commands::{Input as _, InputFault};
 
@@ -17,15 +17,32 @@ pub(super) struct Clip {
     /// How many are read.
     pub(super) frames: u64,
     /// What is sent.
-    pub(super) low: Size,
-    /// What outputs are compared with: twice of it.
+    pub(super) sent: Vec<Sent>,
+    /// What outputs are compared with: twice of what is sent, or the clip's own size where several sizes are.
     pub(super) truth: Size,
+}
+
+/// A size that is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) asked: SizeChoice,
+    /// With the clip's shape; none where it depends on the bitrate.
+    pub(super) size: Option<Size>,
+}
+
+/// At which sizes clips are sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sizes<'a> {
+    /// Within one, and at half of the clip's own at most.
+    Half(Size),
+    /// Within each of these.
+    Each(&'a [SizeChoice]),
 }
 
 impl Clip {
     /// Opens all of them once, so that a wrong one is told before hours of work.
-    pub(super) fn open_all(paths: &[PathBuf], bound: Size, limit: Option<u32>) -> anyhow::Result<Vec<Self>> {
-        let mut clips = paths.iter().map(|p| Self::open(p, bound, limit)).collect::<anyhow::Result<Vec<_>>>()?;
+    pub(super) fn open_all(paths: &[PathBuf], sizes: Sizes<'_>, limit: Option<u32>) -> anyhow::Result<Vec<Self>> {
+        let mut clips = paths.iter().map(|p| Self::open(p, sizes, limit)).collect::<anyhow::Result<Vec<_>>>()?;
         for i in 0..clips.len() {
             if clips.iter().filter(|c| c.name == clips[i].name).count() > 1 {
                 clips[i].name = clips[i].path.display().to_string();
@@ -34,21 +51,34 @@ impl Clip {
         Ok(clips)
     }
 
-    fn open(path: &Path, bound: Size, limit: Option<u32>) -> anyhow::Result<Self> {
+    fn open(path: &Path, sizes: Sizes<'_>, limit: Option<u32>) -> anyhow::Result<Self> {
         let mut reader = ClipReader::open(path).input()?;
         let size = reader.size();
-        let half = |side: u32, bound: u32| (side / 2).min(bound);
-        let small = |_| InputFault(format!("{} is {size}, too small to be sent at half its size", path.display()));
-        let bound = Size::new(half(size.width(), bound.width()), half(size.height(), bound.height())).map_err(small)?;
-        let low = size.fit_even(bound);
-        let truth = low.times(2).input()?;
+        let (sent, truth) = match sizes {
+            Sizes::Half(asked) => {
+                let half = |side: u32, bound: u32| (side / 2).min(bound);
+                let half = Size::new(half(size.width(), asked.width()), half(size.height(), asked.height()));
+                let small =
+                    |_| InputFault(format!("{} is {size}, too small to be sent at half its size", path.display()));
+                let low = size.fit_even(half.map_err(small)?);
+                (vec![Sent { asked: SizeChoice::Within(asked), size: Some(low) }], low.times(2).input()?)
+            }
+            Sizes::Each(asked) => {
+                let own = size.shrink_even(size);
+                let sent = |&asked: &SizeChoice| match asked {
+                    SizeChoice::Auto => Sent { asked, size: None },
+                    SizeChoice::Within(size) => Sent { asked, size: Some(own.shrink_even(size)) },
+                };
+                (asked.iter().map(sent).collect(), own)
+            }
+        };
         let limit = limit.map_or(u64::MAX, u64::from);
         let frames = match reader.frames_hint() {
             Some(frames) => frames.min(limit),
             None => count(&mut reader, limit)?,
         };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { path: path.to_owned(), name, size, fps: f64::from(reader.fps()), frames, low, truth })
+        Ok(Self { path: path.to_owned(), name, size, fps: f64::from(reader.fps()), frames, sent, truth })
     }
 }
 

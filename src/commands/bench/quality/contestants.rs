@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clearcall::{
     codec::Decoded,
-    frame::Frame,
+    frame::{Frame, Size},
     model::Model,
     upscale::{self, CpuEngine, EngineChoice, GpuContext, Method, Upscaler, fsr1},
 };
@@ -104,11 +104,13 @@ impl Contestants {
         self.list.iter().any(|c| c.kind == ContestantKind::Full)
     }
 
-    /// What each makes of a frame; none where it did not get one.
+    /// What each makes of a frame that is shown at the size `shown`; none where it did not get one. What comes at that
+    /// size already is shown as it came.
     pub(super) fn outputs(
         &mut self,
         low: Option<&Decoded>,
         full: Option<&Decoded>,
+        shown: Size,
     ) -> anyhow::Result<Vec<Option<Frame>>> {
         let filters = &mut self.filters;
         let mut output = |contestant: &mut Contestant| -> anyhow::Result<Option<Frame>> {
@@ -116,6 +118,9 @@ impl Contestants {
                 return Ok(full.map(|f| f.frame.clone()));
             }
             let Some(low) = low else { return Ok(None) };
+            if low.frame.size() == shown {
+                return Ok(Some(low.frame.clone()));
+            }
             Ok(Some(match &mut contestant.how {
                 How::Filter(method) => filters.upscale(&low.frame, *method)?,
                 How::Fsr1 => {

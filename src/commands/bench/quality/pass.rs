@@ -12,6 +12,7 @@ use clearcall::{
     frame::{Frame, Size, Stamp},
     measure::{MeasureError, Metric},
     model::SteadyQp,
+    pipeline::{AutoSize, Room},
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
 };
@@ -19,7 +20,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::{
-    clip::Clip,
+    clip::{Clip, Sent},
     contact_sheet::ContactSheet,
     contestants::{BICUBIC, Contestant, ContestantKind, Contestants},
     row::{Bitrate, Frames, Row},
@@ -27,6 +28,9 @@ use super::{
     truth::{SentTruth, Truth, TruthTally},
 };
 use crate::commands::{self, Input as _, InputFault};
+
+/// From this QP on, of 51, outputs may lie beside the truth.
+const COARSEST: f64 = 47.0;
 
 /// What holds for all passes.
 pub(super) struct PassSettings<'a> {
@@ -39,15 +43,17 @@ pub(super) struct PassSettings<'a> {
 /// The rows of all upscalers, and whether the clip was whole.
 pub(super) fn run(
     clip: &Clip,
+    sent: &Sent,
     bitrate: u32,
     settings: &PassSettings<'_>,
     field: &mut Contestants,
     mut sheet: Option<&mut ContactSheet>,
     bar: &ProgressBar,
 ) -> anyhow::Result<(Vec<Row>, anyhow::Result<()>)> {
+    let size = sent.size.map_or_else(|| settled(clip, bitrate, settings), Ok)?;
     let mut reader = ClipReader::open(&clip.path).input()?;
-    let [mut to_truth, mut to_low] = [clip.truth, clip.low].map(|size| Scaler::new(size, Kernel::default()));
-    let mut low = Stream::new(clip.low, clip.fps, bitrate, settings)?;
+    let [mut to_truth, mut to_low] = [clip.truth, size].map(|size| Scaler::new(size, Kernel::default()));
+    let mut low = Stream::new(size, clip.fps, bitrate, settings)?;
     let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings)).transpose()?;
     let mut tallies: Vec<Tally> = field.list().iter().map(|_| Tally::default()).collect();
     let (start, mut read) = (Instant::now(), 0);
@@ -61,15 +67,18 @@ pub(super) fn run(
         let captured = start + Duration::from_secs_f64(read as f64 / clip.fps);
         let source = picture.frame.with_stamp(Stamp { id: read, captured });
         let truth = Arc::new(to_truth.scale(&source)?);
-        let sent = low.send(&to_low.scale(&source)?)?;
+        let low_frame = low.send(&to_low.scale(&source)?)?;
         let sent_full = full.as_mut().map(|f| f.send(&truth)).transpose()?.flatten();
-        let outputs = field.outputs(sent.as_ref(), sent_full.as_ref())?;
+        let mut outputs = field.outputs(low_frame.as_ref(), sent_full.as_ref(), clip.truth)?;
+        for output in outputs.iter_mut().flatten().filter(|output| output.size() != clip.truth) {
+            *output = to_truth.scale(output)?;
+        }
         if let Some(sheet) = sheet.as_deref_mut() {
             sheet.take(clip, bitrate, &truth, field.list(), &outputs);
         }
         let truth = Truth::of(&truth);
         let add = |stream: &mut Stream| stream.truth.add(&truth).map_err(|error| refused(clip, &error));
-        let low_truth = sent.is_some().then(|| add(&mut low)).transpose()?;
+        let low_truth = low_frame.is_some().then(|| add(&mut low)).transpose()?;
         let full_truth = full.as_mut().filter(|_| sent_full.is_some()).map(add).transpose()?;
         let scored = |(contestant, output): (&Contestant, Option<Frame>)| {
             let truth: &Option<SentTruth<'_>> =
@@ -94,12 +103,18 @@ pub(super) fn run(
         if tally.sent() == 0 {
             return Err(InputFault(format!("{}: no frame was sent; give a higher bitrate", who())).into());
         }
-        tally.check().with_context(who)?;
+        // What is coded as coarsely as can be sticks to where it was, whoever upscales it.
+        if stream.qp().is_none_or(|qp| qp < COARSEST) {
+            tally.check().with_context(who)?;
+        }
         let grain = tally.grain();
         rows.push(Row {
             clip: clip.name.clone(),
             size: clip.truth.to_string(),
+            asked_size: sent.asked,
+            compared_at: (clip.sent.len() > 1).then_some(sent.asked),
             sent_size: stream.size.to_string(),
+            qp: stream.qp(),
             upscaler: contestant.name.clone(),
             kind: contestant.kind,
             bitrate_bps: Bitrate { target: bitrate, measured: (stream.bytes * 8) as f64 / seconds },
@@ -117,6 +132,24 @@ pub(super) fn run(
     }
     add_gains(&mut rows);
     Ok((rows, commands::whole(&reader)))
+}
+
+/// The size that a call would come to, if the clip went on for long enough.
+fn settled(clip: &Clip, bitrate: u32, settings: &PassSettings<'_>) -> anyhow::Result<Size> {
+    let auto = AutoSize::new(&Room { source: clip.size, fps: clip.fps as f32, bitrate });
+    auto.settled(|size| {
+        let mut reader = ClipReader::open(&clip.path).input()?;
+        let (mut scaler, mut stream) =
+            (Scaler::new(size, Kernel::default()), Stream::new(size, clip.fps, bitrate, settings)?);
+        let (start, mut read) = (Instant::now(), 0);
+        while read < clip.frames {
+            let Some(picture) = reader.next().input()? else { break };
+            let captured = start + Duration::from_secs_f64(read as f64 / clip.fps);
+            stream.send(&scaler.scale(&picture.frame.with_stamp(Stamp { id: read, captured }))?)?;
+            read += 1;
+        }
+        Ok(stream.qp().unwrap_or_default() as f32)
+    })
 }
 
 /// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
@@ -144,6 +177,8 @@ struct Stream {
     decoder: Decoder,
     steady: SteadyQp,
     bytes: u64,
+    /// The sum of the frames' QPs, and of how many.
+    qps: (f64, u64),
     /// Of the frames that were sent.
     truth: TruthTally,
 }
@@ -154,7 +189,15 @@ impl Stream {
         let fps = fps.clamp(1.0, 60.0) as f32;
         let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames, profile };
         let (encoder, decoder) = (Encoder::new(config).input()?, Decoder::new()?);
-        Ok(Self { size, encoder, decoder, steady: SteadyQp::default(), bytes: 0, truth: TruthTally::default() })
+        Ok(Self {
+            size,
+            encoder,
+            decoder,
+            steady: SteadyQp::default(),
+            bytes: 0,
+            qps: (0.0, 0),
+            truth: TruthTally::default(),
+        })
     }
 
     /// The frame as it arrives; none when the encoder skipped it.
@@ -164,7 +207,15 @@ impl Stream {
         let decoded = self.decoder.decode(&unit.data, unit.stamp)?;
         let mut decoded =
             decoded.with_context(|| format!("frame {} of {} did not come back", frame.stamp.id, self.size))?;
+        if let Some(qp) = decoded.frame.qp {
+            self.qps = (self.qps.0 + f64::from(qp), self.qps.1 + 1);
+        }
         decoded.frame.weights_qp = self.steady.follow(decoded.frame.qp);
         Ok(Some(decoded))
+    }
+
+    /// The mean over the frames that were sent.
+    fn qp(&self) -> Option<f64> {
+        (self.qps.1 > 0).then(|| self.qps.0 / self.qps.1 as f64)
     }
 }

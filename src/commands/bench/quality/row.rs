@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clearcall::{measure::Metric, source::clip::Loss};
+use clearcall::{measure::Metric, pipeline::SizeChoice, source::clip::Loss};
 use serde::Serialize;
 
 use super::contestants::ContestantKind;
@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub(super) clip: String,
     /// Of the truth and of the outputs.
     pub(super) size: String,
+    /// What was to be sent within, or at half of the clip's own size.
+    pub(super) asked_size: SizeChoice,
     /// Of what was sent.
     pub(super) sent_size: String,
     pub(super) upscaler: String,
@@ -21,6 +23,9 @@ pub(super) struct Row {
     pub(super) frames: Frames,
     #[serde(flatten)]
     pub(super) scores: BTreeMap<Metric, f64>,
+    /// The size that was asked for, where sizes are compared.
+    #[serde(skip)]
+    pub(super) compared_at: Option<SizeChoice>,
     /// Less bicubic's.
     pub(super) gain: BTreeMap<Metric, f64>,
     pub(super) flicker: Option<f64>,
@@ -30,6 +35,18 @@ pub(super) struct Row {
     pub(super) grain_truth: Option<f64>,
     pub(super) grid: Option<f64>,
     pub(super) luma_shift: f64,
+    /// The mean over the frames that were sent.
+    pub(super) qp: Option<f64>,
+}
+
+impl Row {
+    /// Its upscaler, and where sizes are compared, the size that was asked for.
+    pub(super) fn contestant(&self) -> String {
+        match &self.compared_at {
+            Some(size) => format!("{} at {size}", self.upscaler),
+            None => self.upscaler.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -54,7 +54,7 @@ pub(super) struct Mean {
 }
 
 /// Clips and upscalers in the order in which they come.
-fn names(rows: &[Row], of: fn(&Row) -> &String) -> Vec<&String> {
+fn names(rows: &[Row], of: impl Fn(&Row) -> String) -> Vec<String> {
     let mut names = Vec::new();
     for name in rows.iter().map(of) {
         if !names.contains(&name) {
@@ -67,20 +67,23 @@ fn names(rows: &[Row], of: fn(&Row) -> &String) -> Vec<&String> {
 /// The curves; none where there is a single bitrate.
 pub(super) fn curves(rows: &[Row], metrics: &[Metric]) -> Vec<Curve> {
     let points = |clip: &str, upscaler: &str, metric: Metric| -> Vec<RatePoint> {
-        let own = rows.iter().filter(|r| r.clip == clip && r.upscaler == upscaler);
+        let own = rows.iter().filter(|r| r.clip == clip && r.contestant() == upscaler);
         let point = |r: &Row| {
             Some(RatePoint { rate: r.bitrate_bps.measured, quality: metric.quality(*r.scores.get(&metric)?) })
         };
         own.filter_map(point).collect()
     };
     let mut curves = Vec::new();
-    for clip in names(rows, |r| &r.clip) {
-        for upscaler in names(rows, |r| &r.upscaler) {
+    let bicubic = rows.iter().find(|r| r.upscaler == BICUBIC).map_or_else(|| BICUBIC.to_owned(), Row::contestant);
+    for clip in &names(rows, |r| r.clip.clone()) {
+        for upscaler in &names(rows, Row::contestant) {
             for &metric in metrics {
                 let own = points(clip, upscaler, metric);
                 if own.len() > 1 {
                     let against = |anchor: &str| points(clip, anchor, metric);
-                    curves.push(curve(clip, upscaler, metric, &own, &against(BICUBIC), &against(FULL)));
+                    let anchors = [against(&bicubic), against(FULL)];
+                    let anchor = *upscaler == bicubic;
+                    curves.push(curve(clip, upscaler, anchor, metric, &own, &anchors));
                 }
             }
         }
@@ -91,10 +94,10 @@ pub(super) fn curves(rows: &[Row], metrics: &[Metric]) -> Vec<Curve> {
 fn curve(
     clip: &str,
     upscaler: &str,
+    anchor: bool,
     metric: Metric,
     own: &[RatePoint],
-    bicubic: &[RatePoint],
-    full: &[RatePoint],
+    [bicubic, full]: &[Vec<RatePoint>; 2],
 ) -> Curve {
     let mut notes = Vec::new();
     let mut noted = |what: &str, result: Result<f64, CurveError>| match result {
@@ -104,8 +107,7 @@ fn curve(
             None
         }
     };
-    let bd_rate_bicubic =
-        (upscaler != BICUBIC).then(|| noted("BD-rate against bicubic", bd_rate(bicubic, own))).flatten();
+    let bd_rate_bicubic = (!anchor).then(|| noted("BD-rate against bicubic", bd_rate(bicubic, own))).flatten();
     let has_full = upscaler != FULL && !full.is_empty();
     let bd_rate_full = has_full.then(|| noted("BD-rate against full size", bd_rate(full, own))).flatten();
     let (full_overtakes, full_overtakes_bps) = match has_full.then(|| overtaking(own, full)) {
@@ -129,16 +131,16 @@ fn curve(
 /// One line for each upscaler.
 pub(super) fn means(rows: &[Row], curves: &[Curve]) -> Vec<Mean> {
     let mut means = Vec::new();
-    for upscaler in names(rows, |r| &r.upscaler) {
-        let own: Vec<&Row> = rows.iter().filter(|r| r.upscaler == *upscaler).collect();
+    for upscaler in names(rows, Row::contestant) {
+        let own: Vec<&Row> = rows.iter().filter(|r| r.contestant() == upscaler).collect();
         let Some(first) = own.first() else { continue };
         let gains = || own.iter().flat_map(|r| r.gain.iter().map(|(m, v)| (*m, *v)));
         let bd = |of: fn(&Curve) -> Option<f64>| {
-            let curves = curves.iter().filter(|c| c.upscaler == *upscaler);
+            let curves = curves.iter().filter(|c| c.upscaler == upscaler);
             by_metric(curves.filter_map(|c| Some((c.metric, of(c)?))), mean)
         };
         means.push(Mean {
-            upscaler: (*upscaler).clone(),
+            upscaler: upscaler.clone(),
             kind: first.kind,
             rows: own.len(),
             scores: by_metric(own.iter().flat_map(|r| r.scores.iter().map(|(m, v)| (*m, *v))), mean),
@@ -180,6 +182,7 @@ fn present(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 pub(super) mod tests {
     use super::*;
     use crate::commands::bench::quality::row::{Bitrate, Frames};
+    use clearcall::pipeline::SizeChoice;
     use clearcall::source::clip::Loss;
 
     /// A row at a bitrate with a PSNR.
@@ -188,6 +191,7 @@ pub(super) mod tests {
         Row {
             clip: clip.to_owned(),
             size: "96x64".to_owned(),
+            asked_size: SizeChoice::Auto,
             sent_size: "48x32".to_owned(),
             upscaler: upscaler.to_owned(),
             kind,
@@ -202,6 +206,8 @@ pub(super) mod tests {
             grain_truth: None,
             grid: Some(psnr / 1000.0),
             luma_shift: 0.0,
+            qp: None,
+            compared_at: None,
         }
     }
 

@@ -16,7 +16,7 @@ const COLUMN: usize = 12;
 /// All of it, for people.
 pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Metric]) -> String {
     let mut out = String::new();
-    let widest = rows.iter().map(|r| r.upscaler.chars().count()).max().unwrap_or(0).max(10);
+    let widest = rows.iter().map(|r| r.contestant().chars().count()).max().unwrap_or(0).max(10);
     let clips = rows.iter().map(|r| r.clip.chars().count()).max().unwrap_or(0).max(4);
     let _ = write!(out, "{:<clips$} {:>6} {:>6} {:>6}  {:<widest$}", "clip", "kbit/s", "real", "frames", "upscaler");
     for metric in metrics {
@@ -32,7 +32,7 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
             row.clip,
             row.bitrate_bps.target / 1000,
             row.bitrate_bps.measured / 1e3,
-            row.upscaler
+            row.contestant()
         );
         for metric in metrics {
             let score = row.scores.get(metric).map(|s| format!("{s:.*}", metric.digits()));
