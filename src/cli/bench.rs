@@ -52,8 +52,8 @@ pub(crate) struct QualityArgs {
     pub(crate) size: Size,
     /// Send each clip at each of these sizes, and compare all with the clip at its own size
     ///
-    /// A size that the clip does not have is sent at the clip's own, which is shown as it came. auto is the size that a
-    /// call would come to.
+    /// A size that the clip does not have is sent at the clip's own, which is shown as it came, as `full` is. auto is the
+    /// size that a call would come to.
     #[arg(long, value_name = "SIZES|auto", value_delimiter = ',', conflicts_with = "size")]
     pub(crate) sizes: Vec<SizeChoice>,
     /// What of H.264 is used
@@ -105,7 +105,7 @@ pub(crate) struct QualityArgs {
     #[arg(long, value_name = "F.svg")]
     pub(crate) plot: Option<PathBuf>,
     /// Draw details of the truth, bicubic and the models side by side at 3 times their size
-    #[arg(long, value_name = "F.png")]
+    #[arg(long, value_name = "F.png", conflicts_with = "sizes")]
     pub(crate) sheet: Option<PathBuf>,
     /// The detail to draw, in pixels of the clip; given several times for more. Without it, where most is lost
     #[arg(long, value_name = "X,Y,W,H", requires = "sheet")]

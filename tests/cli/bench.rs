@@ -101,6 +101,39 @@ fn the_table_says_what_the_json_says() {
     }
 }
 
+/// All sizes are compared with the clip itself; what is sent at the clip's own is shown as it came.
+#[test]
+fn sizes_are_compared_with_the_clip_itself() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 640, 360, 6);
+    let sizes = ["--sizes", "320x240,480x360,1280x720,auto", "--bitrates", "200k,2M"];
+    let args = [&[clip.as_str()], &sizes[..], &QUICK[..], &["--json"]].concat();
+    let report = bench(&args).ok().json();
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4 * 2 * 2, "sizes, bitrates, bilinear and bicubic");
+    let of = |asked: &str, bitrate: u32, upscaler: &str| {
+        let wanted = |r: &&serde_json::Value| {
+            r["asked_size"] == asked && r["bitrate_bps"]["target"] == bitrate && r["upscaler"] == upscaler
+        };
+        rows.iter().find(wanted).unwrap().clone()
+    };
+    for (asked, sent) in [("320x240", "320x180"), ("480x360", "480x270"), ("1280x720", "640x360"), ("auto", "640x360")] {
+        let row = of(asked, 2_000_000, "bicubic");
+        assert_eq!((&row["sent_size"], &row["size"]), (&sent.into(), &"640x360".into()), "{row}");
+        assert!(row["qp"].as_f64().is_some_and(|qp| (10.0..=51.0).contains(&qp)), "{row}");
+    }
+    let scores = |asked, upscaler| of(asked, 2_000_000, upscaler)["psnr_y"].as_f64().unwrap();
+    assert_eq!(scores("1280x720", "bilinear"), scores("1280x720", "bicubic"), "nothing is upscaled");
+    assert_eq!(scores("auto", "bicubic"), scores("1280x720", "bicubic"));
+    assert!(scores("320x240", "bilinear") < scores("320x240", "bicubic"));
+    let means = report["means"].as_array().unwrap();
+    let anchored = |name: &str| means.iter().find(|m| m["upscaler"] == name).unwrap()["bd_rate_bicubic"].clone();
+    assert_eq!(anchored("bicubic at 320x240"), serde_json::json!({}), "the first size is what others are measured by");
+    assert!(means.iter().any(|m| m["upscaler"] == "bilinear at auto"), "{means:?}");
+    let table = bench(&args[..args.len() - 1]).ok().out;
+    assert!(table.contains("bicubic at 480x360") && table.contains("bicubic at auto"), "{table}");
+}
+
 #[test]
 fn frames_that_are_skipped_are_counted_and_not_scored() {
     let room = Room::new();

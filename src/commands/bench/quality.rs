@@ -29,7 +29,7 @@ use self::{
     tally::MetricSchedule,
 };
 use crate::{
-    cli::QualityArgs,
+    cli::{Peer, QualityArgs},
     commands::{Input as _, InputFault},
 };
 
@@ -64,7 +64,10 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     bitrates.dedup();
     let metrics: Vec<Metric> =
         Metric::ALL.into_iter().filter(|m| args.metrics.iter().any(|s| s.metrics().contains(m))).collect();
-    let mut field = Contestants::new(&args.upscalers, &args.models, args.engine)?;
+    let mut peers = args.upscalers.clone();
+    // The clip's own size is one of the sizes, then.
+    peers.retain(|peer| *peer != Peer::Full || args.sizes.is_empty());
+    let mut field = Contestants::new(&peers, &args.models, args.engine)?;
     let mut sheet =
         args.sheet.as_deref().map(|path| ContactSheet::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
     let schedule = MetricSchedule { metrics: &metrics, every: args.every.into() };
