@@ -369,6 +369,17 @@ fn sent_and_received_sizes_are_told_apart() {
 }
 
 #[test]
+fn what_nobody_asked_for_is_usual_in_its_kind_of_call() {
+    let unsaid = || CallSettings { size: None, ..settings() };
+    let alone = start(unsaid(), Signaling::Loopback);
+    connected(&alone);
+    let pair = watch(&alone, 1);
+    assert_eq!((alone.stats().sent_size.as_deref(), pair.size.to_string().as_str()), (Some("480x360"), "960x720"));
+    let host = start(unsaid(), Signaling::Host { listen: "127.0.0.1:0".parse().unwrap() });
+    assert_eq!(host.settings().size, Some(SizeChoice::Auto));
+}
+
+#[test]
 fn a_loopback_call_whose_network_was_away_goes_on_by_itself() {
     let session = start(settings(), Signaling::Loopback);
     connected(&session);

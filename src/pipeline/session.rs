@@ -73,6 +73,8 @@ impl Session {
         gpu: Option<GpuContext>,
         wake: Wake,
     ) -> Result<Self, SessionError> {
+        // From here on it is known which kind of call it is.
+        let settings = CallSettings { size: Some(settings.size_in(&signaling)), ..settings };
         let source = source::open(&settings.source, settings.source_wish(&signaling))?;
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("call").enable_all().build()?;
         let (requests, inbox) = mpsc::channel(REQUESTS);
