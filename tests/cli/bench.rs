@@ -117,7 +117,8 @@ fn sizes_are_compared_with_the_clip_itself() {
         };
         rows.iter().find(wanted).unwrap().clone()
     };
-    for (asked, sent) in [("320x240", "320x180"), ("480x360", "480x270"), ("1280x720", "640x360"), ("auto", "640x360")] {
+    for (asked, sent) in [("320x240", "320x180"), ("480x360", "480x270"), ("1280x720", "640x360"), ("auto", "640x360")]
+    {
         let row = of(asked, 2_000_000, "bicubic");
         assert_eq!((&row["sent_size"], &row["size"]), (&sent.into(), &"640x360".into()), "{row}");
         assert!(row["qp"].as_f64().is_some_and(|qp| (10.0..=51.0).contains(&qp)), "{row}");
