@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use clearcall::{
     call::signal::DEFAULT_PORT,
     codec::{H264Profile, MAX_BITRATE, MIN_BITRATE},
-    frame::Size,
     pipeline::SizeChoice,
     source::SourceSpec,
     upscale::{EngineChoice, Method},
@@ -268,9 +267,9 @@ pub(crate) struct EncodeArgs {
     /// The byte stream to write, or an .mp4, which keeps the pictures' times
     #[arg(short, long, value_name = "OUT.264|OUT.mp4")]
     pub(crate) output: PathBuf,
-    /// The encoded picture fits into this size
-    #[arg(long, default_value = "480x360")]
-    pub(crate) size: Size,
+    /// The encoded picture fits into this size, or auto: the size that a call would come to with these bits
+    #[arg(long, value_name = "SIZE|auto", default_value = "480x360")]
+    pub(crate) size: SizeChoice,
     /// Frames a second; the video's own rate without it, and at most that
     #[arg(long)]
     pub(crate) fps: Option<Fps>,

@@ -13,6 +13,7 @@ pub(crate) mod call;
 pub(crate) mod encode;
 pub(crate) mod list;
 pub(crate) mod measure;
+mod settled_size;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 pub(crate) mod upscale;

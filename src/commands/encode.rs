@@ -5,16 +5,23 @@ use std::time::{Duration, Instant};
 use clearcall::{
     codec::{EncodeError, Encoder, EncoderConfig, H264Profile},
     frame::{Size, Stamp},
+    pipeline::SizeChoice,
     scale::{Kernel, Scaler},
     source::clip::{ClipReader, Loss},
 };
 use serde::Serialize;
 
-use super::{Input as _, InputFault, Stopped};
+use super::{
+    Input as _, InputFault, Stopped,
+    settled_size::{Rate, settled_size},
+};
 use crate::cli::EncodeArgs;
 use output::Output;
 
 mod output;
+
+/// How many frames --size auto looks at.
+const LOOKED_AT: u64 = 150;
 
 /// What `encode --json` prints.
 #[derive(Debug, Serialize)]
@@ -74,6 +81,13 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     let mut clip = ClipReader::open(&args.input).input()?;
     let source_fps = clip.fps().clamp(1.0, 240.0);
     let fps = args.fps.map_or(source_fps, |f| f.0.min(source_fps));
+    let within = match args.size {
+        SizeChoice::Within(size) => size,
+        SizeChoice::Auto => {
+            let (bitrate, profile, skip) = (args.bitrate.0, args.profile, args.skip);
+            settled_size(&args.input, Rate { fps, bitrate, profile, skip, frames: LOOKED_AT })?
+        }
+    };
     let mut out = Output::create(&args.output)?;
     if clip.variable_rate() && !out.has_times() {
         eprintln!(
@@ -104,7 +118,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         if thinning.as_mut().is_some_and(|thinning| !thinning.takes(time)) {
             continue;
         }
-        let target = size.shrink_even(args.size);
+        let target = size.shrink_even(within);
         if work.as_ref().is_none_or(|w| w.0 != target) {
             let config = EncoderConfig {
                 size: target,

@@ -74,6 +74,9 @@ impl RunningMean {
 }
 
 impl AutoSize {
+    /// The QP as which a frame counts that was left out to hold the bitrate.
+    pub const COARSEST: f32 = COARSEST;
+
     /// Begins with what pictures of people usually want.
     pub fn new(room: &Room) -> Self {
         let bits = |share: usize| {

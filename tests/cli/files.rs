@@ -256,3 +256,14 @@ fn vivid_goes_from_the_faithful_picture_to_another() {
     let [none, half, whole] = ["0", "0.5", "1"].map(picture);
     assert!(none != half && half != whole && none.len() == whole.len());
 }
+
+#[test]
+fn a_size_that_is_left_open_goes_by_the_bits() {
+    let room = Room::new();
+    let (clip, out) = (room.clip("clip.y4m", 640, 360, 12), room.at("out.264"));
+    let size = |bitrate: &str| {
+        let args = ["encode", &clip, "-o", &out, "--size", "auto", "--bitrate", bitrate, "--json"];
+        clearcall(&args).ok().json()["size"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((size("4M").as_str(), size("20k").as_str()), ("640x360", "320x180"));
+}

@@ -12,7 +12,6 @@ use clearcall::{
     frame::{Frame, Size, Stamp},
     measure::{MeasureError, Metric},
     model::SteadyQp,
-    pipeline::{AutoSize, Room},
     scale::{Kernel, Scaler},
     source::clip::ClipReader,
 };
@@ -27,7 +26,10 @@ use super::{
     tally::{MetricSchedule, Tally},
     truth::{SentTruth, Truth, TruthTally},
 };
-use crate::commands::{self, Input as _, InputFault};
+use crate::commands::{
+    self, Input as _, InputFault,
+    settled_size::{Rate, settled_size},
+};
 
 /// From this QP on, of 51, outputs may lie beside the truth.
 const COARSEST: f64 = 47.0;
@@ -50,7 +52,9 @@ pub(super) fn run(
     mut sheet: Option<&mut ContactSheet>,
     bar: &ProgressBar,
 ) -> anyhow::Result<(Vec<Row>, anyhow::Result<()>)> {
-    let size = sent.size.map_or_else(|| settled(clip, bitrate, settings), Ok)?;
+    let rate =
+        Rate { fps: clip.fps as f32, bitrate, profile: settings.profile, skip: settings.skip, frames: clip.frames };
+    let size = sent.size.map_or_else(|| settled_size(&clip.path, rate), Ok)?;
     let mut reader = ClipReader::open(&clip.path).input()?;
     let [mut to_truth, mut to_low] = [clip.truth, size].map(|size| Scaler::new(size, Kernel::default()));
     let mut low = Stream::new(size, clip.fps, bitrate, settings)?;
@@ -132,24 +136,6 @@ pub(super) fn run(
     }
     add_gains(&mut rows);
     Ok((rows, commands::whole(&reader)))
-}
-
-/// The size that a call would come to, if the clip went on for long enough.
-fn settled(clip: &Clip, bitrate: u32, settings: &PassSettings<'_>) -> anyhow::Result<Size> {
-    let auto = AutoSize::new(&Room { source: clip.size, fps: clip.fps as f32, bitrate });
-    auto.settled(|size| {
-        let mut reader = ClipReader::open(&clip.path).input()?;
-        let (mut scaler, mut stream) =
-            (Scaler::new(size, Kernel::default()), Stream::new(size, clip.fps, bitrate, settings)?);
-        let (start, mut read) = (Instant::now(), 0);
-        while read < clip.frames {
-            let Some(picture) = reader.next().input()? else { break };
-            let captured = start + Duration::from_secs_f64(read as f64 / clip.fps);
-            stream.send(&scaler.scale(&picture.frame.with_stamp(Stamp { id: read, captured }))?)?;
-            read += 1;
-        }
-        Ok(stream.qp().unwrap_or_default() as f32)
-    })
 }
 
 /// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
