@@ -391,7 +391,10 @@ fn bytes_on_the_gpu_are_those_of_the_cpu() {
                 });
                 let off = difference(ours.y(), theirs.y());
                 assert!(off.iter().all(|off| *off <= 1), "{} {variant:?} {qp:?}", model.name());
-                assert!(off.iter().filter(|off| **off > 0).count() * 1000 <= off.len(), "{} {qp:?}", model.name());
+                let apart = off.iter().filter(|off| **off > 0).count();
+                // One value of the first layer that is rounded the other way reaches 38×38 pixels of `medium`, and
+                // was seen to change 49 of them.
+                assert!(apart * 100 <= off.len(), "{} {qp:?}: {apart} of {}", model.name(), off.len());
             }
         }
     }
