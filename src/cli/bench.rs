@@ -50,7 +50,7 @@ pub(crate) struct QualityArgs {
     /// The picture that is sent fits into this size; a clip smaller than twice of it is sent at half its own
     #[arg(long, default_value = "480x360")]
     pub(crate) size: Size,
-    /// Send each clip at each of these sizes, and compare all with the clip at its own size
+    /// Send each clip at each of these sizes, and compare all with the clip at its own size, within 1280x720
     ///
     /// A size that the clip does not have is sent at the clip's own, which is shown as it came, as `full` is. auto is the
     /// size that a call would come to.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clearcall::{frame::Size, pipeline::SizeChoice, source::clip::ClipReader};
+use clearcall::{frame::Size, pipeline::{SizeChoice, largest}, source::clip::ClipReader};
 
 use crate::commands::{Input as _, InputFault};
 
@@ -18,7 +18,7 @@ pub(super) struct Clip {
     pub(super) frames: u64,
     /// What is sent.
     pub(super) sent: Vec<Sent>,
-    /// What outputs are compared with: twice of what is sent, or the clip's own size where several sizes are.
+    /// What outputs are compared with: twice of what is sent, or the largest size at which a call sends it where several are.
     pub(super) truth: Size,
 }
 
@@ -64,7 +64,7 @@ impl Clip {
                 (vec![Sent { asked: SizeChoice::Within(asked), size: Some(low) }], low.times(2).input()?)
             }
             Sizes::Each(asked) => {
-                let own = size.shrink_even(size);
+                let own = largest(size);
                 let sent = |&asked: &SizeChoice| match asked {
                     SizeChoice::Auto => Sent { asked, size: None },
                     SizeChoice::Within(size) => Sent { asked, size: Some(own.shrink_even(size)) },

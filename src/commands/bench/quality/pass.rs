@@ -31,8 +31,8 @@ use crate::commands::{
     settled_size::{Rate, settled_size},
 };
 
-/// From this QP on, of 51, outputs may lie beside the truth.
-const COARSEST: f64 = 47.0;
+/// From this mean QP on pictures stick to where they were, since the encoder codes no coarser than with 42 or so.
+const STICKS: f64 = 41.0;
 
 /// What holds for all passes.
 pub(super) struct PassSettings<'a> {
@@ -107,8 +107,8 @@ pub(super) fn run(
         if tally.sent() == 0 {
             return Err(InputFault(format!("{}: no frame was sent; give a higher bitrate", who())).into());
         }
-        // What is coded as coarsely as can be sticks to where it was, whoever upscales it.
-        if stream.qp().is_none_or(|qp| qp < COARSEST) {
+        // Where they lie is the encoder's doing, then, and no upscaler's.
+        if stream.qp().is_none_or(|qp| qp < STICKS) {
             tally.check().with_context(who)?;
         }
         let grain = tally.grain();
