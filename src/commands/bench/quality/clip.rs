@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clearcall::{frame::Size, pipeline::{SizeChoice, largest}, source::clip::ClipReader};
+use clearcall::{
+    frame::Size,
+    pipeline::{SizeChoice, largest},
+    source::clip::ClipReader,
+};
 
 use crate::commands::{Input as _, InputFault};
 
