@@ -45,7 +45,7 @@ pub(crate) use recorder::Recorder;
 pub use recorder::RecorderState;
 pub use session::Session;
 pub use settings::{CallSettings, NetworkSettings, Signaling};
-pub use size_choice::SizeChoice;
+pub use size_choice::{SizeChoice, SizeChoiceError};
 pub use slot::{Slot, Taken};
 pub use state::{CallState, Cause};
 pub use state_machine::PASTE_LIMIT;

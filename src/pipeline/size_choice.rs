@@ -36,8 +36,13 @@ impl fmt::Display for SizeChoice {
     }
 }
 
+/// A text that is neither a size nor `auto`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}, or as auto")]
+pub struct SizeChoiceError(#[from] SizeError);
+
 impl FromStr for SizeChoice {
-    type Err = SizeError;
+    type Err = SizeChoiceError;
 
     /// ```
     /// # use clearcall::pipeline::SizeChoice;
@@ -46,8 +51,8 @@ impl FromStr for SizeChoice {
     /// assert!("large".parse::<SizeChoice>().is_err());
     /// # Ok::<(), clearcall::frame::SizeError>(())
     /// ```
-    fn from_str(text: &str) -> Result<Self, SizeError> {
-        if text.trim().eq_ignore_ascii_case("auto") { Ok(Self::Auto) } else { text.parse().map(Self::Within) }
+    fn from_str(text: &str) -> Result<Self, SizeChoiceError> {
+        if text.trim().eq_ignore_ascii_case("auto") { Ok(Self::Auto) } else { Ok(Self::Within(text.parse()?)) }
     }
 }
 

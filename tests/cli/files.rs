@@ -266,4 +266,5 @@ fn a_size_that_is_left_open_goes_by_the_bits() {
         clearcall(&args).ok().json()["size"].as_str().unwrap().to_owned()
     };
     assert_eq!((size("4M").as_str(), size("20k").as_str()), ("640x360", "320x180"));
+    clearcall(&["encode", &clip, "-o", &out, "--size", "large"]).fails(2, &["'large' is not a size", "or as auto"]);
 }
