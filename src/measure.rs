@@ -7,6 +7,7 @@
 //! | SSIM, MS-SSIM | luma codes | −1 to 1, 0 to 1 | 1 |
 //! | SSIMULACRA2 | colours in sRGB | below 0 (very bad) to 100 | 100 |
 //! | CIEDE2000 | colours of pixels in L\*a\*b\* | from 0; less is better | 0 |
+//! | [`Lpips`] | features of colours in a network's eyes | from 0; less is better | 0 |
 //! | [`flicker`] | luma codes of successive frames | codes | the truth's own |
 //! | [`grain`] | luma codes where the truth is flat | codes | the truth's own |
 //! | [`bd_rate`] | curves of any of the scores | percent of rate | 0 |
@@ -21,8 +22,10 @@ mod align;
 mod ciede2000;
 mod colours;
 mod curve;
+pub mod features;
 pub mod flicker;
 pub mod grain;
+mod lpips;
 mod metric;
 mod ms_ssim;
 mod psnr;
@@ -32,6 +35,7 @@ pub use align::{AlignError, Alignment};
 pub use ciede2000::ciede2000;
 pub use colours::ssimulacra2;
 pub use curve::{CurveError, Overtaking, RatePoint, bd_rate, overtaking};
+pub use lpips::{Look, Lpips};
 pub use metric::Metric;
 pub use ms_ssim::ms_ssim;
 pub use psnr::{PSNR_CAP, psnr};

@@ -40,14 +40,13 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use rand::{Rng as _, SeedableRng as _};
 
 mod condition;
-mod file;
+pub(crate) mod file;
 mod shipped;
 mod steady_qp;
 
@@ -297,11 +296,7 @@ impl Model {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let failed = |source| ModelError::Read { path: path.to_owned(), source };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        // One byte more than allowed, so that a file that is too long is told from one that fits; what the
-        // file system says about its length is not believed (pipes, devices).
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let bytes = file::read(path, MAX_FILE).map_err(failed)?;
         let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         file::parse(&bytes, name).map_err(|why| ModelError::Invalid { name: path.display().to_string(), why })
     }

@@ -1,6 +1,10 @@
 //! The file of a model: bytes from anywhere to a checked [`Model`], and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read as _,
+    path::Path,
+};
 
 use safetensors::{
     Dtype, SafeTensors,
@@ -25,16 +29,7 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
     if bytes.len() > MAX_FILE {
         return Err(format!("it is larger than the {} MiB that a model may have", MAX_FILE >> 20));
     }
-    // The length of the header comes from the file: it is checked before a parser believes it.
-    let header = bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
-    let Some(header) = header else { return Err("it is not a safetensors file: it is shorter than 8 bytes".into()) };
-    if header > MAX_HEADER {
-        return Err(format!("it is not a model in safetensors: its header would take {header} bytes"));
-    }
-    let unreadable = |e| format!("it is not a whole safetensors file ({e})");
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-
+    let (metadata, tensors) = parts(bytes)?;
     let about = About::read(&metadata)?;
     let has = |name: &str| tensors.tensor(name).is_ok();
     let (follows_qp, has_ranges) = (has(&format!("conv0.weight{BY_QP}")), has(&range(0)));
@@ -67,6 +62,27 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
     }
     model.info.version = about.version;
     Ok(model)
+}
+
+/// At most `limit` bytes and one more, so that a file that is too long is told from one that fits; what the file
+/// system says about its length is not believed (pipes, devices).
+pub(crate) fn read(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The two parts of a safetensors file.
+pub(crate) fn parts(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), String> {
+    // The length of the header comes from the file: it is checked before a parser believes it.
+    let header = bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
+    let Some(header) = header else { return Err("it is not a safetensors file: it is shorter than 8 bytes".into()) };
+    if header > MAX_HEADER {
+        return Err(format!("it is not a model in safetensors: its header would take {header} bytes"));
+    }
+    let unreadable = |e| format!("it is not a whole safetensors file ({e})");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    Ok((metadata, SafeTensors::deserialize(bytes).map_err(unreadable)?))
 }
 
 /// The metadata, checked.
@@ -118,11 +134,12 @@ impl About {
 }
 
 /// The start of a string from a file, fit for a message.
-fn clip(s: &str) -> String {
+pub(crate) fn clip(s: &str) -> String {
     s.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn numbers(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+/// A tensor's numbers, where it has this shape.
+pub(crate) fn numbers(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
     let tensor = tensors.tensor(name).map_err(|_| format!("it lacks the tensor {name}"))?;
     if tensor.dtype() != Dtype::F32 {
         return Err(format!("its tensor {name} holds {:?}, and only F32 is read", tensor.dtype()));
