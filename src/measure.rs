@@ -36,7 +36,7 @@ pub use ciede2000::ciede2000;
 pub use colours::ssimulacra2;
 pub use curve::{CurveError, Overtaking, RatePoint, bd_rate, overtaking};
 pub use lpips::{Look, Lpips};
-pub use metric::Metric;
+pub use metric::{Metric, Reference};
 pub use ms_ssim::ms_ssim;
 pub use psnr::{PSNR_CAP, psnr};
 pub use ssim::ssim;
@@ -70,6 +70,9 @@ pub enum MeasureError {
     /// The SSIMULACRA2 implementation refused the pictures.
     #[error("SSIMULACRA2 failed: {0}")]
     Ssimulacra2(String),
+    /// LPIPS without a network.
+    #[error("LPIPS needs the file of a network, which scripts/features.py makes")]
+    NoNetwork,
     /// A mean of nothing.
     #[error("there is no frame to compare")]
     NoFrames,

@@ -42,8 +42,11 @@ pub(crate) struct SpeedArgs {
 #[derive(Debug, Args)]
 pub(crate) struct QualityArgs {
     /// Videos that were little compressed: .mp4 with H.264, .264/.h264, .y4m
-    #[arg(value_name = "CLIP", required = true)]
+    #[arg(value_name = "CLIP", required_unless_present = "judge")]
     pub(crate) clips: Vec<PathBuf>,
+    /// Take all videos of this folder, in the order of their names, instead of naming clips
+    #[arg(long, value_name = "DIR", conflicts_with = "clips")]
+    pub(crate) judge: Option<PathBuf>,
     /// Bits a second for the video; four or more make BD-rates sound
     #[arg(long, value_name = "RATES", value_delimiter = ',', default_value = "150k,300k,600k")]
     pub(crate) bitrates: Vec<BitsPerSecond>,
@@ -80,7 +83,13 @@ pub(crate) struct QualityArgs {
         default_value = "psnr,ssim,ms-ssim,ssimulacra2"
     )]
     pub(crate) metrics: Vec<Score>,
-    /// SSIM, MS-SSIM and SSIMULACRA2, which take most of the time, of every Nth frame that was sent
+    /// Measure LPIPS too, by the network in this file: alexnet.safetensors or vgg16.safetensors
+    ///
+    /// LPIPS (Zhang et al. 2018) is how far apart two pictures are to a network that names what pictures show; less
+    /// is better. The networks are no part of clearcall: scripts/features.py makes their files.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) features: Option<PathBuf>,
+    /// Other scores than PSNR, which take most of the time, of every Nth frame that was sent
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) every: u32,
     /// At most so many frames of each clip
@@ -143,6 +152,8 @@ pub(crate) enum Score {
     Ssimulacra2,
     /// The mean difference of the pixels' colours; less is better
     Ciede2000,
+    /// Of colours, by the network that --features names, which asks for it already; less is better
+    Lpips,
 }
 
 impl Score {
@@ -154,6 +165,7 @@ impl Score {
             Self::MsSsim => &[Metric::MsSsim],
             Self::Ssimulacra2 => &[Metric::Ssimulacra2],
             Self::Ciede2000 => &[Metric::Ciede2000],
+            Self::Lpips => &[Metric::Lpips],
         }
     }
 }

@@ -14,7 +14,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use clearcall::{
     codec::H264Profile,
-    measure::Metric,
+    measure::{
+        Lpips, Metric,
+        features::{Features, Network},
+    },
     report::{self, Axes, Panel, PlotCurve},
 };
 use serde::Serialize;
@@ -45,6 +48,8 @@ struct QualityReport {
 #[derive(Debug, Serialize)]
 struct Settings {
     metrics: Vec<Metric>,
+    /// By which LPIPS is measured.
+    features: Option<Network>,
     /// Other scores than PSNR are of every Nth frame that was sent.
     every: u32,
     skip: bool,
@@ -54,24 +59,28 @@ struct Settings {
 
 pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     let outputs = [&args.csv, &args.plot, &args.sheet];
-    for (clip, output) in args.clips.iter().flat_map(|c| outputs.iter().copied().flatten().map(move |o| (c, o))) {
+    let paths = args.judge.as_deref().map_or_else(|| Ok(args.clips.clone()), clip::in_folder)?;
+    for (clip, output) in paths.iter().flat_map(|c| outputs.iter().copied().flatten().map(move |o| (c, o))) {
         crate::commands::not_onto_itself(clip, output)?;
     }
     let sizes = if args.sizes.is_empty() { Sizes::Half(args.size) } else { Sizes::Each(&args.sizes) };
-    let clips = Clip::open_all(&args.clips, sizes, args.frames)?;
+    let clips = Clip::open_all(&paths, sizes, args.frames)?;
     let mut bitrates: Vec<u32> = args.bitrates.iter().map(|b| b.0).collect();
     bitrates.sort_unstable();
     bitrates.dedup();
-    let metrics: Vec<Metric> =
-        Metric::ALL.into_iter().filter(|m| args.metrics.iter().any(|s| s.metrics().contains(m))).collect();
+    let features = args.features.as_ref().map(|file| Features::read(file).input()).transpose()?;
+    let network = features.as_ref().map(|features| features.network);
+    let metrics = wanted(args, network)?;
+    let lpips = features.map(Lpips::new);
     let mut peers = args.upscalers.clone();
     // The clip's own size is one of the sizes, then.
     peers.retain(|peer| *peer != Peer::Full || args.sizes.is_empty());
     let mut field = Contestants::new(&peers, &args.models, args.engine)?;
     let mut sheet =
         args.sheet.as_deref().map(|path| ContactSheet::new(path, args, &clips, bitrates.len(), &field)).transpose()?;
-    let schedule = MetricSchedule { metrics: &metrics, every: args.every.into() };
-    let settings = PassSettings { skip: args.skip, profile: args.profile, schedule };
+    let schedule = MetricSchedule { metrics: &metrics, lpips: lpips.as_ref(), every: args.every.into() };
+    let compares_sizes = !args.sizes.is_empty();
+    let settings = PassSettings { skip: args.skip, profile: args.profile, compares_sizes, schedule };
 
     let frames = clips.iter().map(|c| c.frames * c.sent.len() as u64).sum::<u64>() * bitrates.len() as u64;
     let bar = crate::commands::bar(Some(frames), "measuring");
@@ -99,6 +108,7 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     if args.json {
         let settings = Settings {
             metrics,
+            features: network,
             every: args.every,
             skip: args.skip,
             profile: args.profile,
@@ -111,25 +121,44 @@ pub(super) fn run(args: &QualityArgs) -> anyhow::Result<()> {
     whole
 }
 
-/// The first metric over the bitrate, a panel for each clip.
+/// The scores that are measured, in the order in which they are shown.
+fn wanted(args: &QualityArgs, network: Option<Network>) -> anyhow::Result<Vec<Metric>> {
+    let asked = |metric: &Metric| args.metrics.iter().any(|score| score.metrics().contains(metric));
+    if network.is_none() && asked(&Metric::Lpips) {
+        let message = "LPIPS is measured by a network: give --features FILE, which scripts/features.py makes";
+        return Err(InputFault(message.into()).into());
+    }
+    let with_network = |metric: &Metric| *metric == Metric::Lpips && network.is_some();
+    Ok(Metric::ALL.into_iter().filter(|metric| asked(metric) || with_network(metric)).collect())
+}
+
+/// The first metric over the bitrate, a panel for each clip; and a panel for LPIPS where it was measured.
 fn write_plot(path: &Path, rows: &[Row], metrics: &[Metric]) -> anyhow::Result<()> {
-    let Some(metric) = metrics.first() else {
+    let Some(first) = metrics.first() else {
         return Err(InputFault("there is nothing to plot: give --metrics".into()).into());
     };
+    let mut plotted = vec![*first];
+    plotted.extend(metrics.iter().skip(1).filter(|metric| **metric == Metric::Lpips));
+    let label = |metric: &Metric| {
+        let decibels = matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV);
+        format!("{metric}{}", if decibels { " in dB" } else { "" })
+    };
     let mut panels: Vec<Panel> = Vec::new();
-    for row in rows {
+    for (row, metric) in rows.iter().flat_map(|row| plotted.iter().map(move |metric| (row, metric))) {
         let Some(&quality) = row.scores.get(metric) else { continue };
         let point = (row.bitrate_bps.measured / 1e3, quality);
-        if panels.last().is_none_or(|p| p.title != row.clip) {
-            panels.push(Panel { title: row.clip.clone(), curves: Vec::new() });
-        }
-        let Some(panel) = panels.last_mut() else { continue };
+        let title = if plotted.len() > 1 { format!("{}: {}", row.clip, label(metric)) } else { row.clip.clone() };
+        let at = panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| {
+            panels.push(Panel { title, curves: Vec::new() });
+            panels.len() - 1
+        });
+        let panel = &mut panels[at];
         match panel.curves.iter_mut().find(|c| c.name == row.contestant()) {
             Some(curve) => curve.points.push(point),
             None => panel.curves.push(PlotCurve { name: row.contestant(), points: vec![point] }),
         }
     }
-    let unit = if matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV) { " in dB" } else { "" };
-    let axes = Axes { x: "kbit/s", y: &format!("{metric}{unit}"), log_x: true };
+    let y = if let [metric] = &plotted[..] { label(metric) } else { "score".to_owned() };
+    let axes = Axes { x: "kbit/s", y: &y, log_x: true };
     report::write_text(path, &report::svg(axes, &panels)).input()
 }

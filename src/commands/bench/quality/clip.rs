@@ -5,10 +5,34 @@ use std::path::{Path, PathBuf};
 use clearcall::{
     frame::Size,
     pipeline::{SizeChoice, largest},
-    source::clip::ClipReader,
+    source::clip::{ClipError, ClipReader},
 };
 
 use crate::commands::{Input as _, InputFault};
+
+/// All that can be opened in a folder, by name. A video that is damaged is an error: a set is not to shrink unseen.
+pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = |error| InputFault(format!("the folder {} cannot be read: {error}", folder.display()));
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    let mut clips = Vec::new();
+    for path in paths {
+        match ClipReader::open(&path) {
+            Err(error @ (ClipError::Unknown { .. } | ClipError::Unsupported { .. })) => {
+                eprintln!("note: left out: {error}");
+            }
+            opened => {
+                opened.input()?;
+                clips.push(path);
+            }
+        }
+    }
+    if clips.is_empty() {
+        return Err(InputFault(format!("there is no video in the folder {}", folder.display())).into());
+    }
+    Ok(clips)
+}
 
 /// A clip and what becomes of it.
 #[derive(Debug)]

@@ -39,6 +39,8 @@ pub(super) struct PassSettings<'a> {
     /// Whether the encoder may skip frames.
     pub(super) skip: bool,
     pub(super) profile: H264Profile,
+    /// Whether rows say the size that was asked for.
+    pub(super) compares_sizes: bool,
     pub(super) schedule: MetricSchedule<'a>,
 }
 
@@ -80,8 +82,13 @@ pub(super) fn run(
         if let Some(sheet) = sheet.as_deref_mut() {
             sheet.take(clip, bitrate, &truth, field.list(), &outputs);
         }
-        let truth = Truth::of(&truth);
-        let add = |stream: &mut Stream| stream.truth.add(&truth).map_err(|error| refused(clip, &error));
+        let refused = |error| refused(clip, &error);
+        // What a network sees in the truth is worked out once, and only where an output is compared by it.
+        let sent = [(low_frame.is_some(), Some(&low)), (sent_full.is_some(), full.as_ref())];
+        let due =
+            sent.iter().any(|(sent, stream)| *sent && stream.is_some_and(|s| settings.schedule.is_due(s.truth.sent())));
+        let truth = Truth::of(&truth, settings.schedule.lpips.filter(|_| due)).map_err(refused)?;
+        let add = |stream: &mut Stream| stream.truth.add(&truth).map_err(refused);
         let low_truth = low_frame.is_some().then(|| add(&mut low)).transpose()?;
         let full_truth = full.as_mut().filter(|_| sent_full.is_some()).map(add).transpose()?;
         let scored = |(contestant, output): (&Contestant, Option<Frame>)| {
@@ -94,7 +101,7 @@ pub(super) fn run(
         work.try_for_each(|(tally, scored)| {
             scored.map_or(Ok(()), |(truth, output)| tally.add(truth, output, &settings.schedule))
         })
-        .map_err(|error| refused(clip, &error))?;
+        .map_err(refused)?;
         read += 1;
         bar.inc(1);
     }
@@ -116,7 +123,7 @@ pub(super) fn run(
             clip: clip.name.clone(),
             size: clip.truth.to_string(),
             asked_size: sent.asked,
-            compared_at: (clip.sent.len() > 1).then_some(sent.asked),
+            compared_at: settings.compares_sizes.then_some(sent.asked),
             sent_size: stream.size.to_string(),
             qp: stream.qp(),
             upscaler: contestant.name.clone(),
@@ -138,18 +145,18 @@ pub(super) fn run(
     Ok((rows, commands::whole(&reader)))
 }
 
-/// What is left after taking bicubic's score away. The encode at full size spends other bits, so that the difference
-/// would say nothing.
+/// What is gained over bicubic. The encode at full size spends other bits, so that it would say nothing there.
 fn add_gains(rows: &mut [Row]) {
     let Some(base) = rows.iter().find(|r| r.upscaler == BICUBIC).map(|r| r.scores.clone()) else { return };
     for row in rows.iter_mut().filter(|r| r.upscaler != BICUBIC && r.kind != ContestantKind::Full) {
-        let gain = |(m, score): (&Metric, &f64)| Some((*m, m.quality(*score) - m.quality(*base.get(m)?)));
+        let gain = |(m, score): (&Metric, &f64)| Some((*m, m.gain(*score, *base.get(m)?)?));
         row.gain = row.scores.iter().filter_map(gain).collect();
     }
 }
 
 fn refused(clip: &Clip, error: &MeasureError) -> anyhow::Error {
     let hint = match error {
+        MeasureError::TooSmall { score: "LPIPS", .. } => "; leave out --features",
         MeasureError::TooSmall { .. } => "; leave it out with --metrics",
         _ => "",
     };

@@ -23,10 +23,10 @@ pub(super) struct Row {
     pub(super) frames: Frames,
     #[serde(flatten)]
     pub(super) scores: BTreeMap<Metric, f64>,
-    /// The size that was asked for, where sizes are compared.
+    /// The size that was asked for, where it is one of --sizes.
     #[serde(skip)]
     pub(super) compared_at: Option<SizeChoice>,
-    /// Less bicubic's.
+    /// Over bicubic: what is better by, and of LPIPS the ratio.
     pub(super) gain: BTreeMap<Metric, f64>,
     pub(super) flicker: Option<f64>,
     pub(super) flicker_truth: Option<f64>,
@@ -40,7 +40,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Its upscaler, and where sizes are compared, the size that was asked for.
+    /// Its upscaler, and with --sizes, the size that was asked for.
     pub(super) fn contestant(&self) -> String {
         match &self.compared_at {
             Some(size) => format!("{} at {size}", self.upscaler),

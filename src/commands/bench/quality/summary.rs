@@ -39,8 +39,10 @@ pub(super) struct Mean {
     pub(super) scores: BTreeMap<Metric, f64>,
     /// Mean gains over bicubic.
     pub(super) gain: BTreeMap<Metric, f64>,
-    /// The smallest of the gains.
+    /// The worst of the gains; of LPIPS, the largest ratio.
     pub(super) least_gain: BTreeMap<Metric, f64>,
+    /// Where that is.
+    pub(super) least_gain_at: BTreeMap<Metric, Place>,
     pub(super) flicker: Option<f64>,
     pub(super) flicker_truth: Option<f64>,
     pub(super) grain: Option<f64>,
@@ -51,6 +53,20 @@ pub(super) struct Mean {
     /// Means over the clips that have one.
     pub(super) bd_rate_bicubic: BTreeMap<Metric, f64>,
     pub(super) bd_rate_full: BTreeMap<Metric, f64>,
+}
+
+/// A clip at a bitrate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Place {
+    pub(super) clip: String,
+    /// The one that was asked for.
+    pub(super) bitrate_bps: u32,
+}
+
+impl Place {
+    fn of(row: &Row) -> Self {
+        Self { clip: row.clip.clone(), bitrate_bps: row.bitrate_bps.target }
+    }
 }
 
 /// Clips and upscalers in the order in which they come.
@@ -134,7 +150,10 @@ pub(super) fn means(rows: &[Row], curves: &[Curve]) -> Vec<Mean> {
     for upscaler in names(rows, Row::contestant) {
         let own: Vec<&Row> = rows.iter().filter(|r| r.contestant() == upscaler).collect();
         let Some(first) = own.first() else { continue };
-        let gains = || own.iter().flat_map(|r| r.gain.iter().map(|(m, v)| (*m, *v)));
+        let gains = own.iter().flat_map(|r| r.gain.iter().map(|(m, v)| (*m, *v)));
+        let gain = by_metric(gains, mean);
+        let of = |metric: Metric| own.iter().filter_map(move |r| Some((*r.gain.get(&metric)?, *r)));
+        let least: Vec<_> = gain.keys().filter_map(|&metric| Some((metric, metric.worst(of(metric))?))).collect();
         let bd = |of: fn(&Curve) -> Option<f64>| {
             let curves = curves.iter().filter(|c| c.upscaler == upscaler);
             by_metric(curves.filter_map(|c| Some((c.metric, of(c)?))), mean)
@@ -144,8 +163,9 @@ pub(super) fn means(rows: &[Row], curves: &[Curve]) -> Vec<Mean> {
             kind: first.kind,
             rows: own.len(),
             scores: by_metric(own.iter().flat_map(|r| r.scores.iter().map(|(m, v)| (*m, *v))), mean),
-            gain: by_metric(gains(), mean),
-            least_gain: by_metric(gains(), |values| values.iter().copied().fold(f64::INFINITY, f64::min)),
+            gain,
+            least_gain: least.iter().map(|(metric, (gain, _))| (*metric, *gain)).collect(),
+            least_gain_at: least.iter().map(|(metric, (_, row))| (*metric, Place::of(row))).collect(),
             flicker: present(own.iter().map(|r| r.flicker)),
             flicker_truth: present(own.iter().map(|r| r.flicker_truth)),
             grain: present(own.iter().map(|r| r.grain)),
@@ -264,11 +284,15 @@ pub(super) mod tests {
     fn the_worst_shift_and_the_least_gain_are_kept() {
         let mut all = rows("a", "x", 1.0);
         for (row, (gain, shift)) in all.iter_mut().zip([(0.5, 0.1), (-0.25, -0.4), (0.8, 0.3)]) {
-            row.gain = [(Metric::PsnrY, gain)].into();
+            row.gain = [(Metric::PsnrY, gain), (Metric::Lpips, 1.0 + gain)].into();
             row.luma_shift = shift;
         }
         let mean = &means(&all, &[])[0];
         assert_eq!((mean.least_gain[&Metric::PsnrY], mean.luma_shift), (-0.25, -0.4));
         assert!((mean.gain[&Metric::PsnrY] - 0.35).abs() < 1e-12);
+        assert_eq!(mean.least_gain[&Metric::Lpips], 1.8, "the largest ratio");
+        let at = |bitrate_bps| Place { clip: "a".to_owned(), bitrate_bps };
+        let places = [(Metric::PsnrY, at(200_000)), (Metric::Lpips, at(400_000))];
+        assert_eq!(mean.least_gain_at, places.into());
     }
 }

@@ -48,6 +48,9 @@ pub(super) fn text(rows: &[Row], means: &[Mean], curves: &[Curve], metrics: &[Me
     }
     lacking(&mut out, rows);
     gains(&mut out, means, metrics, widest);
+    if rows.iter().filter(|row| row.contestant() == rows[0].contestant()).count() > 1 {
+        least_gains(&mut out, means, metrics, widest);
+    }
     rates(&mut out, means, curves, metrics, widest);
     out
 }
@@ -86,15 +89,41 @@ fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
     for mean in means {
         let _ = write!(out, "{:<widest$}", mean.upscaler);
         for metric in metrics {
-            let digits = metric.digits() + 1;
             let cell = match (mean.gain.get(metric), mean.least_gain.get(metric)) {
-                (Some(gain), Some(least)) => format!("{gain:+.digits$} ({least:+.digits$})"),
+                (Some(&gain), Some(&least)) => format!("{} ({})", gained(*metric, gain), gained(*metric, least)),
                 _ => mean.scores.get(metric).map(|s| format!("{s:.*}", metric.digits())).unwrap_or_default(),
             };
             let _ = write!(out, "{cell:>20}");
         }
         let codes = [mean.flicker, mean.flicker_truth, mean.grain, mean.grain_truth, mean.grid];
         let _ = writeln!(out, "{}{:>+11.2}", in_codes(codes), mean.luma_shift);
+    }
+}
+
+/// A gain; that of LPIPS in percent of bicubic's.
+fn gained(metric: Metric, gain: f64) -> String {
+    let digits = metric.digits() + 1;
+    match metric {
+        Metric::Lpips => format!("{:+.1}%", 100.0 * (gain - 1.0)),
+        _ => format!("{gain:+.digits$}"),
+    }
+}
+
+/// On which clip and at which bitrate each gains least.
+fn least_gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
+    let place = |mean: &Mean, metric: &Metric| {
+        mean.least_gain_at.get(metric).map(|at| format!("{} {}", at.clip, at.bitrate_bps / 1000)).unwrap_or_default()
+    };
+    let cells = means.iter().flat_map(|mean| metrics.iter().map(|metric| place(mean, metric).chars().count()));
+    let width = 2 + cells.max().unwrap_or(0).max(COLUMN);
+    let mut line = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>width$}")).collect();
+        let _ = writeln!(out, "{}", format!("{name:<widest$}{cells}").trim_end());
+    };
+    line("\nWhere the gain is least: clip and kbit/s", Vec::new());
+    line("upscaler", metrics.iter().map(Metric::to_string).collect());
+    for mean in means.iter().filter(|mean| !mean.least_gain_at.is_empty()) {
+        line(&mean.upscaler, metrics.iter().map(|metric| place(mean, metric)).collect());
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clearcall::{
     frame::Frame,
     measure::{
-        AlignError, Alignment, MeasureError, Metric,
+        AlignError, Alignment, Lpips, MeasureError, Metric,
         flicker::Moved,
         grain::{Blurred, Grain},
     },
@@ -16,8 +16,17 @@ use super::truth::SentTruth;
 /// Which scores are wanted, and of which frames.
 pub(super) struct MetricSchedule<'a> {
     pub(super) metrics: &'a [Metric],
+    /// The network for LPIPS.
+    pub(super) lpips: Option<&'a Lpips>,
     /// Other scores than PSNR, which are slow, of every Nth frame that was sent.
     pub(super) every: u64,
+}
+
+impl MetricSchedule<'_> {
+    /// Whether the slow scores are measured of the frame after so many.
+    pub(super) const fn is_due(&self, sent: u64) -> bool {
+        sent.is_multiple_of(self.every)
+    }
 }
 
 /// Scores so far.
@@ -43,11 +52,11 @@ impl Tally {
         let truth = sent.truth.frame;
         for &metric in schedule.metrics {
             let quick = matches!(metric, Metric::PsnrY | Metric::PsnrU | Metric::PsnrV);
-            if !quick && !self.sent.is_multiple_of(schedule.every) {
+            if !quick && !schedule.is_due(self.sent) {
                 continue;
             }
             let (sum, count) = self.sums.entry(metric).or_default();
-            *sum += metric.of(truth, &output)?;
+            *sum += metric.of(&sent.truth.reference, &output)?;
             *count += 1;
         }
         self.alignment.add(truth, &output)?;

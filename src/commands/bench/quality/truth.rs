@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clearcall::{
     frame::Frame,
     measure::{
-        MeasureError,
+        Lpips, MeasureError, Reference,
         flicker::{Moved, StillBlocks},
         grain::{Blurred, FlatBlocks, Grain},
     },
@@ -14,15 +14,17 @@ use clearcall::{
 /// A frame of the truth.
 pub(super) struct Truth<'a> {
     pub(super) frame: &'a Arc<Frame>,
+    pub(super) reference: Reference<'a>,
     blurred: Blurred<'a>,
     pub(super) flat: FlatBlocks,
 }
 
 impl<'a> Truth<'a> {
-    pub(super) fn of(frame: &'a Arc<Frame>) -> Self {
+    /// With a network, outputs can be compared by it.
+    pub(super) fn of(frame: &'a Arc<Frame>, lpips: Option<&'a Lpips>) -> Result<Self, MeasureError> {
         let blurred = Blurred::of(frame.y());
         let flat = FlatBlocks::of(&blurred);
-        Self { frame, blurred, flat }
+        Ok(Self { frame, reference: Reference::new(frame, lpips)?, blurred, flat })
     }
 }
 
@@ -42,12 +44,14 @@ pub(super) struct TruthTally {
     /// The sum of the shares of still blocks, and of how many pairs of frames.
     still: (f64, u64),
     grain: Grain,
+    sent: u64,
     before: Option<Arc<Frame>>,
 }
 
 impl TruthTally {
     /// Takes a frame that was sent.
     pub(super) fn add<'a>(&mut self, truth: &'a Truth<'a>) -> Result<SentTruth<'a>, MeasureError> {
+        self.sent += 1;
         self.grain.add(&truth.blurred, &truth.flat)?;
         let before = self.before.replace(truth.frame.clone());
         // Over a gap of skipped frames nothing stands still by itself.
@@ -63,6 +67,10 @@ impl TruthTally {
             None => None,
         };
         Ok(SentTruth { truth, before, still })
+    }
+
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// In codes.
@@ -94,12 +102,12 @@ mod tests {
             Arc::new(Frame::filled(size, [code, 128, 128], Colour::default(), Stamp { id, ..Stamp::now(0) }))
         };
         let frames = [frame(0, 100), frame(1, 101), frame(3, 180), frame(4, 180)];
-        let truths = frames.each_ref().map(Truth::of);
+        let truths = frames.each_ref().map(|frame| Truth::of(frame, None).unwrap());
         let mut tally = TruthTally::default();
         let sent = truths.each_ref().map(|truth| tally.add(truth).unwrap());
         assert_eq!(sent.each_ref().map(|s| s.before.as_ref().map(|f| f.stamp.id)), [None, Some(0), Some(1), Some(3)]);
         assert_eq!(sent.each_ref().map(|s| s.still.is_some()), [false, true, false, true]);
         // By hand: one code, then none, over the same number of pixels; all of it still, and flat.
-        assert_eq!((tally.flicker(), tally.still(), tally.grain()), (Some(0.5), 1.0, Some(0.0)));
+        assert_eq!((tally.flicker(), tally.still(), tally.grain(), tally.sent()), (Some(0.5), 1.0, Some(0.0), 4));
     }
 }
