@@ -1,8 +1,8 @@
 """The numbers that the docs quote: measured here, kept in docs/numbers.json, written between the docs' markers.
 
 A marker is `<!-- numbers:NAME -->…<!-- /numbers -->`, around a table or within a sentence. scripts/numbers.sh has the
-usage. Needs nothing but Python 3.9; `perceptual` also an ffmpeg with libvmaf in $FFMPEG and, for LPIPS, a command in
-$LPIPS that takes a video and its reference and prints their LPIPS as its first number.
+usage. Needs nothing but Python 3.9; `perceptual` also an ffmpeg with libvmaf in $FFMPEG and, for LPIPS, the file in
+$FEATURES that scripts/features.py makes of AlexNet.
 """
 
 import json, os, platform, re, shlex, subprocess, sys, tempfile
@@ -81,8 +81,8 @@ def int8(clips):
 
 
 def perceptual(clips):
-    """VMAF-NEG and LPIPS of the files that `encode` and `upscale` write, less bicubic's on the same."""
-    ffmpeg, lpips = os.environ.get("FFMPEG", "ffmpeg"), os.environ.get("LPIPS")
+    """VMAF-NEG of the files that `encode` and `upscale` write, less bicubic's on the same; LPIPS by `bench quality`."""
+    ffmpeg, features = os.environ.get("FFMPEG", "ffmpeg"), os.environ.get("FEATURES")
     encode = "clearcall encode CLIP.mp4 -o LOW.264 --size %s --bitrate RATE" % SIZE
     upscale = "clearcall upscale LOW.264 -o HIGH.y4m --engine cpu UPSCALER"
     scores = {}
@@ -100,19 +100,21 @@ def perceptual(clips):
                     vmaf = f"[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={folder}/log:model='version=vmaf_v0.6.1neg'"
                     run(f"{ffmpeg} -v error -i {high} -i {truth} -lavfi {shlex.quote(f'{both};{vmaf}')} -f null -")
                     log = json.loads(Path(f"{folder}/log").read_text())
-                    score = {"vmaf_neg": log["pooled_metrics"]["vmaf"]["mean"]}
-                    if lpips:
-                        score["lpips"] = float(re.search(r"\d+\.\d+", run(f"{lpips} {high} {truth}")).group())
-                    scores[clip, rate, name] = score
+                    scores[clip, rate, name] = log["pooled_metrics"]["vmaf"]["mean"]
     values = {}
     for name in FAITHFUL + VIVID:
-        both = [(s, scores[c, r, "bicubic"]) for (c, r, n), s in scores.items() if n == name]
-        gains = [s["vmaf_neg"] - base["vmaf_neg"] for s, base in both]
+        gains = [s - scores[c, r, "bicubic"] for (c, r, n), s in scores.items() if n == name]
         values[name] = {"vmaf_neg_gain": mean(gains), "vmaf_neg_gain_least": min(gains)}
-        if lpips:
-            of = mean(s["lpips"] for s, _ in both) / mean(base["lpips"] for _, base in both)
-            values[name]["lpips_change"] = of - 1
-    return f"{encode}; {upscale}", values
+    commands = [encode, upscale]
+    if features:
+        commands.append(f"clearcall bench quality {' '.join(f'{c}.mp4' for c in SHARP)} --bitrates {','.join(RATES)}"
+                        f" --size {SIZE} --metrics lpips --features FEATURES --every 6 --upscalers bicubic"
+                        f" --models {','.join(FAITHFUL + VIVID)} --engine cpu --json")
+        report = json.loads(run(commands[-1].replace("FEATURES", shlex.quote(features)), clips))
+        for upscaler in report["means"]:
+            if upscaler["upscaler"] != "bicubic":
+                values[upscaler["upscaler"]]["lpips_change"] = upscaler["gain"]["lpips"] - 1
+    return "; ".join(commands), values
 
 
 def speed(_clips):

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use safetensors::{Dtype, tensor::TensorView};
+
 use crate::run::{Room, clearcall};
 
 /// What a quick run needs: no networks, no slow scores.
@@ -135,6 +137,113 @@ fn sizes_are_compared_with_the_clip_itself() {
     assert!(table.contains("bicubic at 480x360") && table.contains("bicubic at auto"), "{table}");
 }
 
+/// A single one is named, too.
+#[test]
+fn one_size_of_several_is_said() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 128, 96, 3);
+    let args = [&[clip.as_str(), "--sizes", "64x48", "--bitrates", "200k"], &QUICK[..]].concat();
+    let table = bench(&args).ok().out;
+    assert!(table.contains("bicubic at 64x48") && table.contains("bilinear at 64x48"), "{table}");
+    assert!(!table.contains("Where the gain is least"), "of a single row there is no least:\n{table}");
+}
+
+/// AlexNet's file, where all numbers are 0 but that the first two channels of the first stage are the red of a pixel
+/// and a half: the more red there is, the more does their direction turn.
+fn features() -> Vec<u8> {
+    let shapes = [(64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3)];
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    for (i, (outputs, inputs, k)) in shapes.into_iter().enumerate() {
+        tensors.push((format!("conv{i}.weight"), vec![outputs, inputs, k, k], vec![0.0; outputs * inputs * k * k]));
+        tensors.push((format!("conv{i}.bias"), vec![outputs], vec![0.0; outputs]));
+        tensors.push((format!("lin{i}.weight"), vec![outputs], vec![1.0; outputs]));
+    }
+    tensors[0].2[5 * 11 + 5] = 1.0;
+    tensors[1].2[1] = 0.5;
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.2.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes);
+    let views = views.map(|((name, shape, _), b)| (name, TensorView::new(Dtype::F32, shape.clone(), b).unwrap()));
+    safetensors::serialize(views, Some([("network".to_owned(), "alexnet".to_owned())].into())).unwrap()
+}
+
+#[test]
+fn lpips_is_told_as_a_share_of_bicubics() {
+    let room = Room::new();
+    let clips = [room.clip("one.y4m", 128, 96, 4), room.clip("two.y4m", 96, 64, 4)];
+    let file = room.holds("alexnet.safetensors", &features());
+    let (csv, plot) = (room.at("scores.csv"), room.at("scores.svg"));
+    let asked = ["--features", &file, "--every", "2", "--bitrates", "60k,200k"];
+    let args = [&[clips[0].as_str(), &clips[1]], &asked[..], &QUICK[..]].concat();
+    let report = bench(&[&args[..], &["--json", "--csv", &csv, "--plot", &plot]].concat()).ok().json();
+    assert_eq!(report["settings"]["features"], "alexnet");
+    assert_eq!(report["settings"]["metrics"].as_array().unwrap().last().unwrap(), "lpips");
+    let rows = report["rows"].as_array().unwrap();
+    let bicubic = |row: &serde_json::Value| {
+        let same = |r: &&serde_json::Value| {
+            r["upscaler"] == "bicubic"
+                && r["clip"] == row["clip"]
+                && r["bitrate_bps"]["target"] == row["bitrate_bps"]["target"]
+        };
+        rows.iter().find(same).unwrap()["lpips"].as_f64().unwrap()
+    };
+    let mut ratios = Vec::new();
+    for row in rows {
+        let lpips = row["lpips"].as_f64().unwrap();
+        assert!(lpips > 0.0 && lpips < 2.0, "{row}");
+        if row["upscaler"] == "bilinear" {
+            let ratio = row["gain"]["lpips"].as_f64().unwrap();
+            assert!((ratio - lpips / bicubic(row)).abs() < 1e-9, "{row}");
+            ratios.push((ratio, row));
+        } else {
+            assert!(row["gain"]["lpips"].is_null(), "{row}");
+        }
+    }
+    let mean = report["means"].as_array().unwrap().iter().find(|m| m["upscaler"] == "bilinear").unwrap();
+    let mean_of = ratios.iter().map(|r| r.0).sum::<f64>() / 4.0;
+    let (most, at) = ratios.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    assert!((mean["gain"]["lpips"].as_f64().unwrap() - mean_of).abs() < 1e-9, "{mean}");
+    assert_eq!(mean["least_gain"]["lpips"], most, "{mean}");
+    assert_eq!(mean["least_gain_at"]["lpips"]["clip"], at["clip"], "{mean}");
+    assert_eq!(mean["least_gain_at"]["lpips"]["bitrate_bps"], at["bitrate_bps"]["target"], "{mean}");
+
+    let head = fs::read_to_string(csv).unwrap().lines().next().unwrap().to_owned();
+    assert!(head.contains(",lpips,") && head.contains(",gain_lpips,"), "{head}");
+    let plot = fs::read_to_string(plot).unwrap();
+    assert!(plot.contains("one: PSNR-Y in dB") && plot.contains("two: LPIPS"), "{plot}");
+    let table = bench(&args).ok().out;
+    let percent = |ratio: f64| format!("{:+.1}%", 100.0 * (ratio - 1.0));
+    let gains = format!("{} ({})", percent(mean_of), percent(most));
+    assert!(table.contains(&gains), "'{gains}' is missing in:\n{table}");
+    let place = format!("{} {}", at["clip"].as_str().unwrap(), at["bitrate_bps"]["target"].as_u64().unwrap() / 1000);
+    let least = table.split("Where the gain is least").nth(1).unwrap();
+    assert!(
+        least.lines().any(|l| l.starts_with("bilinear") && l.ends_with(&place)),
+        "'{place}' is missing in:\n{table}"
+    );
+}
+
+/// A folder is its clips by name; what is none is left out, and told.
+#[test]
+fn a_folder_is_the_set_of_its_clips() {
+    let room = Room::new();
+    let folder = room.path("set");
+    fs::create_dir(&folder).unwrap();
+    let clips = [room.clip("set/a.y4m", 96, 64, 3), room.clip("set/b.y4m", 64, 48, 3)];
+    fs::write(folder.join("README.md"), "Where the clips are from.").unwrap();
+    let asked = [&["--bitrates", "100k", "--json"], &QUICK[..]].concat();
+    let judged = bench(&[&["--judge", folder.to_str().unwrap()], &asked[..]].concat()).ok();
+    assert!(judged.err.contains("README.md"), "{judged:#?}");
+    let named = bench(&[&[clips[0].as_str(), &clips[1]], &asked[..]].concat()).ok();
+    assert_eq!(judged.json(), named.json());
+    assert_eq!(judged.json()["rows"][0]["clip"], "a");
+    bench(&["--judge", folder.to_str().unwrap(), &clips[0]]).fails(2, &["--judge"]);
+    bench(&["--judge", &room.at("gone")]).fails(3, &["gone"]);
+    fs::create_dir(room.path("empty")).unwrap();
+    bench(&["--judge", &room.at("empty")]).fails(3, &["no video", "empty"]);
+    fs::write(folder.join("c.y4m"), "YUV4MPEG2 F30:1\n").unwrap();
+    bench(&["--judge", folder.to_str().unwrap()]).fails(3, &["c.y4m"]);
+}
+
 #[test]
 fn frames_that_are_skipped_are_counted_and_not_scored() {
     let room = Room::new();
@@ -201,6 +310,13 @@ fn wrong_input_is_told_before_any_work() {
     bench(&[&clip, "--models", "none", "--metrics", "ms-ssim"]).fails(3, &["176x176", "--metrics"]);
     bench(&[&clip, "--csv", &clip]).fails(3, &["is the input"]);
     bench(&[&clip, "--crop", "0,0,8,8"]).fails(2, &["--sheet"]);
+    bench(&[&clip, "--metrics", "lpips"]).fails(3, &["--features"]);
+    bench(&[&clip, "--features", &room.at("gone.safetensors")]).fails(3, &["gone.safetensors", "scripts/features.py"]);
+    let text = room.holds("text.safetensors", b"no network is in this file, only words");
+    bench(&[&clip, "--features", &text]).fails(3, &["text.safetensors", "cannot be used"]);
+    let (small, file) = (room.clip("small.y4m", 32, 24, 2), room.holds("alexnet.safetensors", &features()));
+    let quick = ["--models", "none", "--metrics", "psnr", "--features", &file];
+    bench(&[&[small.as_str()], &quick[..]].concat()).fails(3, &["LPIPS", "31x31", "leave out --features"]);
     let tiny = room.clip("tiny.y4m", 1, 1, 2);
     bench(&[&tiny, "--models", "none"]).fails(3, &["1x1"]);
 }
