@@ -15,8 +15,8 @@
 //! [`Alignment`] finds comparisons of what does not belong together.
 //!
 //! The pictures' colours may differ. PSNR-Y and SSIM compare luma codes: a luma of another range is first
-//! mapped to the reference's, and the matrices are not looked at, as is the custom. SSIMULACRA2 compares
-//! what is seen: each picture becomes R′G′B′ by its own matrix and range.
+//! mapped to the reference's, and the matrices are not looked at, as is the custom. SSIMULACRA2, CIEDE2000 and LPIPS
+//! compare what is seen: each picture becomes R′G′B′ by its own matrix and range.
 
 mod align;
 mod ciede2000;

@@ -110,7 +110,7 @@ pub(crate) struct QualityArgs {
     /// Write the scores of each clip, bitrate and upscaler as CSV
     #[arg(long, value_name = "F.csv")]
     pub(crate) csv: Option<PathBuf>,
-    /// Draw quality over bitrate, a panel for each clip
+    /// Draw the first score over bitrate, a panel for each clip, and one for LPIPS where it is measured
     #[arg(long, value_name = "F.svg")]
     pub(crate) plot: Option<PathBuf>,
     /// Draw details of the truth, bicubic and the models side by side at 3 times their size

@@ -80,7 +80,8 @@ fn in_codes(codes: [Option<f64>; 5]) -> String {
 /// What each gains over bicubic.
 fn gains(out: &mut String, means: &[Mean], metrics: &[Metric], widest: usize) {
     let rows = means.iter().map(|m| m.rows).max().unwrap_or(0);
-    let _ = writeln!(out, "\nMean gain over bicubic, and the least, over {rows} clips and bitrates");
+    let lpips = if metrics.contains(&Metric::Lpips) { "; LPIPS: change of bicubic's, less is better" } else { "" };
+    let _ = writeln!(out, "\nMean gain over bicubic, and the least, over {rows} clips and bitrates{lpips}");
     let _ = write!(out, "{:<widest$}", "upscaler");
     for metric in metrics {
         let _ = write!(out, "{metric:>20}");
