@@ -404,6 +404,13 @@ pub(crate) struct TrainArgs {
     /// A folder with .png and .jpg pictures
     #[arg(long, value_name = "DIR")]
     pub(crate) pictures: PathBuf,
+    /// A folder with clips of real cameras to learn from as well; the first two words of a name tell who is in it, and
+    /// no person is both learnt from and judged by
+    #[arg(long, value_name = "DIR")]
+    pub(crate) clips: Option<PathBuf>,
+    /// With --clips: so many of all patches are cut from clips, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, requires = "clips")]
+    pub(crate) clip_share: f32,
     /// The model file to write; its stem is the model's name
     #[arg(short, long, value_name = "M.safetensors")]
     pub(crate) output: PathBuf,
@@ -428,9 +435,9 @@ pub(crate) struct TrainArgs {
     /// The highest learning rate; it rises to it and falls along a cosine
     #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
     pub(crate) learning_rate: f32,
-    /// Clips filmed of each picture
+    /// Clips filmed of each picture; four times as many are taken of a real one
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) clips: u32,
+    pub(crate) takes: u32,
     /// The ε of the Charbonnier loss, for luma from 0 to 1: a larger one counts as PSNR does
     #[arg(long, value_name = "E", default_value_t = 0.02)]
     pub(crate) epsilon: f32,
@@ -441,7 +448,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) emphasis: f32,
     /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
-    /// six weights below
+    /// seven weights below
     #[arg(long)]
     pub(crate) vivid: bool,
     /// With --vivid: the weight of pictures that the critic takes for true ones
@@ -462,6 +469,12 @@ pub(crate) struct TrainArgs {
     /// With --vivid: the weight of nothing where the true picture is flat, as skin and walls are
     #[arg(long, value_name = "W", default_value_t = 0.1, requires = "vivid")]
     pub(crate) flat: f32,
+    /// With --vivid: VGG16's features for the perceptual term; scripts/features.py makes the file
+    #[arg(long, value_name = "VGG16.safetensors", requires = "vivid")]
+    pub(crate) features: Option<PathBuf>,
+    /// With --features: the weight of the features of the true picture
+    #[arg(long, value_name = "W", default_value_t = 1.0, requires = "features")]
+    pub(crate) perceptual: f32,
     /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
     #[arg(long, value_enum, default_value_t)]
     pub(crate) device: clearcall::train::TrainDevice,

@@ -20,6 +20,7 @@ use std::{
 
 use crate::{
     atomic_file,
+    measure::features::{Features, FeaturesError},
     model::{Model, ModelError, Training},
 };
 
@@ -30,24 +31,29 @@ mod clip;
 mod conv;
 mod course;
 mod critic;
+mod elastic;
 mod equalise_subpixel_dc;
 mod fit;
+mod footage;
 mod grow;
 mod health;
 mod loss;
 mod net;
 mod op;
 mod pairs;
+mod perceptual;
 mod photo;
 mod ranges;
 mod synthesis;
 mod terms;
+mod transmission;
 
 use block::BlockKind;
 pub use health::Health;
 pub use loss::Loss;
 use net::Net;
 use pairs::Pairs;
+use perceptual::Perceptual;
 pub use terms::Terms;
 
 /// Where the steps of a training are computed.
@@ -65,6 +71,10 @@ pub enum TrainDevice {
 pub struct TrainConfig {
     /// The folder of pictures (PNG and JPEG).
     pub pictures: PathBuf,
+    /// A folder of clips of real cameras, to learn from as well.
+    pub clips: Option<PathBuf>,
+    /// How many of all patches are cut from these, from 0 to 1.
+    pub clip_share: f32,
     /// The model file to write. Its name without folder and ending becomes the model's name.
     pub out: PathBuf,
     /// Channels of the hidden layers (C).
@@ -88,6 +98,8 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Vivid training: also against a critic, with these weights.
     pub vivid: Option<Terms>,
+    /// The features of VGG16 that [`Terms::perceptual`] needs: a file that `scripts/features.py` makes.
+    pub features: Option<PathBuf>,
     /// How much of what the truth has beyond bicubic is asked for. What the codec left uncertain comes out as its
     /// mean, which has less contrast; more than 1 gives some of it back, at a cost in PSNR (Real-ESRGAN's sharpened
     /// truth, Wang et al., arXiv 2107.10833, section 3.4).
@@ -99,7 +111,7 @@ pub struct TrainConfig {
     /// Let the weights follow the decoder's quantiser.
     pub by_qp: bool,
     /// Clips made of each picture.
-    pub clips: u32,
+    pub takes: u32,
     /// Frames kept of each clip.
     pub frames: u32,
     /// Where to keep the pairs made of the pictures; without it they are made anew for each run.
@@ -116,6 +128,8 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             pictures: PathBuf::new(),
+            clips: None,
+            clip_share: 0.3,
             out: PathBuf::from("model.safetensors"),
             channels: 8,
             layers: 1,
@@ -127,11 +141,12 @@ impl Default for TrainConfig {
             learning_rate: 2e-3,
             loss: Loss { epsilon: 0.02, gradient: 0.0 },
             vivid: None,
+            features: None,
             emphasis: 1.0,
             device: TrainDevice::Cpu,
             wide: true,
             by_qp: true,
-            clips: 8,
+            takes: 8,
             frames: 3,
             cache: None,
             checkpoint: None,
@@ -210,6 +225,9 @@ pub enum TrainError {
     /// There is nothing in it.
     #[error("there are no pictures in {}: give a folder of .png, .jpg or .jpeg files", .0.display())]
     NoPictures(PathBuf),
+    /// There are no clips in it.
+    #[error("there are no clips in {}: give a folder of .mp4, .mkv, .264 or .y4m files", .0.display())]
+    NoClips(PathBuf),
     /// A picture cannot be used.
     #[error("cannot use the picture {}: {why}", path.display())]
     Picture {
@@ -218,10 +236,10 @@ pub enum TrainError {
         /// Why.
         why: String,
     },
-    /// A clip of a picture could not be made.
-    #[error("cannot make a clip of {}: {why}", path.display())]
+    /// Pairs of a picture or a clip could not be made.
+    #[error("cannot make training pairs of {}: {why}", path.display())]
     Clip {
-        /// The picture.
+        /// The picture or clip.
         path: PathBuf,
         /// Why.
         why: String,
@@ -259,6 +277,9 @@ pub enum TrainError {
     /// The loss is no longer a number.
     #[error("training diverged at step {0}: lower the learning rate")]
     Diverged(u64),
+    /// The features for the perceptual term cannot be used.
+    #[error(transparent)]
+    Features(#[from] FeaturesError),
     /// The tensor library failed.
     #[error("burn failed: {0}")]
     Burn(String),
@@ -273,7 +294,7 @@ impl TrainConfig {
         if !(1..=1024).contains(&self.batch) || !(8..=256).contains(&self.patch) {
             return wrong("such patches: a batch has 1 to 1024 of them, each with 8 to 256 pixels on a side");
         }
-        if !(1..=1000).contains(&self.clips) || !(1..=1000).contains(&self.frames) {
+        if !(1..=1000).contains(&self.takes) || !(1..=1000).contains(&self.frames) {
             return wrong("so many clips: 1 to 1000 of each picture, with 1 to 1000 frames, are possible");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
@@ -288,11 +309,18 @@ impl TrainConfig {
         if self.vivid.is_some_and(|terms| !terms.named().iter().all(|(_, weight)| sane(*weight))) {
             return wrong("these terms: the weight of each lies between 0 and 1000");
         }
+        if !(0.0..=1.0).contains(&self.clip_share) {
+            return wrong("this share of clips: it lies between 0 and 1");
+        }
         if !(0.1..=4.0).contains(&self.emphasis) {
             return wrong("this emphasis: it lies between 0.1 and 4");
         }
         if self.vivid.is_some() && self.patch <= 2 * critic::RADIUS {
             return wrong("such small patches: the critic needs more than 8 pixels on a side");
+        }
+        let perceptual = self.vivid.is_some_and(|terms| terms.perceptual > 0.0);
+        if perceptual != self.features.is_some() {
+            return wrong("features or a perceptual term alone: the one needs the other, and both vivid training");
         }
         if self.vivid.is_some() && self.device == TrainDevice::Gpu {
             return wrong("a critic on a GPU: vivid training runs on the CPU");
@@ -317,7 +345,7 @@ impl TrainConfig {
     fn key(&self, pairs: &Pairs) -> String {
         format!(
             "{} channels, {} layers{}{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
-             {} clips of {} frames, {} pairs{}",
+             {} clips of {} frames, {} pairs, {} of clips counting {}{}",
             self.channels,
             self.layers,
             if self.wide { ", wide" } else { "" },
@@ -330,9 +358,11 @@ impl TrainConfig {
             self.learning_rate,
             self.loss.epsilon,
             self.loss.gradient,
-            self.clips,
+            self.takes,
             self.frames,
             pairs.train.len(),
+            pairs.clips.len(),
+            self.clip_share,
             self.aims(),
         )
     }
@@ -372,13 +402,14 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         _ => Net::untrained(config.channels, config.layers, kind, config.seed)?,
     };
     make_folder(&config.out)?;
-    let (pairs, pictures) = synthesis::pairs(config, progress)?;
-    let smallest = pairs.train.iter().map(|p| p.width().min(p.height())).min().unwrap_or(0);
+    let (pairs, made_from) = synthesis::pairs(config, progress)?;
+    let smallest = pairs.train.iter().chain(&pairs.clips).map(|p| p.width().min(p.height())).min().unwrap_or(0);
     if smallest < config.patch {
         let why = format!("patches of {} pixels: the smallest clip has {smallest} pixels on a side", config.patch);
         return Err(TrainError::Config(why));
     }
-    let (run, net) = course::run(config, &pairs, untrained, progress)?;
+    let features = config.features.as_ref().map(|path| Perceptual::new(&Features::read(path)?)).transpose()?;
+    let (run, net) = course::run(config, &pairs, features.as_ref(), untrained, progress)?;
     let folded = net.fold(&run.average).equalise_subpixel_dc();
     let scores = course::judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
@@ -393,10 +424,15 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
     let trained_on = match &from {
         Some(model) if config.steps == 0 => model.info().trained_on.clone(),
         _ => format!(
-            "{pictures} pictures as {} frames of moving clips through the project's scaler and H.264 encoder at \
+            "{made_from} as {} frames{} of moving clips through the project's scaler and H.264 encoder at \
              80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}){}, {} patches of {} a step, Adam, seed {}, \
              {:.0} s",
-            pairs.train.len(),
+            pairs.train.len() + pairs.clips.len(),
+            if pairs.clips.is_empty() {
+                String::new()
+            } else {
+                format!(", {} of them from real clips for {} of the patches,", pairs.clips.len(), config.clip_share)
+            },
             config.loss.epsilon,
             config.loss.gradient,
             config.aims(),

@@ -129,7 +129,7 @@ pub(crate) fn run(args: &EncodeArgs) -> anyhow::Result<()> {
                 profile: args.profile,
             };
             let encoder = Encoder::new(config).map_err(|e| refused(args, size, &e))?;
-            work = Some((target, Scaler::new(target, Kernel::default()), encoder));
+            work = Some((target, Scaler::new(target, Kernel::SENDER), encoder));
         }
         let Some((_, scaler, encoder)) = &mut work else { continue };
         // The encoder's rate control sees the clip's own clock, not how fast this machine is.

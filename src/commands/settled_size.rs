@@ -42,7 +42,7 @@ fn mean_qp(path: &Path, size: Size, rate: Rate) -> anyhow::Result<f32> {
     let fps = rate.fps.clamp(1.0, 60.0);
     let config = EncoderConfig { size, fps, bitrate, keyframe_interval: None, skip_frames: skip, profile };
     let (mut encoder, mut scaler, mut qps) =
-        (Encoder::new(config).input()?, Scaler::new(size, Kernel::default()), QpReader::default());
+        (Encoder::new(config).input()?, Scaler::new(size, Kernel::SENDER), QpReader::default());
     let mut reader = ClipReader::open(path).input()?;
     let (start, mut sum, mut read) = (Instant::now(), 0.0, 0_u64);
     while read < rate.frames {

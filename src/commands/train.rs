@@ -11,6 +11,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let config = TrainConfig {
         pictures: args.pictures.clone(),
+        clips: args.clips.clone(),
+        clip_share: args.clip_share,
         out: args.output.clone(),
         channels: args.channels as usize,
         layers: args.layers as usize,
@@ -20,7 +22,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         batch: args.batch as usize,
         patch: args.patch as usize,
         learning_rate: args.learning_rate,
-        clips: args.clips,
+        takes: args.takes,
         loss: Loss { epsilon: args.epsilon, gradient: args.edges },
         vivid: args.vivid.then_some(Terms {
             adversarial: args.adversarial,
@@ -29,7 +31,9 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             tangent: args.tangent,
             feature: args.feature,
             flat: args.flat,
+            perceptual: if args.features.is_some() { args.perceptual } else { 0.0 },
         }),
+        features: args.features.clone(),
         emphasis: args.emphasis,
         device: args.device,
         wide: !args.plain_blocks,
@@ -77,8 +81,10 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let model = match trained {
         Err(
             error @ (TrainError::Config(_)
+            | TrainError::Features(_)
             | TrainError::Folder { .. }
             | TrainError::NoPictures(_)
+            | TrainError::NoClips(_)
             | TrainError::Picture { .. }),
         ) => {
             return Err::<(), _>(error).input();

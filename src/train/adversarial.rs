@@ -7,7 +7,8 @@ use super::{
     critic::{self, Critic, DETAIL},
     loss::Loss,
     net::{Net, gradients, run, tensors, values},
-    pairs::{Patch, bicubic},
+    pairs::{Patch, bicubic, shuffled, unshuffled},
+    perceptual::Perceptual,
     terms::{self, Terms},
 };
 use crate::{
@@ -17,9 +18,11 @@ use crate::{
 
 /// What is asked for, and how much of each.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Objective {
+pub(super) struct Objective<'a> {
     pub(super) loss: Loss,
     pub(super) weights: Terms,
+    /// For the perceptual term.
+    pub(super) perceptual: Option<&'a Perceptual>,
 }
 
 /// What a step found.
@@ -41,7 +44,7 @@ pub(super) fn learn(
     critic: &Critic,
     batch: &[Patch],
     side: usize,
-    objective: Objective,
+    objective: Objective<'_>,
 ) -> Result<Learnt, TrainError> {
     let folded = net.fold(&net.numbers);
     let one = |patch: &Patch| one(&folded.at(patch.qp), critic, patch, side, objective);
@@ -72,9 +75,9 @@ fn one(
     critic: &Critic,
     patch: &Patch,
     side: usize,
-    objective: Objective,
+    objective: Objective<'_>,
 ) -> Result<One, TrainError> {
-    let Objective { loss, weights } = objective;
+    let Objective { loss, weights, perceptual } = objective;
     let device = critic::device();
     let padded = side + 2 * layers.len();
     let parameters: Vec<_> = layers.iter().map(|l| tensors(l, &device)).collect();
@@ -97,7 +100,20 @@ fn one(
         add(&mut slopes, weights.flat, &by);
     }
 
-    let judged = judge(critic, [&patch.target, &detail], &base, side, weights)?;
+    if let Some(perceptual) = perceptual.filter(|_| weights.perceptual > 0.0) {
+        let whole = |detail: &[f32]| {
+            let sum: Vec<f32> = detail.iter().zip(&base).map(|(detail, base)| detail + base).collect();
+            unshuffled(&sum, side)
+        };
+        let (value, by) = perceptual.distance(&whole(&detail), &whole(&patch.target), 2 * side);
+        terms.perceptual = value;
+        add(&mut slopes, weights.perceptual, &shuffled(&by, 2 * side));
+    }
+
+    let judged = match weights.ask_the_critic() {
+        true => judge(critic, [&patch.target, &detail], &base, side, weights)?,
+        false => Judged::silent(critic, detail.len()),
+    };
     (terms.adversarial, terms.feature) = (judged.adversarial, judged.feature);
     add(&mut slopes, 1.0, &judged.by_detail);
 
@@ -149,6 +165,14 @@ struct Judged {
     by_critic: Vec<Conv3x3>,
 }
 
+impl Judged {
+    /// A critic that is not asked, and learns nothing.
+    fn silent(critic: &Critic, pixels: usize) -> Self {
+        let by_critic = critic.layers.iter().map(Conv3x3::zeroed).collect();
+        Self { adversarial: 0.0, feature: 0.0, by_detail: vec![0.0; pixels], critic: 0.0, by_critic }
+    }
+}
+
 /// Both pictures through the critic: once for what it has to learn, once for what it teaches.
 fn judge(
     critic: &Critic,
@@ -198,7 +222,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{block::BlockKind, pairs::Move};
+    use crate::train::{block::BlockKind, pairs::Move, perceptual};
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 
@@ -219,7 +243,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let net = Net::untrained(4, 1, BlockKind { wide: false, by_qp: true }, 2).unwrap();
         let batch = [patch(&mut rng, net.radius()), patch(&mut rng, net.radius())];
-        let numbers = critic::untrained(8);
+        let (numbers, features) = (critic::untrained(8), perceptual::tests::small(9));
         let loss = Loss { epsilon: 0.02, gradient: 0.0 };
         let alone = [
             Terms { adversarial: 1.0, ..Terms::ZERO },
@@ -228,9 +252,10 @@ mod tests {
             Terms { tangent: 1.0, ..Terms::ZERO },
             Terms { feature: 1.0, ..Terms::ZERO },
             Terms { flat: 1.0, ..Terms::ZERO },
+            Terms { perceptual: 1.0, ..Terms::ZERO },
         ];
         for weights in alone {
-            let objective = Objective { loss, weights };
+            let objective = Objective { loss, weights, perceptual: Some(&features) };
             let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
             let at = |by: f32| {
                 let mut net = net.clone();
@@ -243,7 +268,7 @@ mod tests {
             let measured = (at(step) - at(-step)) / (2.0 * step);
             assert!(steep > 0.0 && (measured - steep).abs() < 0.1 * steep, "{weights:?}: {measured} {steep}");
         }
-        let objective = Objective { loss, weights: alone[0] };
+        let objective = Objective { loss, weights: alone[0], perceptual: None };
         let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
         let steep: f32 = learnt.by_critic.iter().map(|g| g * g).sum();
         let step = 1e-2 / steep.sqrt();
@@ -262,8 +287,14 @@ mod tests {
         let batch = [patch(&mut rng, net.radius())];
         let loss = Loss { epsilon: 0.02, gradient: 0.3 };
         let weights = Terms { supervised: 1.0, ..Terms::ZERO };
-        let vivid =
-            learn(&net, &Critic::new(&critic::untrained(1)), &batch, SIDE, Objective { loss, weights }).unwrap();
+        let vivid = learn(
+            &net,
+            &Critic::new(&critic::untrained(1)),
+            &batch,
+            SIDE,
+            Objective { loss, weights, perceptual: None },
+        )
+        .unwrap();
         let (value, gradient) = net.learn(&batch, SIDE, loss).unwrap();
         assert!((vivid.terms.supervised - value).abs() < 1e-6);
         assert!(vivid.by_net.iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-5));

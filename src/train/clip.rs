@@ -2,7 +2,6 @@
 
 use std::{
     f32::consts::TAU,
-    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -10,37 +9,23 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    pairs::{Pair, Seen},
+    elastic::Elastic,
+    pairs::Pair,
     photo::{self, Ellipse, Pose},
+    transmission::{AnyError, FPS, Manner, Transmission, WINDOW, encoder, log_uniform},
 };
 use crate::{
-    codec::{Decoder, Encoder, EncoderConfig, H264Profile, MIN_BITRATE},
+    codec::Decoder,
     frame::{Frame, Plane, Size, Stamp},
-    model::NEUTRAL_QP,
     scale::{Kernel, Scaler},
 };
 
-/// Frames a second of a training clip.
-const FPS: f32 = 30.0;
-/// The window that most pictures are filmed through; half of it is sent.
-const WINDOW: [u32; 2] = [960, 720];
-/// Bit/s for half a [`WINDOW`]; smaller ones get less. Log-uniform: from a poor connection to one that loses
-/// little, since what reaches a small window in a call is the upper end.
-const BITRATES: Range<f32> = 80e3..1500e3;
-/// How many frames after the keyframe the first one is kept: a call shows the keyframe itself, the coarse
-/// pictures while the rate control finds its quantiser, and the ones that have settled, whose still parts were
-/// touched up many times.
-const SETTLING: [usize; 8] = [0, 1, 3, 6, 12, 20, 32, 50];
-/// Of those after it, one in so many is kept.
-const SPACING: usize = 3;
 /// So many of the clips are filmed by a camera that stands still, as on a desk, and so many of these have someone
 /// before it; of the others half.
 const AT_REST: f64 = 0.5;
 const BEFORE_IT: f64 = 0.9;
-/// How other senders scale, and how many of the clips are theirs; the rest are scaled as this program does. With
-/// two fifths, a small network lost 0.02 dB on this program's own pictures.
-const OTHER_KERNELS: [Kernel; 4] = [Kernel::Box, Kernel::Bilinear, Kernel::Mitchell, Kernel::Lanczos3];
-const OTHERS: f64 = 0.16;
+/// So many of the clips of people have elastic motion.
+const ELASTIC: f64 = 0.7;
 
 /// Films one clip of `picture` and returns `kept` pairs of it, fewer when the encoder skipped frames.
 ///
@@ -52,34 +37,25 @@ pub(super) fn film(
     number: u64,
     kept: usize,
     start: Instant,
-) -> Result<Vec<Pair>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Vec<Pair>, AnyError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
-    let take = Take::draw(&mut rng, picture.size());
+    let mut take = Take::draw(&mut rng, picture.size());
     let window = Size::new(take.window[0], take.window[1])?;
-    let sent = Size::new(take.window[0] / 2, take.window[1] / 2)?;
-    let share = sent.pixels() as f32 / (WINDOW[0] * WINDOW[1] / 4) as f32;
-    let encoder = |size, bitrate: f32| {
-        Encoder::new(EncoderConfig {
-            size,
-            fps: FPS,
-            bitrate: (bitrate * share).max(MIN_BITRATE as f32) as u32,
-            keyframe_interval: None,
-            skip_frames: true,
-            profile: H264Profile::default(),
-        })
-    };
     let picture = take.prepare(picture)?;
     let mut earlier = match take.earlier_bitrate {
-        Some(bitrate) => Some((encoder(window, bitrate)?, Decoder::new()?)),
+        Some(bitrate) => {
+            let sent = Size::new(take.window[0] / 2, take.window[1] / 2)?;
+            Some((encoder(window, sent, bitrate)?, Decoder::new()?))
+        }
         None => None,
     };
-    let mut scaler = Scaler::new(sent, take.kernel);
-    let (mut encoder, mut decoder) = (encoder(sent, take.bitrate)?, Decoder::new()?);
-    let mut pairs = Vec::with_capacity(kept);
-    let (mut due, mut keyframe) = (take.settling, 0);
-    let interest = photo::interest(&take.frame(&picture, window, 0, Stamp { id: 0, captured: start }, &mut rng));
-    for t in 0..take.settling + 1 + SPACING * kept.saturating_sub(1) {
+    let first = take.frame(&picture, window, 0, Stamp { id: 0, captured: start }, &mut rng);
+    if rng.random_bool(ELASTIC) {
+        take.elastic = Elastic::draw(&mut rng, &first);
+    }
+    let mut transmission = Transmission::new(window, take.manner, kept, photo::interest(&first))?;
+    for t in 0..take.manner.frames(kept) {
         let captured = start + Duration::from_secs_f64(t as f64 / f64::from(FPS));
         let stamp = Stamp { id: t as u64, captured };
         let mut frame = take.frame(&picture, window, t, stamp, &mut rng);
@@ -89,19 +65,9 @@ pub(super) fn film(
             let Some(decoded) = decoder.decode(&unit.data, stamp)? else { continue };
             frame = decoded.frame.with_stamp(stamp);
         }
-        let small = scaler.scale(&frame)?;
-        let Some(unit) = encoder.encode(&small)? else { continue };
-        let Some(decoded) = decoder.decode(&unit.data, stamp)? else { continue };
-        if unit.keyframe {
-            keyframe = t;
-        }
-        if t >= due {
-            due = t + SPACING;
-            let seen = Seen { qp: decoded.frame.qp.unwrap_or(NEUTRAL_QP), age: (t - keyframe) as u16, interest };
-            pairs.push(Pair::new(decoded.frame.y(), frame.y(), seen)?);
-        }
+        transmission.push(t, &frame)?;
     }
-    Ok(pairs)
+    Ok(transmission.pairs())
 }
 
 /// How one clip is filmed.
@@ -115,18 +81,15 @@ struct Take {
     camera: Path,
     /// Something that moves on its own before the rest, and where.
     subject: Option<(Path, Ellipse)>,
-    /// How the sender scales.
-    kernel: Kernel,
-    /// The first frame that is kept.
-    settling: usize,
+    /// A person's own motion.
+    elastic: Option<Elastic>,
+    manner: Manner,
     /// Light: contrast about black, and its change a frame, as a camera's exposure wanders.
     gain: [f32; 2],
     /// Standard deviation of the sensor's noise in luma codes, at white.
     noise: f32,
     /// The clip was compressed before, as a file or by a camera that sends H.264; bit/s at a full window.
     earlier_bitrate: Option<f32>,
-    /// Bit/s at half a full window.
-    bitrate: f32,
 }
 
 /// How a camera, or what it looks at, moves.
@@ -190,10 +153,6 @@ impl Path {
     }
 }
 
-fn log_uniform(rng: &mut ChaCha8Rng, range: Range<f32>) -> f32 {
-    (range.start.ln() + rng.random_range(0.0..1.0) * (range.end / range.start).ln()).exp()
-}
-
 impl Take {
     fn draw(rng: &mut ChaCha8Rng, picture: Size) -> Self {
         let picture = [picture.width() as f32, picture.height() as f32];
@@ -222,18 +181,14 @@ impl Take {
             soften,
             camera,
             subject,
-            kernel: match rng.random_bool(OTHERS) {
-                true => OTHER_KERNELS[rng.random_range(0..OTHER_KERNELS.len())],
-                false => Kernel::default(),
-            },
-            settling: SETTLING[rng.random_range(0..SETTLING.len())],
+            elastic: None,
+            manner: Manner::draw(rng, usize::MAX),
             gain: [
                 if rng.random_bool(0.3) { rng.random_range(0.4..1.0) } else { 1.0 },
                 if rng.random_bool(0.2) { rng.random_range(-0.006..0.006) } else { 0.0 },
             ],
             noise: if rng.random_bool(0.4) { log_uniform(rng, 0.2..2.0) } else { 0.0 },
             earlier_bitrate: rng.random_bool(0.2).then(|| log_uniform(rng, 1e6..8e6)),
-            bitrate: log_uniform(rng, BITRATES),
         }
     }
 
@@ -251,12 +206,13 @@ impl Take {
 
     fn frame(&self, picture: &Frame, window: Size, t: usize, stamp: Stamp, rng: &mut ChaCha8Rng) -> Frame {
         let mut frame = Frame::filled(window, [16, 128, 128], picture.colour, stamp);
-        photo::look(picture, &mut frame, self.camera.at(t), None);
+        let warp = self.elastic.as_ref().map(|elastic| elastic.at(t, [frame.y().width(), frame.y().height()]));
+        photo::look(picture, &mut frame, self.camera.at(t), None, warp.as_ref());
         if let Some((path, ellipse)) = &self.subject {
             // It moves through the window a little less than what is seen in it.
             let drift: [f32; 2] = std::array::from_fn(|i| 0.7 * path.speed[i] * t as f32);
             let centre = std::array::from_fn(|i| ellipse.centre[i] + drift[i]);
-            photo::look(picture, &mut frame, path.at(t), Some(Ellipse { centre, ..*ellipse }));
+            photo::look(picture, &mut frame, path.at(t), Some(Ellipse { centre, ..*ellipse }), warp.as_ref());
         }
         let [luma, ..] = frame.planes_mut();
         let [gain, drift] = self.gain;

@@ -20,6 +20,7 @@ use super::{
     health, make_folder,
     net::{self, Folded, Net},
     pairs::{self, Cut, Draw, Pair, Pairs},
+    perceptual::Perceptual,
     terms::{self, Terms},
     write_whole,
 };
@@ -34,6 +35,7 @@ const GLANCE: usize = 24;
 pub(super) fn run(
     config: &TrainConfig,
     pairs: &Pairs,
+    perceptual: Option<&Perceptual>,
     mut net: Net,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Progressed, Net), TrainError> {
@@ -57,13 +59,17 @@ pub(super) fn run(
         Some(weights) => Some((weights, resume(&|files| &files.critic, critic::untrained(config.seed))?)),
         None => None,
     };
-    progress(Progress::Ready { training: pairs.train.len(), validation: pairs.validation.len(), step: run.step });
+    progress(Progress::Ready {
+        training: pairs.train.len() + pairs.clips.len(),
+        validation: pairs.validation.len(),
+        step: run.step,
+    });
     let (first, radius) = (run.step, net.radius());
     std::thread::scope(|scope| {
         // Patches are cut ahead of time on a thread of their own. Each step has its own random numbers, so a
         // resumed run sees the same patches.
         let (send, receive) = mpsc::sync_channel(2);
-        let draw = Draw::new(&pairs.train);
+        let draw = Draw::new(pairs, config.clip_share);
         scope.spawn(move || {
             for step in first..config.steps {
                 let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
@@ -88,7 +94,7 @@ pub(super) fn run(
                 (None, None) => net.learn(&batch, config.patch, config.loss)?,
                 (None, Some(gpu)) => batched::learn(&net, &batch, config.patch, config.loss, gpu)?,
                 (Some((weights, critic)), _) => {
-                    let objective = Objective { loss: config.loss, weights: *weights };
+                    let objective = Objective { loss: config.loss, weights: *weights, perceptual };
                     let learnt =
                         adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, objective)?;
                     if learnt.by_critic.iter().any(|g| !g.is_finite()) {

@@ -46,7 +46,7 @@ pub(super) fn measure(net: &Folded, pairs: &[Pair], seed: u64) -> Option<[Health
         return None;
     }
     let radius = net.layers.len();
-    let patches = batch(&Draw::new(pairs), PATCHES, Cut { side: SIDE, radius, moves: &MOVES, noise: None }, &mut rng);
+    let patches = batch(&Draw::of(pairs), PATCHES, Cut { side: SIDE, radius, moves: &MOVES, noise: None }, &mut rng);
     let seen: Vec<[Seen; 3]> = patches.iter().map(|patch| see(net, patch, radius)).collect();
     let truth = Sums::of(seen.iter().map(|s| &s[2]));
     Some([0, 1, 2].map(|who| {

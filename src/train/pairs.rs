@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The first bytes of a cache file; the number counts up with the format.
-const MAGIC: &[u8; 16] = b"clearcall pairs2";
+const MAGIC: &[u8; 16] = b"clearcall pairs3";
 /// The longest description of what pairs were made from, in bytes.
 const MAX_KEY: u32 = 1 << 20;
 /// The most pairs that a cache file may announce.
@@ -148,11 +148,9 @@ impl Square {
         Self { side, data }
     }
 
-    /// The four pictures of a pixel shuffle, `[2·dy + dx][row][column]`.
+    /// See [`shuffled`].
     fn shuffled(&self) -> Vec<f32> {
-        let rows = |dy: usize| self.data.chunks_exact(self.side).skip(dy).step_by(2);
-        let part = |part: usize| rows(part / 2).flat_map(move |row| row.iter().skip(part % 2).step_by(2));
-        (0..4).flat_map(part).copied().collect()
+        shuffled(&self.data, self.side)
     }
 
     /// One of the eight ways to lay a square on itself.
@@ -168,6 +166,19 @@ impl Square {
             self.data[y * self.side + x]
         })
     }
+}
+
+/// The four pictures of a pixel shuffle of a square, `[2·dy + dx][row][column]`.
+pub(super) fn shuffled(square: &[f32], side: usize) -> Vec<f32> {
+    let rows = |dy: usize| square.chunks_exact(side).skip(dy).step_by(2);
+    let part = |part: usize| rows(part / 2).flat_map(move |row| row.iter().skip(part % 2).step_by(2));
+    (0..4).flat_map(part).copied().collect()
+}
+
+/// The square of `(2·side)²` pixels that four pictures of `side²` are the pixel shuffle of.
+pub(super) fn unshuffled(parts: &[f32], side: usize) -> Vec<f32> {
+    let at = |x: usize, y: usize| parts[((y % 2 * 2 + x % 2) * side + y / 2) * side + x / 2];
+    (0..2 * side).flat_map(|y| (0..2 * side).map(move |x| at(x, y))).collect()
 }
 
 /// The bicubic picture of a padded plane, as the four pictures of a pixel shuffle: `[2·dy + dx][y][x]`.
@@ -238,13 +249,21 @@ pub(super) struct Cut<'a> {
 /// Draws pairs, those of more interest more often.
 #[derive(Debug)]
 pub(super) struct Draw<'a> {
+    filmed: Weighted<'a>,
+    clips: Weighted<'a>,
+    /// So many of all are drawn from clips.
+    share: f64,
+}
+
+/// Pairs, and the sum of their interests up to each.
+#[derive(Debug)]
+struct Weighted<'a> {
     pairs: &'a [Pair],
-    /// The sum of the interests of all pairs up to each.
     sums: Vec<f32>,
 }
 
-impl<'a> Draw<'a> {
-    pub(super) fn new(pairs: &'a [Pair]) -> Self {
+impl<'a> Weighted<'a> {
+    fn new(pairs: &'a [Pair]) -> Self {
         let mut sum = 0.0;
         let sums = pairs.iter().map(|pair| {
             sum += pair.seen.interest;
@@ -256,6 +275,23 @@ impl<'a> Draw<'a> {
     fn one(&self, rng: &mut ChaCha8Rng) -> &'a Pair {
         let at = rng.random_range(0.0..1.0) * self.sums.last().copied().unwrap_or(0.0);
         &self.pairs[self.sums.partition_point(|sum| *sum <= at).min(self.pairs.len() - 1)]
+    }
+}
+
+impl<'a> Draw<'a> {
+    /// From some pairs only.
+    pub(super) fn of(pairs: &'a [Pair]) -> Self {
+        Self { filmed: Weighted::new(pairs), clips: Weighted::new(&[]), share: 0.0 }
+    }
+
+    /// From what there is to learn from; `share` of all from clips, where there are any.
+    pub(super) fn new(pairs: &'a Pairs, share: f32) -> Self {
+        let share = if pairs.clips.is_empty() { 0.0 } else { f64::from(share).clamp(0.0, 1.0) };
+        Self { filmed: Weighted::new(&pairs.train), clips: Weighted::new(&pairs.clips), share }
+    }
+
+    fn one(&self, rng: &mut ChaCha8Rng) -> &'a Pair {
+        if self.share > 0.0 && rng.random_bool(self.share) { self.clips.one(rng) } else { self.filmed.one(rng) }
     }
 }
 
@@ -302,9 +338,11 @@ pub(super) fn batch(draw: &Draw<'_>, count: usize, cut: Cut<'_>, rng: &mut ChaCh
 /// Pairs by what they are for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Pairs {
-    /// To learn from.
+    /// To learn from, filmed of pictures.
     pub(super) train: Vec<Pair>,
-    /// To judge by; no picture is in both.
+    /// To learn from, taken of real clips.
+    pub(super) clips: Vec<Pair>,
+    /// To judge by; no picture and no person is in both.
     pub(super) validation: Vec<Pair>,
 }
 
@@ -317,7 +355,7 @@ impl Pairs {
             file.write_all(MAGIC)?;
             file.write_all(&(key.len() as u32).to_le_bytes())?;
             file.write_all(key.as_bytes())?;
-            for pairs in [&self.train, &self.validation] {
+            for pairs in [&self.train, &self.clips, &self.validation] {
                 file.write_all(&(pairs.len() as u32).to_le_bytes())?;
                 for pair in pairs {
                     file.write_all(&(pair.width as u16).to_le_bytes())?;
@@ -359,7 +397,7 @@ impl Pairs {
         }
         let mut pairs = Self::default();
         let mut left = length.min(MAX_BYTES);
-        for list in [&mut pairs.train, &mut pairs.validation] {
+        for list in [&mut pairs.train, &mut pairs.clips, &mut pairs.validation] {
             read_list(&mut file, list, &mut left).map_err(|e| failed(e.to_string()))?;
         }
         Ok(Some(pairs))
@@ -433,9 +471,9 @@ mod tests {
         // Low resolution 4i + 8j + 1.5 → 2·(2i + ½ …): the same plane seen at twice the density, up to rounding.
         let pair = Pair::new(&ramp(20, 12, 2.0), &ramp(40, 24, 1.0), SEEN).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let pairs = [pair];
+        let pairs = Pairs { train: vec![pair], ..Pairs::default() };
         let batch = batch(
-            &Draw::new(&pairs),
+            &Draw::new(&pairs, 0.0),
             16,
             Cut { side: 6, radius: 3, noise: Some(0.01), moves: &[[1, 0], [2, 0]] },
             &mut rng,
@@ -463,10 +501,27 @@ mod tests {
 
     #[test]
     fn what_is_of_more_interest_is_drawn_more_often() {
-        let pairs = [pair(2, 2, 0), pair(3, 2, 2)];
-        let (draw, mut rng) = (Draw::new(&pairs), ChaCha8Rng::seed_from_u64(1));
-        let second = (0..4000).filter(|_| draw.one(&mut rng).width() == 3).count();
-        assert!((2900..3100).contains(&second), "interest 1 and 3, drawn {second} times of 4000");
+        let (train, clips) = (vec![pair(2, 2, 0), pair(3, 2, 2)], vec![pair(5, 2, 0)]);
+        let mut pairs = Pairs { train, clips, validation: Vec::new() };
+        let drawn = |pairs: &Pairs, share, width| {
+            let (draw, mut rng) = (Draw::new(pairs, share), ChaCha8Rng::seed_from_u64(1));
+            (0..4000).filter(|_| draw.one(&mut rng).width() == width).count()
+        };
+        assert!((2900..3100).contains(&drawn(&pairs, 0.0, 3)), "interest 1 and 3");
+        assert_eq!(drawn(&pairs, 0.0, 5), 0);
+        assert!((900..1100).contains(&drawn(&pairs, 0.25, 5)), "a quarter from clips");
+        assert!((2150..2350).contains(&drawn(&pairs, 0.25, 3)), "and of the rest as before");
+        pairs.clips.clear();
+        assert_eq!(drawn(&pairs, 0.5, 5), 0, "there are none");
+    }
+
+    #[test]
+    fn a_pixel_shuffle_comes_undone() {
+        let square: Vec<f32> = (0..36).map(|v| v as f32).collect();
+        let parts = shuffled(&square, 6);
+        assert_eq!(parts[..3], [0.0, 2.0, 4.0]);
+        assert_eq!(parts[27..30], [7.0, 9.0, 11.0]);
+        assert_eq!(unshuffled(&parts, 3), square);
     }
 
     #[test]
@@ -486,7 +541,11 @@ mod tests {
     fn the_cache_gives_back_what_it_was_given_and_survives_damage() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs");
-        let pairs = Pairs { train: vec![pair(5, 4, 1), pair(8, 2, 2)], validation: vec![pair(3, 3, 3)] };
+        let pairs = Pairs {
+            train: vec![pair(5, 4, 1), pair(8, 2, 2)],
+            clips: vec![pair(2, 3, 1)],
+            validation: vec![pair(3, 3, 3)],
+        };
         assert_eq!(Pairs::load(&path, "seven").unwrap(), None, "there is none yet");
         pairs.save(&path, "seven").unwrap();
         assert_eq!(Pairs::load(&path, "seven").unwrap().as_ref(), Some(&pairs));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::elastic::Warp;
 use crate::{
     frame::{Frame, Plane, Stamp},
     source::clip::still,
@@ -13,17 +14,20 @@ const MIN_SIDE: u32 = 160;
 
 /// The pictures of a folder (PNG and JPEG), in the order of their names.
 pub(super) fn find(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let found = files(folder, &["png", "jpg", "jpeg"])?;
+    if found.is_empty() { Err(TrainError::NoPictures(folder.to_owned())) } else { Ok(found) }
+}
+
+/// The files of a folder that end in one of `endings`, in the order of their names.
+pub(super) fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, TrainError> {
     let failed = |source| TrainError::Folder { path: folder.to_owned(), source };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        if path.is_file() && matches!(ending.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        if path.is_file() && ending.is_some_and(|ending| endings.contains(&&*ending)) {
             found.push(path);
         }
-    }
-    if found.is_empty() {
-        return Err(TrainError::NoPictures(folder.to_owned()));
     }
     found.sort();
     Ok(found)
@@ -69,21 +73,36 @@ impl Ellipse {
     }
 }
 
+/// Whether a colour is skin's (Chai and Ngan, IEEE TCSVT 9(4), 1999).
+fn is_skin(cb: u8, cr: u8) -> bool {
+    (77..=127).contains(&cb) && (133..=173).contains(&cr)
+}
+
+/// The places of a picture that are of the colour of skin, in luma pixels.
+pub(super) fn skin(frame: &Frame) -> Vec<[f32; 2]> {
+    let [_, cb, cr] = frame.planes();
+    let rows = cb.rows().zip(cr.rows()).enumerate();
+    let places = rows.flat_map(|(y, (cb, cr))| {
+        let found = cb.iter().zip(cr).enumerate().filter(|(_, (cb, cr))| is_skin(**cb, **cr));
+        found.map(move |(x, _)| [2.0 * x as f32 + 0.5, 2.0 * y as f32 + 0.5])
+    });
+    places.collect()
+}
+
 /// How much a picture has of what calls are about, 1 to 4: a share of skin, and of edges as text has them.
 ///
-/// Skin is told by its chroma (Chai and Ngan, IEEE TCSVT 9(4), 1999: Cb 77 to 127, Cr 133 to 173), an edge by a
-/// step of 40 codes between neighbours.
+/// Skin is told by its chroma, an edge by a step of 40 codes between neighbours.
 pub(super) fn interest(frame: &Frame) -> f32 {
     let [luma, cb, cr] = frame.planes();
     let share = |count: usize, plane: &Plane| count as f32 / (plane.width() * plane.height()).max(1) as f32;
     let skin = cb.rows().zip(cr.rows()).flat_map(|(cb, cr)| cb.iter().zip(cr));
-    let skin = skin.filter(|(cb, cr)| (77..=127).contains(*cb) && (133..=173).contains(*cr)).count();
+    let skin = skin.filter(|(cb, cr)| is_skin(**cb, **cr)).count();
     let edges = luma.rows().flat_map(<[u8]>::array_windows).filter(|[a, b]| a.abs_diff(*b) > 40).count();
     1.0 + (4.0 * share(skin, cb)).min(1.5) + (20.0 * share(edges, luma)).min(1.5)
 }
 
-/// Draws what `view` sees of `picture` into `window`, everywhere or in an ellipse only.
-pub(super) fn look(picture: &Frame, window: &mut Frame, view: Pose, within: Option<Ellipse>) {
+/// Draws what `view` sees of `picture`, warped, into `window`, everywhere or in an ellipse only.
+pub(super) fn look(picture: &Frame, window: &mut Frame, view: Pose, within: Option<Ellipse>, warp: Option<&Warp>) {
     let middle = [(window.y().width() as f32 - 1.0) / 2.0, (window.y().height() as f32 - 1.0) / 2.0];
     let from = picture.planes();
     for (c, (from, to)) in from.into_iter().zip(window.planes_mut()).enumerate() {
@@ -105,7 +124,8 @@ pub(super) fn look(picture: &Frame, window: &mut Frame, view: Pose, within: Opti
                 let wx = x as f32 * step + first;
                 let cover = within.map_or(1.0, |e| e.cover(wx, wy));
                 if cover > 0.0 {
-                    let (dx, dy) = (wx - middle[0], wy - middle[1]);
+                    let [sx, sy] = warp.map_or([0.0; 2], |warp| warp.at(wx, wy));
+                    let (dx, dy) = (wx + sx - middle[0], wy + sy - middle[1]);
                     let px = view.centre[0] + cos * dx - sin * dy;
                     let py = view.centre[1] + sin * dx + cos * dy;
                     let value = cubic(from, (px - first) / step, (py - first) / step);
@@ -174,10 +194,10 @@ mod tests {
         let picture = ramp(40, 30);
         let mut window = ramp(20, 10);
         let straight = Pose { centre: [9.5 + 4.0, 4.5 + 6.0], scale: 1.0, turn: 0.0 };
-        look(&picture, &mut window, straight, None);
+        look(&picture, &mut window, straight, None, None);
         assert_eq!(window.y().row(0)[0], picture.y().row(6)[4]);
         assert_eq!(window.y().row(9)[19], picture.y().row(15)[23]);
-        look(&picture, &mut window, Pose { centre: [14.0, 10.5], ..straight }, None);
+        look(&picture, &mut window, Pose { centre: [14.0, 10.5], ..straight }, None, None);
         assert_eq!(window.y().row(3)[7], picture.y().row(9)[11] + 1, "half a pixel of a ramp of two");
     }
 
@@ -186,7 +206,7 @@ mod tests {
         let picture = ramp(64, 64);
         let mut window = Frame::filled(picture.size(), [255, 128, 128], Colour::default(), Stamp::now(0));
         let view = Pose { centre: [31.5, 31.5], scale: 1.0, turn: 0.3 };
-        look(&picture, &mut window, view, Some(Ellipse { centre: [32.0, 32.0], radius: [10.0, 20.0] }));
+        look(&picture, &mut window, view, Some(Ellipse { centre: [32.0, 32.0], radius: [10.0, 20.0] }), None);
         assert_eq!(window.y().row(32)[2], 255);
         assert_eq!(window.y().row(2)[32], 255);
         assert!(window.y().row(32)[32] < 255);
@@ -196,7 +216,7 @@ mod tests {
     fn looking_past_the_edge_mirrors() {
         let picture = ramp(16, 16);
         let mut window = ramp(64, 64);
-        look(&picture, &mut window, Pose { centre: [-500.0, 900.0], scale: 3.0, turn: 1.0 }, None);
+        look(&picture, &mut window, Pose { centre: [-500.0, 900.0], scale: 3.0, turn: 1.0 }, None, None);
         assert!(window.y().rows().flatten().all(|v| *v <= 46));
     }
 }

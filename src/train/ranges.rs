@@ -31,7 +31,7 @@ pub(super) fn measure(net: &Folded, pairs: &[Pair], seed: u64) -> Option<Vec<Vec
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let cut = Cut { side: SIDE, radius: net.layers.len(), noise: None, moves: &[] };
-    let patches = batch(&Draw::new(pairs), PATCHES, cut, &mut rng);
+    let patches = batch(&Draw::of(pairs), PATCHES, cut, &mut rng);
     let seen: Vec<Vec<Vec<f32>>> = patches.par_iter().map(|patch| hidden(net, patch)).collect();
     let range = |l: usize, c: usize| {
         let mut values: Vec<f32> = Vec::new();

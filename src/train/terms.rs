@@ -10,6 +10,7 @@
 //! | `tangent` | a tangent space of full rank: (‖J·v‖²/‖v‖² − c)², c being the truth's | LGAN, Qi et al., arXiv 1711.06020 |
 //! | `feature` | the critic's features of the true picture | Salimans et al., arXiv 1606.03498 |
 //! | `flat` | nothing where the true picture has next to nothing: skin, walls | |
+//! | `perceptual` | VGG16's features of the true picture: [`perceptual`](super::perceptual) | LPIPS, arXiv 1801.03924 |
 //!
 //! Locality, tangent and feature keep the generator from collapsing onto a few textures that please the critic.
 
@@ -28,11 +29,13 @@ pub struct Terms {
     pub feature: f32,
     /// See the module.
     pub flat: f32,
+    /// See the module. Needs the features of [`TrainConfig::features`](super::TrainConfig::features).
+    pub perceptual: f32,
 }
 
 impl Terms {
     /// The terms by name, in the order in which they are written.
-    pub fn named(self) -> [(&'static str, f32); 6] {
+    pub fn named(self) -> [(&'static str, f32); 7] {
         [
             ("adversarial", self.adversarial),
             ("supervised", self.supervised),
@@ -40,6 +43,7 @@ impl Terms {
             ("tangent", self.tangent),
             ("feature", self.feature),
             ("flat", self.flat),
+            ("perceptual", self.perceptual),
         ]
     }
 
@@ -54,10 +58,23 @@ impl Terms {
         self.tangent += by * other.tangent;
         self.feature += by * other.feature;
         self.flat += by * other.flat;
+        self.perceptual += by * other.perceptual;
     }
 
-    pub(super) const ZERO: Self =
-        Self { adversarial: 0.0, supervised: 0.0, locality: 0.0, tangent: 0.0, feature: 0.0, flat: 0.0 };
+    pub(super) const ZERO: Self = Self {
+        adversarial: 0.0,
+        supervised: 0.0,
+        locality: 0.0,
+        tangent: 0.0,
+        feature: 0.0,
+        flat: 0.0,
+        perceptual: 0.0,
+    };
+
+    /// Whether the critic has a say.
+    pub(super) fn ask_the_critic(self) -> bool {
+        self.adversarial > 0.0 || self.feature > 0.0
+    }
 }
 
 /// Noise on the input for `locality`: its standard deviation, for luma from 0 to 1.
@@ -255,13 +272,13 @@ mod tests {
 
     #[test]
     fn the_sum_is_weighted() {
+        let terms = |v: [f32; 7]| {
+            let [adversarial, supervised, locality, tangent, feature, flat, perceptual] = v;
+            Terms { adversarial, supervised, locality, tangent, feature, flat, perceptual }
+        };
         let mut sum = Terms::ZERO;
-        sum.add(
-            0.5,
-            Terms { adversarial: 2.0, supervised: 4.0, locality: 6.0, tangent: 8.0, feature: 10.0, flat: 12.0 },
-        );
-        let weights =
-            Terms { adversarial: 1.0, supervised: 10.0, locality: 100.0, tangent: 1000.0, feature: 0.1, flat: 2.0 };
-        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5 + 12.0);
+        sum.add(0.5, terms([2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]));
+        let weights = terms([1.0, 10.0, 100.0, 1000.0, 0.1, 2.0, 3.0]);
+        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5 + 12.0 + 21.0);
     }
 }

@@ -37,7 +37,7 @@ fn config(folder: &Path) -> TrainConfig {
         steps: 40,
         batch: 4,
         patch: 16,
-        clips: 1,
+        takes: 1,
         frames: 2,
         checkpoint: Some(folder.join("checkpoint")),
         validate_every: 20,
@@ -124,7 +124,15 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
 #[test]
 fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
     let folder = folder(3);
-    let terms = Terms { adversarial: 0.01, supervised: 1.0, locality: 0.5, tangent: 0.001, feature: 0.1, flat: 0.1 };
+    let terms = Terms {
+        adversarial: 0.01,
+        supervised: 1.0,
+        locality: 0.5,
+        tangent: 0.001,
+        feature: 0.1,
+        flat: 0.1,
+        perceptual: 0.0,
+    };
     let whole = TrainConfig {
         cache: Some(folder.path().join("cache")),
         vivid: Some(terms),
@@ -147,7 +155,7 @@ fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
         log.starts_with("step,seconds,loss,psnr_y_bicubic,psnr_y,gain_db,adversarial,supervised,locality"),
         "{log}"
     );
-    assert!(log.lines().all(|line| line.split(',').count() == 13), "{log}");
+    assert!(log.lines().all(|line| line.split(',').count() == 14), "{log}");
     assert!(model.info().trained_on.contains("vivid: adversarial 0.01"), "{}", model.info().trained_on);
 
     let parts = TrainConfig { checkpoint: Some(folder.path().join("second")), resume: true, ..whole.clone() };

@@ -122,7 +122,7 @@ impl Coder {
         let started = Instant::now();
         let scaler = match &mut self.scaler {
             Some((size, scaler)) if *size == target => scaler,
-            other => &mut other.insert((target, Scaler::new(target, Kernel::default()))).1,
+            other => &mut other.insert((target, Scaler::new(target, Kernel::SENDER))).1,
         };
         let mut low = scaler.scale(frame)?;
         if muted {

@@ -58,7 +58,8 @@ pub(super) fn run(
         Rate { fps: clip.fps as f32, bitrate, profile: settings.profile, skip: settings.skip, frames: clip.frames };
     let size = sent.size.map_or_else(|| settled_size(&clip.path, rate), Ok)?;
     let mut reader = ClipReader::open(&clip.path).input()?;
-    let [mut to_truth, mut to_low] = [clip.truth, size].map(|size| Scaler::new(size, Kernel::default()));
+    let mut to_truth = Scaler::new(clip.truth, Kernel::default());
+    let mut to_low = Scaler::new(size, Kernel::SENDER);
     let mut low = Stream::new(size, clip.fps, bitrate, settings)?;
     let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings)).transpose()?;
     let mut tallies: Vec<Tally> = field.list().iter().map(|_| Tally::default()).collect();
