@@ -24,6 +24,7 @@ pub mod measure;
 pub mod record;
 pub mod pipeline;
 pub mod stats;
+pub mod spotlight;
 pub mod report;
 pub mod qr;
 #[cfg(feature = "app")]

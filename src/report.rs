@@ -1,9 +1,11 @@
 //! What a run says about itself: the report as JSON, a summary in words, pictures as PNG, curves as SVG.
 
 mod canvas;
+mod pair;
 mod plot;
 mod sheet;
 
+pub use pair::write_pair;
 pub use plot::{Axes, Panel, PlotCurve, svg};
 pub use sheet::{Crop, ENLARGED, SheetRow, most_different, rows_that_fit, sheet};
 
@@ -16,13 +18,7 @@ use std::{
 use image::{ImageEncoder as _, codecs::png::PngEncoder};
 use serde::Serialize;
 
-use crate::{
-    atomic_file,
-    call::Media,
-    frame::Rgba,
-    stats::Snapshot,
-    upscale::{Pair, UpscaleError},
-};
+use crate::{atomic_file, call::Media, frame::Rgba, stats::Snapshot, upscale::UpscaleError};
 
 /// A report or picture that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -91,31 +87,14 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
 /// # Errors
 /// When the picture cannot be encoded, or the file cannot be written.
 pub fn write_png(path: &Path, picture: &Rgba) -> Result<(), ReportError> {
-    let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
-        .write_image(&picture.data, picture.size.width(), picture.size.height(), image::ExtendedColorType::Rgba8)
-        .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
-    atomic_file::write(path, |file| file.write_all(&bytes))
-        .map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    write_rgba(path, (picture.size.width(), picture.size.height()), &picture.data)
 }
 
-/// Writes bicubic (left) and CNN (right) of one frame beside each other, likewise.
-///
-/// # Errors
-/// When a picture cannot be read back from the GPU or encoded, or the file cannot be written.
-pub fn write_pair(path: &Path, pair: &Pair) -> Result<(), ReportError> {
-    let (left, right) = (pair.bicubic.to_rgba()?, pair.cnn.to_rgba()?);
-    let row = left.size.width() as usize * 4;
-    let mut data = Vec::with_capacity(left.data.len() * 2);
-    for (a, b) in left.data.chunks(row).zip(right.data.chunks(row)) {
-        data.extend_from_slice(a);
-        data.extend_from_slice(b);
-    }
-    let (width, height) = (left.size.width() * 2, left.size.height());
+/// The same of bytes as in [`Rgba`], of a picture that may be larger than `Size` allows.
+fn write_rgba(path: &Path, (width, height): (u32, u32), data: &[u8]) -> Result<(), ReportError> {
     let mut bytes = Vec::new();
-    // Two pictures of the largest size are wider than `Size` allows, which bounds what comes from outside.
     PngEncoder::new(&mut bytes)
-        .write_image(&data, width, height, image::ExtendedColorType::Rgba8)
+        .write_image(data, width, height, image::ExtendedColorType::Rgba8)
         .map_err(|source| ReportError::Png { path: path.to_owned(), source })?;
     atomic_file::write(path, |file| file.write_all(&bytes))
         .map_err(|source| ReportError::Write { path: path.to_owned(), source })
@@ -177,31 +156,4 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::{
-        frame::{Size, Stamp},
-        upscale::Picture,
-    };
-
-    #[test]
-    fn left_is_bicubic_and_right_is_the_network() {
-        let size = Size::new(3, 2).unwrap();
-        let flat = |v: u8| Picture::Cpu(Arc::new(Rgba { size, data: [v, v, v, 255].repeat(6) }));
-        let pair = Pair { stamp: Stamp::now(0), size, bicubic: flat(10), cnn: flat(200) };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pair.png");
-        write_pair(&path, &pair).unwrap();
-        let png = image::open(&path).unwrap().to_rgba8();
-        assert_eq!((png.width(), png.height()), (6, 2));
-        assert_eq!((png.get_pixel(2, 1)[0], png.get_pixel(3, 0)[0]), (10, 200));
-        let missing = folder.path().join("no/such/folder.png");
-        let message = write_pair(&missing, &pair).unwrap_err().to_string();
-        assert!(message.contains("folder.png"), "{message}");
-    }
 }

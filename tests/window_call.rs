@@ -61,7 +61,8 @@ fn a_call_from_the_command_line_leaves_its_report_and_pictures() {
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     assert!(json.pointer("/frames/shown").and_then(serde_json::Value::as_u64).unwrap() >= 1, "{json}");
     let picture = image::open(snapshot).unwrap();
-    assert_eq!((picture.width(), picture.height()), (640, 240));
+    // The details in which they differ stand below.
+    assert!(picture.width() == 640 && picture.height() > 240, "{}x{}", picture.width(), picture.height());
 }
 
 /// Presses a key and steps until `what` is true of the window.
@@ -402,8 +403,8 @@ fn pictures_of_the_gpu_engine_are_shown_from_its_textures() {
 
     // What is on the screen is what was written: the mean colour of the left picture, by and large.
     let written = image::open(snapshot).unwrap().to_rgba8();
-    let (w, h) = (written.width() / 2, written.height());
-    assert_eq!((w, h), (128, 96));
+    let (w, h) = (written.width() / 2, 96);
+    assert!(w == 128 && written.height() >= h, "{}x{}", written.width(), written.height());
     let written = mean(&image::imageops::crop_imm(&written, 0, 0, w, h).to_image());
     let [x, y, w, h] = [left.left(), left.top(), left.width(), left.height()].map(|v| v as u32);
     let seen = mean(&image::imageops::crop_imm(&seen, x, y, w, h).to_image());

@@ -9,7 +9,7 @@ use super::{
 use crate::frame::{Frame, Plane, Rgba, Size};
 
 /// How many times larger details are shown.
-pub const ENLARGED: usize = 3;
+pub const ENLARGED: usize = crate::spotlight::ENLARGED as usize;
 /// Pixels between details.
 const GAP: usize = 6;
 

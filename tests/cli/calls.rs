@@ -54,7 +54,8 @@ fn a_headless_call_leaves_a_report_and_a_picture() {
 
     // Twice the sent size, side by side; the two halves are the same scene, but not the same picture.
     let both = image::open(room.path("p.png")).unwrap().to_rgb8();
-    assert_eq!(both.dimensions(), (640, 240));
+    // Below them the details in which they differ.
+    assert!(both.width() == 640 && both.height() > 240, "{:?}", both.dimensions());
     let difference = |shift: u32| {
         let sum: u64 = (0..240)
             .flat_map(|y| (0..320).map(move |x| (x, y)))
