@@ -7,18 +7,21 @@ mod page;
 use clearcall::app::{
     compare::{
         blind_test::{Blind, ROUNDS},
-        geometry::Zoom,
+        geometry::{PanZoom, Zoom},
         panes::Layout,
         sides::SideChoice,
     },
     controls::{Action, Controls, Keep},
     overlay::Overlay,
 };
-use clearcall::pipeline::RecorderState;
+use clearcall::{frame::Size, pipeline::RecorderState, spotlight::Saliency};
 use egui::{
     Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme, TouchPhase, pos2, vec2,
 };
-use egui_kittest::{Harness, SnapshotError, SnapshotOptions, kittest::Queryable as _};
+use egui_kittest::{
+    Harness, SnapshotError, SnapshotOptions,
+    kittest::{NodeT as _, Queryable as _},
+};
 use page::Page;
 
 fn page(set: impl FnOnce(&mut Controls)) -> Page {
@@ -67,6 +70,132 @@ fn toggle() {
 #[test]
 fn difference() {
     laid_out(Layout::Difference).open(Theme::Dark).snapshot("compare_difference");
+}
+
+#[test]
+fn spotlight_below_the_pictures() {
+    page(|_| ()).with_person().open(Theme::Dark).snapshot("spotlight");
+}
+
+#[test]
+fn spotlight_beside_the_pictures() {
+    let wiped = page(|c| (c.compare.layout, c.stats) = (Layout::Wipe, true)).with_person();
+    wiped.open_at(Theme::Light, [1300.0, 800.0]).snapshot("spotlight_wipe_light");
+}
+
+/// Pictures of which each point says where it is, in red and green.
+fn charted(layout: Layout, a: SideChoice, view: PanZoom) -> Page {
+    let mut page = page(|c| (c.compare.layout, c.compare.a, c.compare.view) = (layout, a, view));
+    page.size = Size::new(960, 720).unwrap();
+    for (side, picture) in &mut page.sides {
+        let size = if *side == SideChoice::Low { Size::USUAL } else { page.size };
+        let code = |v: u32, n: u32| (256.0 * (f64::from(v) + 0.5) / f64::from(n)) as u8;
+        let pixels = (0..size.height()).flat_map(|y| (0..size.width()).map(move |x| (x, y)));
+        let data = pixels.flat_map(|(x, y)| [code(x, size.width()), code(y, size.height()), 128, 255]).collect();
+        *picture = clearcall::upscale::Picture::Cpu(std::sync::Arc::new(clearcall::frame::Rgba { size, data }));
+    }
+    page
+}
+
+fn details(harness: &Harness<'_, Page>) -> Vec<egui::Rect> {
+    harness.query_all_by_label_contains("Detail ").map(|node| node.rect()).collect()
+}
+
+#[test]
+fn a_detail_is_the_same_place_of_the_scene_on_all_sides() {
+    let at = |zoom, x, y| PanZoom { zoom, centre: (x, y) };
+    let views = [at(Zoom::Fit, 0.5, 0.5), at(Zoom::Times(1.0), 0.3, 0.8), at(Zoom::Times(1.7), 0.9, 0.2)];
+    let bytes = |side| page::person(side).to_rgba().unwrap();
+    let saliency = Saliency::of(&bytes(SideChoice::Bicubic), &bytes(SideChoice::Network(1)));
+    for (layout, view) in Layout::ALL.into_iter().flat_map(|layout| views.map(|view| (layout, view))) {
+        // The low-res side has half as many pixels.
+        for a in [SideChoice::Low, SideChoice::Bicubic] {
+            let what = format!("{layout:?}, {view:?}, {a:?}");
+            let mut harness = charted(layout, a, view).open_at(Theme::Dark, [1100.0, 760.0]);
+            harness.state_mut().controls.details.see(saliency.clone());
+            harness.run();
+            let (tiles, sides) = (details(&harness), if layout == Layout::FourUp { 4 } else { 2 });
+            assert!(!tiles.is_empty() && tiles.len().is_multiple_of(sides), "{what}: {tiles:?}");
+            let screen = harness.render().unwrap();
+            let seen = |tile: &egui::Rect, at: (f32, f32)| {
+                let at = tile.min + tile.size() * vec2(at.0, at.1);
+                screen.get_pixel(at.x as u32, at.y as u32).0
+            };
+            for of_one in tiles.chunks(sides) {
+                for at in [(0.5, 0.5), (0.2, 0.4), (0.9, 0.6)] {
+                    let points: Vec<_> = of_one.iter().map(|tile| seen(tile, at)).collect();
+                    for point in &points {
+                        let off = [0, 1].map(|i| point[i].abs_diff(points[0][i]));
+                        assert!(off[0] <= 1 && off[1] <= 1 && point[2] == 128, "{what}: {points:?}");
+                    }
+                }
+                // Three screen pixels for a picture's.
+                let wide = f32::from(seen(&of_one[0], (0.95, 0.5))[0]) - f32::from(seen(&of_one[0], (0.05, 0.5))[0]);
+                let wanted = 0.9 * of_one[0].width() / 3.0 / 960.0 * 256.0;
+                assert!((wide - wanted).abs() <= 2.0, "{what}: {wide} codes and not {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_click_pins_a_detail_a_key_hides_them_and_large_pictures_need_none() {
+    let mut harness = page(|_| ()).with_person().open(Theme::Dark);
+    let pinned = |harness: &Harness<'_, Page>| harness.query_all_by_label_contains("pinned").count();
+    let before = picture_at(&harness);
+    assert!(!details(&harness).is_empty());
+    for wanted in [2, 0] {
+        harness.get_by_label_contains("Detail 1: bicubic").click();
+        harness.run();
+        assert_eq!(pinned(&harness), wanted);
+    }
+    harness.key_press(Key::W);
+    harness.run();
+    assert!(details(&harness).is_empty() && !harness.state().controls.compare.spotlight);
+    assert!(picture_at(&harness).width() >= before.width());
+    harness.key_press(Key::W);
+    harness.run();
+    assert_eq!(picture_at(&harness), before);
+    harness.state_mut().controls.compare.view.zoom = Zoom::Times(2.0);
+    harness.run();
+    assert!(details(&harness).is_empty());
+}
+
+#[test]
+fn sides_that_do_not_differ_are_said_not_to() {
+    let mut page = page(|_| ()).with_person();
+    page.sides.iter_mut().for_each(|(_, picture)| *picture = page::person(SideChoice::Bicubic));
+    let harness = page.open(Theme::Dark);
+    assert!(details(&harness).is_empty());
+}
+
+#[test]
+fn the_first_seconds_say_what_is_seen() {
+    let said = |layout: Layout, seen_for: f64, truth: bool| {
+        let mut page = laid_out(layout);
+        (page.seen_for, page.truth) = (seen_for, truth);
+        let harness = page.open(Theme::Dark);
+        let nodes = harness.query_all_by_label_contains("CNN · small");
+        let mut labels = nodes.filter_map(|n| n.accesskit_node().value().or_else(|| n.accesskit_node().label()));
+        labels.find(|label| label.ends_with('.'))
+    };
+    let first = said(Layout::SideBySide, 1.0, true).unwrap();
+    let worth = "0.7 dB nearer to the original, as good as ≈ 1.3 times the bitrate.";
+    assert_eq!(first, format!("Left: bicubic. Right: CNN · small, {worth}"));
+    assert_eq!(said(Layout::SideBySide, 1.0, false).unwrap(), "Left: bicubic. Right: CNN · small.");
+    assert!(said(Layout::FourUp, 1.0, true).unwrap().starts_with("Beside bicubic, CNN · small is 0.7 dB nearer"));
+    for layout in Layout::ALL {
+        for truth in [false, true] {
+            assert_eq!(
+                [1.0, 60.0].map(|seen_for| said(layout, seen_for, truth).is_some()),
+                [true, false],
+                "{layout:?}"
+            );
+        }
+    }
+    let mut page = laid_out(Layout::SideBySide).with_person();
+    page.seen_for = 2.0;
+    page.open(Theme::Dark).snapshot("first_seconds");
 }
 
 #[test]
@@ -205,9 +334,10 @@ fn the_button_says_what_a_recording_does_and_why_it_has_failed() {
 
 #[test]
 fn a_blind_test_hides_the_names_and_ends_with_an_interval() {
-    let test = page(|c| c.blind = Some(Blind::new(4)));
+    let test = page(|c| c.blind = Some(Blind::new(4))).with_person();
     let mut harness = test.open(Theme::Dark);
     assert!(harness.query_all_by_label_contains("bicubic").next().is_none(), "the name gives it away");
+    assert!(details(&harness).is_empty());
     let place = |name: &str, harness: &Harness<'_, Page>| harness.get_by_label(name).rect();
     let left = place("Picture: left", &harness);
     harness.snapshot("blind_question");

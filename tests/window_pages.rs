@@ -103,6 +103,8 @@ fn both_pictures_are_equal_in_size_and_named() {
 fn at_one_to_one_the_screen_has_the_pictures_bytes() {
     let mut page = Page::connected();
     page.controls.compare.view.zoom = Zoom::Times(1.0);
+    // Which marks in the pictures where its details come from.
+    page.controls.compare.spotlight = false;
     let mut harness = page.open(Theme::Dark);
     let screen = harness.render().unwrap();
     let mut compared = 0;

@@ -22,6 +22,7 @@ use crate::{
             scorer::{FrameScores, Scorer},
             sides::SideChoice,
             textures::Textures,
+            watcher::Watcher,
         },
         controls::{Action, Controls},
         export::{
@@ -46,6 +47,7 @@ use crate::{
         Auto, CallSettings, CallState, DisplayFrame, NetworkOff, RecorderState, Session, SessionError, Side, Signaling,
         Wake,
     },
+    spotlight::Chooser,
     stats::{Snapshot, Stats},
     upscale::{GpuContext, Pair, Picture},
 };
@@ -94,6 +96,8 @@ pub(crate) struct Call {
     stats: Snapshot,
     stats_due: Throttle,
     shown: VecDeque<Instant>,
+    /// When the first picture was shown.
+    first: Option<Instant>,
     notices: VecDeque<(Instant, String)>,
     impairment: Arc<Impairment>,
     begun: Instant,
@@ -101,6 +105,7 @@ pub(crate) struct Call {
     age_ms: f64,
     frozen: bool,
     scorer: Option<Scorer>,
+    watcher: Option<Watcher>,
     exports: Exports,
     view_recorder: ViewRecorder,
     /// Another theme is wanted.
@@ -147,6 +152,7 @@ impl Call {
             outcome: None,
             stats: true,
             compare: Compare::new(model),
+            details: Chooser::default(),
             overlay: Overlay::None,
             answer: String::new(),
             answer_error: None,
@@ -164,6 +170,7 @@ impl Call {
         // Only a loopback call knows the truth.
         let scorer = matches!(signaling, Signaling::Loopback).then(|| Scorer::start(Arc::clone(&wake)));
         let scorer = scorer.and_then(|started| started.map_err(|e| tracing::error!("{e}")).ok());
+        let watcher = Watcher::start().map_err(|e| tracing::error!("{e}")).ok();
         let (tell, told) = mpsc::sync_channel(1);
         let to = signaling.clone();
         let opening = std::thread::Builder::new().name("open".to_owned()).spawn(move || {
@@ -190,6 +197,7 @@ impl Call {
             stats: Stats::default().snapshot(),
             stats_due: Throttle::new(STATS),
             shown: VecDeque::new(),
+            first: None,
             notices: VecDeque::new(),
             impairment,
             begun: Instant::now(),
@@ -197,6 +205,7 @@ impl Call {
             age_ms: 0.0,
             frozen: false,
             scorer,
+            watcher,
             exports,
             view_recorder,
             theme_wanted: false,
@@ -296,11 +305,13 @@ impl Call {
             age_ms: self.age_ms,
             again: !matches!(self.signaling, Signaling::Offer | Signaling::Answer { .. }),
             truth: self.display_frame.as_ref().is_some_and(|display_frame| display_frame.truth.is_some()),
+            seen_for: self.first.map_or(0.0, |first| now.saturating_duration_since(first).as_secs_f64()),
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
         if fresh && let (Some(session), Some(display_frame)) = (self.session(), &self.display_frame) {
             session.shown(display_frame);
             self.shown.push_back(now);
+            self.first.get_or_insert(now);
             self.age_ms = now.saturating_duration_since(display_frame.pair.stamp.captured).as_secs_f64() * 1e3;
         }
         ui.ctx().request_repaint_after(STATS);
@@ -361,6 +372,7 @@ impl Call {
                 let off = governed.filter(|_| display_frame.off == Some(NetworkOff::TooSlow));
                 scorer.offer(display_frame, of(&|side| Some(*side) != off));
             }
+            self.watch(models);
             self.pictures = self.display_frame.as_ref().and_then(|display_frame| {
                 let there = |s: &SideChoice| Some((*s, display_frame.picture(&s.side(models)?)?));
                 let there: Vec<_> = sides.iter().filter_map(there).collect();
@@ -395,6 +407,19 @@ impl Call {
         fresh
     }
 
+    /// Has the frame looked at for the places where the two sides differ.
+    fn watch(&self, models: &[Arc<Model>]) {
+        if !self.controls.compare.spotlight || self.controls.blind.is_some() {
+            return;
+        }
+        let (Some(watcher), Some(display_frame)) = (&self.watcher, &self.display_frame) else { return };
+        let picture = |side: SideChoice| display_frame.picture(&side.side(models)?).cloned();
+        let [a, b] = self.controls.compare.two(self.controls.model).map(picture);
+        if let Some((a, b)) = a.zip(b) {
+            watcher.offer([a, b]);
+        }
+    }
+
     /// Adds the frame that has just come to the recording of the view.
     fn record_view(&mut self, models: &[Arc<Model>], at: Instant) {
         let Some(display_frame) = &self.display_frame else { return };
@@ -409,6 +434,9 @@ impl Call {
         let at = now.saturating_duration_since(self.begun).as_secs_f64();
         if let Some(result) = self.scorer.as_ref().and_then(Scorer::result) {
             self.trace.score(scored(&result, at, models));
+        }
+        if let Some(saliency) = self.watcher.as_ref().and_then(Watcher::result) {
+            self.controls.details.see(saliency);
         }
         for text in self.exports.collect(ui.ctx()) {
             self.notices.push_back((now, text));
@@ -462,5 +490,5 @@ impl Call {
 fn scored(result: &FrameScores, at: f64, models: &[Arc<Model>]) -> Scored {
     let choice = |side: &Side| SideChoice::all(models.len()).find(|c| c.side(models).as_ref() == Some(side));
     let sides = result.sides.iter().filter_map(|(side, scores)| Some((choice(side)?, (*scores)?)));
-    Scored { at, sides: sides.collect() }
+    Scored { at, sides: sides.collect(), uncoded: result.uncoded }
 }

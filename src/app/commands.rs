@@ -38,6 +38,8 @@ pub enum Command {
     Loupe,
     /// What is under the pointer, in numbers.
     ReadOut,
+    /// Details in which the sides differ, enlarged.
+    Spotlight,
     /// The difference with its sign, or its size.
     Signed,
     /// The difference stronger.
@@ -167,6 +169,7 @@ pub const TABLE: &[Entry] = {
         plain(C::Nearest, G::Look, Key::N, "N", "Pixels as squares, or smooth"),
         plain(C::Loupe, G::Look, Key::L, "L", "Loupe at the pointer"),
         plain(C::ReadOut, G::Look, Key::I, "I", "Pixel values at the pointer"),
+        plain(C::Spotlight, G::Look, Key::W, "W", "Where the sides differ, enlarged"),
         plain(C::Signed, G::Difference, Key::D, "D", "With sign, or absolute"),
         plain(C::GainUp, G::Difference, Key::G, "G", "Twice as strong"),
         with(Modifiers::SHIFT, plain(C::GainDown, G::Difference, Key::G, "Shift+G", "Half as strong")),

@@ -1,7 +1,8 @@
 //! What is compared, and how.
 //!
 //! The pictures of one frame ([`textures`], [`paint`]), the sides that they belong to ([`sides`]), where they lie in
-//! the window ([`panes`], [`geometry`]), how they score ([`scorer`]), and what people say of them without knowing
+//! the window ([`panes`], [`geometry`], [`strip`]), where they differ (`watcher`), how they score ([`scorer`]) and what that is worth in bits
+//! ([`worth`]), and what people say of them without knowing
 //! which is which ([`blind_test`]). `pages/comparison.rs` draws it.
 
 pub mod blind_test;
@@ -10,7 +11,10 @@ pub mod paint;
 pub mod panes;
 pub mod scorer;
 pub mod sides;
+pub mod strip;
 pub mod textures;
+pub(crate) mod watcher;
+pub mod worth;
 
 use egui::Rect;
 
@@ -46,6 +50,8 @@ pub struct Compare {
     pub loupe: bool,
     /// The values under the pointer are shown.
     pub read_out: bool,
+    /// Details in which the sides differ are shown enlarged.
+    pub spotlight: bool,
 }
 
 impl Compare {
@@ -64,6 +70,7 @@ impl Compare {
             nearest: false,
             loupe: false,
             read_out: false,
+            spotlight: true,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
         overlay::Overlay,
     },
     pipeline::{RecorderState, SizeChoice},
+    spotlight::Chooser,
     upscale::EngineChoice,
 };
 
@@ -62,6 +63,8 @@ pub struct Controls {
     pub stats: bool,
     /// How the sides are compared.
     pub compare: Compare,
+    /// Chooses the details that are shown enlarged.
+    pub details: Chooser,
     /// What lies over the page.
     pub overlay: Overlay,
     /// The answer line that is being pasted.

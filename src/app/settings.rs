@@ -52,6 +52,8 @@ pub struct Settings {
     pub gain: u32,
     /// The difference of luma only.
     pub luma: bool,
+    /// Details in which the sides differ are shown enlarged.
+    pub spotlight: bool,
     /// The network by its name; without it the program chooses.
     pub model: Option<String>,
     /// When the program chooses: at most so many per cent of all cores.
@@ -87,6 +89,7 @@ impl Default for Settings {
             signed: true,
             gain: 4,
             luma: false,
+            spotlight: true,
             model: None,
             cpu_share: 100,
             spare_battery: true,
@@ -199,6 +202,7 @@ impl Settings {
         let compare = &mut controls.compare;
         (compare.layout, compare.nearest) = (self.layout, self.nearest);
         (compare.signed, compare.gain, compare.luma) = (self.signed, self.gain, self.luma);
+        compare.spotlight = self.spotlight;
         compare.view = PanZoom::default();
         if let Some([a, b]) = &self.sides {
             // The network that was asked for stands where a network stood.
@@ -219,6 +223,7 @@ impl Settings {
         let compare = &controls.compare;
         (self.layout, self.nearest) = (compare.layout, compare.nearest);
         (self.signed, self.gain, self.luma) = (compare.signed, compare.gain, compare.luma);
+        self.spotlight = compare.spotlight;
         self.sides = Some([compare.a, compare.b].map(|side| side.word(models)));
     }
 }
@@ -236,6 +241,7 @@ mod tests {
             theme: Theme::Light,
             layout: Layout::Wipe,
             gain: 8,
+            spotlight: false,
             engine: EngineChoice::CpuInt8,
             listen: Some("0.0.0.0:4481".to_owned()),
             ..Settings::default()

@@ -17,6 +17,7 @@ use clearcall::{
     },
     frame::{Rgba, Size},
     pipeline::{CallState, NetworkOff, RecorderState},
+    spotlight::{Chooser, Saliency},
     stats::{Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
     upscale::{EngineChoice, EngineKind, Picture},
 };
@@ -102,6 +103,7 @@ pub(crate) fn controls() -> Controls {
         outcome: None,
         stats: true,
         compare: Compare::new(1),
+        details: Chooser::default(),
         overlay: Overlay::None,
         answer: String::new(),
         answer_error: None,
@@ -133,6 +135,45 @@ pub(crate) fn picture(side: SideChoice) -> Picture {
     Picture::Cpu(Arc::new(Rgba { size, data: pixels.collect() }))
 }
 
+/// A head before a wall with a note on it, as large as people are sent, softer or sharper as upscalers do.
+pub(crate) fn person(side: SideChoice) -> Picture {
+    let (soft, scale) = match side {
+        SideChoice::Low => (3.0, 1),
+        SideChoice::Truth => (0.7, 2),
+        SideChoice::Network(_) => (2.0, 2),
+        _ => (6.0, 2),
+    };
+    let size = Size::new(480 * scale, 360 * scale).unwrap();
+    let (width, height) = (size.width() as f32, size.height() as f32);
+    // In pixels of the larger size, from the middle; from 0 to 1 over `soft` of them.
+    let within = |distance: f32| (0.5 - distance / soft).clamp(0.0, 1.0);
+    let stripes = |at: f32, wide: f32| {
+        0.5 + 0.5 * (1.0 - soft / wide).clamp(0.1, 1.0) * (at * std::f32::consts::TAU / wide).sin()
+    };
+    let level = |x: f32, y: f32| {
+        let disc = |cx: f32, cy: f32, r: f32, tall: f32| within((x - cx).hypot((y - cy) / tall) - r);
+        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
+        let mut v = 150.0 + 20.0 * y / 360.0;
+        v = mix(v, 90.0, disc(0.0, 420.0, 300.0, 0.7));
+        v = mix(v, 40.0 + 50.0 * stripes(x + y / 3.0, 9.0), disc(0.0, -60.0, 175.0, 1.1));
+        v = mix(v, 205.0, disc(0.0, 30.0, 140.0, 1.25));
+        for eye in [-55.0, 55.0] {
+            v = mix(v, 240.0, disc(eye, 10.0, 26.0, 0.55));
+            v = mix(v, 30.0, disc(eye, 10.0, 11.0, 1.0));
+            v = mix(v, 70.0 + 60.0 * stripes(x, 6.0), disc(eye, -22.0, 30.0, 0.2));
+        }
+        v = mix(v, 130.0, disc(0.0, 110.0, 45.0, 0.25));
+        let note = within((x - 330.0).abs() - 80.0) * within((y + 180.0).abs() - 60.0);
+        mix(v, 70.0 + 150.0 * stripes(y, 14.0).max(stripes(x, 11.0)), note)
+    };
+    let rgba = |x: u32, y: u32| {
+        let v = level(((x as f32 + 0.5) / width - 0.5) * 960.0, ((y as f32 + 0.5) / height - 0.5) * 720.0);
+        [v as u8, (0.92 * v) as u8, (0.84 * v) as u8, 255]
+    };
+    let pixels = (0..size.height()).flat_map(|y| (0..size.width()).map(move |x| (x, y)));
+    Picture::Cpu(Arc::new(Rgba { size, data: pixels.flat_map(|(x, y)| rgba(x, y)).collect() }))
+}
+
 pub(crate) fn picture_size() -> Size {
     Size::new(160, 120).unwrap()
 }
@@ -160,7 +201,8 @@ fn trace() -> Trace {
                 ssimulacra2: Some(55.0 + 4.0 * more),
             };
             let sides = [(SideChoice::Bicubic, 0.0), (SideChoice::Network(0), 0.4), (SideChoice::Network(1), 0.7)];
-            trace.score(Scored { at, sides: sides.map(|(side, more)| (side, scores(more))).into() });
+            let sides = sides.map(|(side, more)| (side, scores(more))).into();
+            trace.score(Scored { at, sides, uncoded: Some(35.0) });
         }
     }
     trace
@@ -172,6 +214,7 @@ pub(crate) struct Page {
     pub(crate) controls: Controls,
     pub(crate) trace: Trace,
     pub(crate) truth: bool,
+    pub(crate) seen_for: f64,
     pub(crate) off: Option<NetworkOff>,
     pub(crate) why: &'static str,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
@@ -192,6 +235,7 @@ impl Page {
             notices: Vec::new(),
             trace: trace(),
             truth: true,
+            seen_for: 60.0,
             off: None,
             why: "as asked",
             controls: controls(),
@@ -204,6 +248,14 @@ impl Page {
 
     pub(crate) fn connected() -> Self {
         Self::new(CallState::Connected { with: "127.0.0.1:50123".to_owned() })
+    }
+
+    /// The same with pictures of a person, of a usual size.
+    pub(crate) fn with_person(mut self) -> Self {
+        for (side, picture) in &mut self.sides {
+            *picture = person(*side);
+        }
+        Self { size: Size::new(960, 720).unwrap(), ..self }
     }
 
     fn show(&mut self, ui: &mut egui::Ui) {
@@ -230,6 +282,7 @@ impl Page {
             age_ms: 84.0,
             again: true,
             truth: loopback && self.truth,
+            seen_for: self.seen_for,
         };
         let actions = call_page::show(ui, &view, &mut self.controls);
         self.actions.borrow_mut().extend(actions);
@@ -252,6 +305,13 @@ impl Page {
         let mut harness = builder.build_eframe(|cc| {
             let mut textures = Textures::new(cc.wgpu_render_state.clone());
             if !self.sides.is_empty() {
+                let bytes = |side: SideChoice| {
+                    self.sides.iter().find(|(s, _)| *s == side).and_then(|(_, picture)| picture.to_rgba().ok())
+                };
+                let [a, b] = [self.controls.compare.a, self.controls.compare.b];
+                if let Some((a, b)) = bytes(a).zip(bytes(b)) {
+                    self.controls.details.see(Saliency::of(&a, &b));
+                }
                 let there: Vec<_> = self.sides.iter().map(|(side, picture)| (*side, picture)).collect();
                 self.pictures = textures.pictures(&there, self.size, false);
             }

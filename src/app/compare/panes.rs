@@ -46,12 +46,12 @@ impl Layout {
         }
     }
 
-    /// Panes that are seen at once.
-    pub const fn panes(self) -> usize {
+    /// How many panes stand beside each other, and how many below.
+    pub const fn columns_and_rows(self) -> (usize, usize) {
         match self {
-            Self::SideBySide => 2,
-            Self::Wipe | Self::Toggle | Self::Difference => 1,
-            Self::FourUp => 4,
+            Self::SideBySide => (2, 1),
+            Self::Wipe | Self::Toggle | Self::Difference => (1, 1),
+            Self::FourUp => (2, 2),
         }
     }
 }
@@ -69,11 +69,7 @@ pub struct Pane {
 
 /// Parts `area` into equal panes whose labels are `label` high, with `gap` between them.
 pub fn panes(layout: Layout, area: Rect, label: f32, gap: f32) -> Vec<Pane> {
-    let (columns, rows) = match layout.panes() {
-        1 => (1, 1),
-        2 => (2, 1),
-        _ => (2, 2),
-    };
+    let (columns, rows) = layout.columns_and_rows();
     let part = |whole: f32, n: usize| ((whole - gap * (n - 1) as f32) / n as f32).max(1.0);
     let cell = vec2(part(area.width(), columns), part(area.height(), rows));
     let align = |i: usize, n: usize| if n == 1 { 0.5 } else { 1.0 - i as f32 };

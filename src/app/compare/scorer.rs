@@ -55,6 +55,9 @@ pub(crate) struct FrameScores {
     pub(crate) id: u64,
     /// Each side that was asked for; none where it has no score, as low-res has not.
     pub(crate) sides: Vec<(Side, Option<SideScores>)>,
+    /// PSNR of luma in dB of bicubic from the truth that was scaled as the sender does, but not coded; with the quick
+    /// scores only.
+    pub(crate) uncoded: Option<f64>,
 }
 
 struct ScoreJob {
@@ -134,6 +137,8 @@ struct Bench {
     scaler: Option<Scaler>,
     /// For sides that are larger than the truth.
     shrinker: Option<Scaler>,
+    /// To the size that is sent.
+    sender: Option<Scaler>,
     /// One engine for each network that was scored lately.
     engines: Vec<(Arc<Model>, CpuEngine)>,
 }
@@ -148,7 +153,20 @@ impl Bench {
             let scores = frame.and_then(|frame| scores(&truth, &frame, thorough));
             out.push((side.clone(), scores));
         }
-        Some(FrameScores { id: display_frame.pair.stamp.id, sides: out })
+        let uncoded = if thorough { None } else { self.uncoded(display_frame, &truth) };
+        Some(FrameScores { id: display_frame.pair.stamp.id, sides: out, uncoded })
+    }
+
+    /// PSNR of bicubic without a codec.
+    fn uncoded(&mut self, display_frame: &DisplayFrame, truth: &Frame) -> Option<f64> {
+        if display_frame.off == Some(NetworkOff::FullSize) {
+            return None;
+        }
+        let low = scaler(&mut self.sender, display_frame.low.size(), Kernel::SENDER)
+            .scale(display_frame.truth.as_deref()?)
+            .ok()?;
+        let frame = self.engine(&display_frame.model)?.upscale(&low, Method::Bicubic).ok()?;
+        psnr_y(truth, &self.shrunk(frame, truth.size())?)
     }
 
     fn frame(&mut self, display_frame: &DisplayFrame, side: &Side) -> Option<Frame> {
@@ -169,9 +187,7 @@ impl Bench {
         if frame.size() == size {
             return Some(frame);
         }
-        let kept = self.shrinker.take().filter(|s| s.size() == size);
-        let shrinker = self.shrinker.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::default())));
-        shrinker.scale(&frame).ok()
+        scaler(&mut self.shrinker, size, Kernel::default()).scale(&frame).ok()
     }
 
     fn engine(&mut self, model: &Arc<Model>) -> Option<&mut CpuEngine> {
@@ -191,15 +207,25 @@ impl Bench {
     }
 }
 
+/// One to this size: the one that is there, or a new one in its place.
+fn scaler(place: &mut Option<Scaler>, size: Size, kernel: Kernel) -> &mut Scaler {
+    let kept = place.take().filter(|s| s.size() == size);
+    place.insert(kept.unwrap_or_else(|| Scaler::new(size, kernel)))
+}
+
 fn scores(truth: &Frame, frame: &Frame, thorough: bool) -> Option<SideScores> {
-    if truth.colour.range != frame.colour.range {
-        return None; // luma codes mean other things
-    }
     Some(SideScores {
-        psnr_y: measure::psnr(truth.y(), frame.y()).ok()?.min(measure::PSNR_CAP),
+        psnr_y: psnr_y(truth, frame)?,
         ssim: measure::ssim(truth.y(), frame.y()).ok()?,
         ssimulacra2: if thorough { measure::ssimulacra2(truth, frame).ok() } else { None },
     })
+}
+
+fn psnr_y(truth: &Frame, frame: &Frame) -> Option<f64> {
+    if truth.colour.range != frame.colour.range {
+        return None; // luma codes mean other things
+    }
+    Some(measure::psnr(truth.y(), frame.y()).ok()?.min(measure::PSNR_CAP))
 }
 
 #[cfg(test)]
@@ -214,7 +240,7 @@ mod tests {
     fn display_frame(model: &Arc<Model>) -> DisplayFrame {
         let size = Size::new(160, 120).unwrap();
         let Ok(Event::Frame(truth)) = Scene::new(size.times(2).unwrap(), 30.0).unwrap().next() else { panic!() };
-        let low = Scaler::new(size, Kernel::default()).scale(&truth).unwrap();
+        let low = Scaler::new(size, Kernel::SENDER).scale(&truth).unwrap();
         let pair: Pair = CpuEngine::new(model, Some(1)).unwrap().compare(&low).unwrap();
         DisplayFrame::new(pair, Arc::clone(model), Arc::new(low), Some(Arc::new(truth)))
     }
@@ -233,6 +259,8 @@ mod tests {
         assert!(of(3).is_some());
         let quick = Bench::default().score(&display_frame, &sides[..1], false).unwrap();
         assert_eq!(quick.sides[0].1, Some(SideScores { ssimulacra2: None, ..bilinear }));
+        // The frame was not coded here.
+        assert_eq!((quick.uncoded, result.uncoded), (Some(bicubic.psnr_y), None));
     }
 
     #[test]

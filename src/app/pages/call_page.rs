@@ -134,11 +134,14 @@ impl Parts<'_, '_> {
         // Of a network that does not run there is no score.
         let known = |side| view.truth && !(view.off == Some(NetworkOff::TooSlow) && side == SideChoice::Network(model));
         let scores = |side| if known(side) { view.trace.newest(side) } else { None };
+        let worth = |side| if known(side) && view.off.is_none() { view.trace.worth(side) } else { None };
         let why = controls.auto.then_some(view.stats.model_reason.as_str());
         let engine = view.stats.engine;
-        let seen = Seen { pictures, models, engine, model, why, off: view.off, masked: false, scores: &scores };
+        let (scores, worth): (&dyn Fn(SideChoice) -> _, &dyn Fn(SideChoice) -> _) = (&scores, &worth);
+        let (off, seen_for) = (view.off, view.seen_for);
+        let seen = Seen { pictures, models, engine, model, why, off, masked: false, scores, worth, seen_for };
         let Some(blind) = &controls.blind else {
-            let drawn = comparison::show(ui, &seen, &mut controls.compare, &self.todo);
+            let drawn = comparison::show(ui, &seen, &mut controls.compare, &mut controls.details, &self.todo);
             controls.shown = drawn.shown;
             if drawn.network_wanted
                 && let Some((smallest, _)) = models.iter().enumerate().min_by_key(|(_, m)| m.mac_per_pixel)
@@ -154,7 +157,7 @@ impl Parts<'_, '_> {
             compare.swap();
         }
         (compare.loupe, compare.read_out) = (false, false);
-        comparison::show(ui, &Seen { masked: true, ..seen }, &mut compare, &self.todo);
+        comparison::show(ui, &Seen { masked: true, ..seen }, &mut compare, &mut controls.details, &self.todo);
         controls.compare.view = compare.view;
     }
 }
@@ -203,7 +206,8 @@ fn stacked(ui: &mut Ui, parts: &mut Parts<'_, '_>, room: Vec2) {
             ui.add_space(GAP);
             if let Some(pictures) = parts.pictures {
                 let most = (0.8 * room.y).max(200.0);
-                let height = comparison::height(&parts.controls.compare, pictures.size(), width).clamp(120.0, most);
+                let (compare, dense) = (&parts.controls.compare, ui.ctx().pixels_per_point());
+                let height = comparison::height(compare, pictures.size(), width, dense).clamp(120.0, most);
                 ui.allocate_ui(vec2(width, height), |ui| parts.middle(ui));
             } else {
                 parts.middle(ui);
@@ -263,6 +267,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::Nearest => now.nearest = !now.nearest,
         Command::Loupe => now.loupe = !now.loupe,
         Command::ReadOut => now.read_out = !now.read_out,
+        Command::Spotlight => now.spotlight = !now.spotlight,
         Command::Signed => now.signed = !now.signed,
         Command::GainUp => now.gain = (now.gain * 2).min(MAX_GAIN),
         Command::GainDown => now.gain = (now.gain / 2).max(1),

@@ -36,6 +36,8 @@ pub struct CallView<'a> {
     pub trace: &'a Trace,
     /// How old the newest shown frame was, in milliseconds.
     pub age_ms: f64,
+    /// Seconds since the first picture was shown.
+    pub seen_for: f64,
     /// Whether what was sent is known here.
     pub truth: bool,
     /// Whether the same call can be made again once it has ended.

@@ -1,5 +1,7 @@
 //! The middle of the window: the sides of one frame, laid out, zoomed, and told apart.
 
+mod caption;
+mod details;
 mod labels;
 mod marks;
 mod read_out;
@@ -16,17 +18,23 @@ use crate::{
             paint::{Brush, Difference, Magnify},
             panes::{Layout, Pane, around, panes},
             sides::SideChoice,
+            strip::{Around, Strip},
         },
         pages::comparison::seen::Seen,
         theme::style,
     },
     frame::Size,
     pipeline::NetworkOff,
+    spotlight::Chooser,
 };
 
 const GAP: f32 = 8.0;
 /// Height of the line of pixel values.
 const READ_OUT: f32 = 24.0;
+/// What the spotlight has below pictures that are as wide as they can.
+const STRIP: f32 = 130.0;
+/// Pictures that are shown so large, in screen pixels for a pixel, need no spotlight.
+const LARGE: f32 = 2.0;
 
 /// What came of drawing the sides.
 pub(crate) struct Drawn {
@@ -37,23 +45,50 @@ pub(crate) struct Drawn {
 }
 
 /// As high as all of it has to be where the pictures are as wide as they can.
-pub(crate) fn height(compare: &Compare, picture: Size, width: f32) -> f32 {
+pub(crate) fn height(compare: &Compare, picture: Size, width: f32, pixels_per_point: f32) -> f32 {
     let Zoom::Fit = compare.view.zoom else { return f32::INFINITY };
-    let (columns, rows) = match compare.layout {
-        Layout::SideBySide => (2.0, 1.0),
-        Layout::Wipe | Layout::Toggle | Layout::Difference => (1.0, 1.0),
-        Layout::FourUp => (2.0, 2.0),
-    };
+    let (columns, rows) = compare.layout.columns_and_rows();
+    let (columns, rows) = (columns as f32, rows as f32);
     let wide = (width - GAP * (columns - 1.0)) / columns;
     let high = wide * picture.height() as f32 / picture.width() as f32;
-    rows * (labels::HEIGHT + high) + GAP * (rows - 1.0) + if compare.read_out { READ_OUT } else { 0.0 }
+    let small = wide * pixels_per_point < LARGE * picture.width() as f32;
+    let more = [(compare.read_out, READ_OUT), (compare.spotlight && small, STRIP + GAP)];
+    let more: f32 = more.iter().filter(|(on, _)| *on).map(|(_, height)| height).sum();
+    rows * (labels::HEIGHT + high) + GAP * (rows - 1.0) + more
+}
+
+/// The spotlight's place, where there is to be one.
+fn strip(ui: &Ui, seen: &Seen<'_>, compare: &Compare, area: Rect) -> Option<Strip> {
+    let size = seen.pictures.size();
+    let around = Around {
+        layout: compare.layout,
+        picture: vec2(size.width() as f32, size.height() as f32),
+        label: labels::HEIGHT,
+        gap: GAP,
+        pixels_per_point: ui.ctx().pixels_per_point(),
+    };
+    // Whether it is there must not depend on the room that it takes itself.
+    let large = match compare.view.zoom {
+        Zoom::Fit => around.fit(area),
+        Zoom::Times(times) => times,
+    };
+    let wanted = compare.spotlight && !seen.masked && large < LARGE;
+    wanted.then(|| around.strip(area, compare.sides(seen.model).len())).flatten()
 }
 
 /// Draws the sides and takes what the pointer does to them.
-pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands: &[Command]) -> Drawn {
+pub(crate) fn show(
+    ui: &mut Ui,
+    seen: &Seen<'_>,
+    compare: &mut Compare,
+    chooser: &mut Chooser,
+    commands: &[Command],
+) -> Drawn {
     let area = ui.available_rect_before_wrap();
-    let strip = if compare.read_out { READ_OUT } else { 0.0 };
-    let (desk, foot) = area.split_top_bottom_at_y(area.bottom() - strip);
+    let line = if compare.read_out { READ_OUT } else { 0.0 };
+    let (above, foot) = area.split_top_bottom_at_y(area.bottom() - line);
+    let strip = strip(ui, seen, compare, above);
+    let desk = strip.as_ref().map_or(above, |strip| strip.desk);
     let size = seen.pictures.size();
     let panes = panes(compare.layout, desk, labels::HEIGHT, GAP);
     let room = |pane: &Pane| Room {
@@ -110,6 +145,11 @@ pub(crate) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, commands
     {
         marks::frozen_mark(ui, place.rect);
     }
+    if let Some(strip) = &strip {
+        details::show(ui, seen, &mut brush, chooser, strip, &sides, &placed);
+    }
+    let pictures = covered.iter().fold(Rect::NOTHING, |all, rect| all.union(*rect));
+    caption::show(ui, seen, compare, pictures);
     let two = compare.two(seen.model);
     if let (true, Some((at, place))) = (compare.loupe, under) {
         marks::loupe(ui, &mut brush, two, at, &place, area);

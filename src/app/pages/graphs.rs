@@ -6,13 +6,19 @@ use egui::{Color32, Label, RichText, Ui, vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
 use crate::app::{
-    compare::{scorer::SideScores, sides::SideChoice},
+    compare::{
+        scorer::SideScores,
+        sides::SideChoice,
+        worth::{Errors, Worth},
+    },
     networks::ModelChoice,
     theme::style,
 };
 
 /// Seconds that are kept and shown.
 const SPAN: f64 = 60.0;
+/// Seconds over which it is told what a side is worth.
+const LATELY: f64 = 20.0;
 /// Width of the panel.
 pub(crate) const WIDTH: f32 = 300.0;
 
@@ -42,6 +48,8 @@ pub struct Scored {
     pub at: f64,
     /// Each side that was scored.
     pub sides: Vec<(SideChoice, SideScores)>,
+    /// PSNR of luma in dB that bicubic would have without a codec, where that was measured.
+    pub uncoded: Option<f64>,
 }
 
 /// What is remembered of the last minute.
@@ -79,6 +87,29 @@ impl Trace {
         Some(SideScores { ssimulacra2: of_side().find_map(|s| s.ssimulacra2), ..newest })
     }
 
+    /// What a side was worth in bits of bicubic in the last seconds; none where they were not scored together.
+    pub fn worth(&self, side: SideChoice) -> Option<Worth> {
+        if side == SideChoice::Bicubic {
+            return None;
+        }
+        let lately = |at: f64| self.end() - at <= LATELY;
+        let errors = self.scores.iter().filter(|s| lately(s.at)).filter_map(|scored| {
+            let error = |psnr: f64| 10_f64.powf(-psnr / 10.0);
+            let of = |wanted| scored.sides.iter().find(|(side, _)| *side == wanted).map(|(_, s)| error(s.psnr_y));
+            let (bicubic, side) = (of(SideChoice::Bicubic)?, of(side)?);
+            Some(Errors { bicubic, side, scaling: error(scored.uncoded?) })
+        });
+        let sum = errors.reduce(|a, b| Errors {
+            bicubic: a.bicubic + b.bicubic,
+            side: a.side + b.side,
+            scaling: a.scaling + b.scaling,
+        });
+        // Before the first packets are counted there is no rate.
+        let rates = self.samples.iter().filter(|s| lately(s.at) && s.received > 0.0).map(|s| s.received);
+        let (rates, samples) = rates.fold((0.0, 0), |(sum, n), rate| (sum + rate, n + 1));
+        if samples == 0 { None } else { Worth::of(sum?, rates / f64::from(samples)) }
+    }
+
     fn scores_of(&self, side: SideChoice, of: fn(&SideScores) -> Option<f64>) -> Vec<[f64; 2]> {
         let at =
             |s: &Scored| s.sides.iter().find(|(x, _)| *x == side).and_then(|(_, scores)| Some([s.at, of(scores)?]));
@@ -110,10 +141,15 @@ pub(crate) fn show(ui: &mut Ui, trace: &Trace, two: [SideChoice; 2], models: &[M
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         let plots = if truth { 5.0 } else { 3.0 };
-        let words = if truth { 120.0 } else { 60.0 };
+        let words = if truth { 140.0 } else { 60.0 };
         let height = ((ui.available_height() - words) / plots - 24.0).clamp(30.0, 150.0);
         if truth {
             table(ui, trace, two, &names, colours);
+            for (side, name) in two.iter().zip(&names) {
+                if let Some(worth) = trace.worth(*side) {
+                    style::quiet(ui, format!("{name} equals {} with bicubic.", worth.bitrate()));
+                }
+            }
             let of = |of: fn(&SideScores) -> Option<f64>| {
                 let curve =
                     |i: usize| Curve { name: &names[i], colour: colours[i], points: trace.scores_of(two[i], of) };
@@ -216,13 +252,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_side_is_worth_what_the_last_seconds_say() {
+        let network = SideChoice::Network(0);
+        let mut trace = Trace::default();
+        let add = |trace: &mut Trace, at: f64, gain: f64, uncoded: Option<f64>| {
+            let scores = |psnr_y| SideScores { psnr_y, ssim: 0.9, ssimulacra2: None };
+            let sides = vec![(SideChoice::Bicubic, scores(30.0)), (network, scores(30.0 + gain))];
+            trace.score(Scored { at, sides, uncoded });
+            trace.sample(Sample { at, received: 2e5 + 1e4 * at, ..Sample::default() });
+        };
+        add(&mut trace, 0.5, 2.0, None);
+        assert_eq!(trace.worth(network), None, "too little was scored");
+        add(&mut trace, 1.0, 2.0, Some(36.0));
+        for second in 25..35 {
+            add(&mut trace, f64::from(second), 0.5, Some(36.0));
+        }
+        // 450 to 540 kbit/s, and half a dB more: not the one that there was before.
+        let Errors { bicubic, side, scaling } =
+            Errors { bicubic: 1.0, side: 10_f64.powf(-0.05), scaling: 10_f64.powf(-0.6) };
+        assert_eq!(
+            trace.worth(network).map(|w| w.times()),
+            Worth::of(Errors { bicubic, side, scaling }, 1.0).map(|w| w.times())
+        );
+        assert_eq!(trace.worth(network).map(|w| w.bitrate()), Some("≈ 560 kbit/s".to_owned()));
+        assert_eq!(trace.worth(SideChoice::Bicubic), None);
+    }
+
+    #[test]
     fn a_minute_is_kept() {
         let mut trace = Trace::default();
         (0..2000).for_each(|i| trace.sample(Sample { at: f64::from(i) / 10.0, ..Sample::default() }));
         assert_eq!(trace.samples.len(), 601);
         let scores = SideScores { psnr_y: 30.0, ssim: 0.9, ssimulacra2: Some(60.0) };
-        trace.score(Scored { at: 1.0, sides: vec![(SideChoice::Bicubic, scores)] });
-        trace.score(Scored { at: 62.0, sides: vec![(SideChoice::Lanczos, scores)] });
+        trace.score(Scored { at: 1.0, sides: vec![(SideChoice::Bicubic, scores)], uncoded: None });
+        trace.score(Scored { at: 62.0, sides: vec![(SideChoice::Lanczos, scores)], uncoded: None });
         assert_eq!(trace.scores.len(), 1);
         assert!(trace.newest(SideChoice::Bicubic).is_none() && trace.newest(SideChoice::Lanczos).is_some());
         assert_eq!(scores.in_words(), "30.00 dB · 0.900 · 60.0");

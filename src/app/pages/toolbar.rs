@@ -44,6 +44,7 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
         ui.add_sized(vec2(66.0, 28.0), Label::new(quiet).truncate());
         ui.menu_button("View", |ui| {
             for (text, on, command) in [
+                ("Where they differ, enlarged", &mut compare.spotlight, Command::Spotlight),
                 ("Pixels as squares", &mut compare.nearest, Command::Nearest),
                 ("Loupe at the pointer", &mut compare.loupe, Command::Loupe),
                 ("Pixel values", &mut compare.read_out, Command::ReadOut),

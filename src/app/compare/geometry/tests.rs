@@ -90,7 +90,8 @@ proptest! {
     #[test]
     fn panes_are_equal_inside_and_apart(d in desk(), layout in layout(), view in view()) {
         let rooms = d.rooms(layout);
-        prop_assert_eq!(rooms.len(), layout.panes());
+        let (columns, rows) = layout.columns_and_rows();
+        prop_assert_eq!(rooms.len(), columns * rows);
         let placed: Vec<Placed> = rooms.iter().map(|r| r.place(&view)).collect();
         for (i, p) in placed.iter().enumerate() {
             prop_assert!((p.rect.size() - placed[0].rect.size()).length() < 0.01);

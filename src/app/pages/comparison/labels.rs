@@ -31,8 +31,8 @@ const GAINS: (f32, f32) = (400.0, 240.0);
 /// Draws the line of pane `i`.
 pub(super) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &Pane, place: &Placed, i: usize) {
     // Above the picture, and wider than it where it is smaller than what has to be said.
-    let least = if seen.masked { 0.0 } else { wanted(ui, seen, compare, i) };
-    let width = place.rect.width().max(least).min(pane.label.width());
+    let line = if seen.masked { 0.0 } else { wanted(ui, seen, compare, i) };
+    let width = place.rect.width().max(line).min(pane.label.width());
     let left = place.rect.left() + (place.rect.width() - width) * pane.align.x;
     let left = left.clamp(pane.label.left(), (pane.label.right() - width).max(pane.label.left()));
     let (top, right) = (place.rect.top() - HEIGHT, left + width);
@@ -45,7 +45,9 @@ pub(super) fn show(ui: &mut Ui, seen: &Seen<'_>, compare: &mut Compare, pane: &P
             }
             Layout::SideBySide => {
                 let (name, side) = if i == 0 { ("Side A", &mut compare.a) } else { ("Side B", &mut compare.b) };
-                choose(ui, seen, name, side, width);
+                // What it is worth goes before what it costs, but not before its name.
+                let told = worth(seen, *side).map_or(0.0, |told| style::width_of(ui, &told, &font(ui)) + 2.0 * SPACE);
+                choose(ui, seen, name, side, (width - told).max(least(ui, seen, *side)).min(width));
                 let score = scores(ui, seen, [*side], ui.available_width());
                 scored(ui, &score[0]);
             }
@@ -182,21 +184,39 @@ fn fixed(ui: &mut Ui, seen: &Seen<'_>, side: SideChoice, width: f32) {
     });
 }
 
-/// The scores of all these sides in the longest form for which `room` is enough: all of them, the first, or none,
-/// for half a number is none.
+/// The shortest words for how near a side is and what that is worth.
+fn worth(seen: &Seen<'_>, side: SideChoice) -> Option<String> {
+    let (scores, worth) = ((seen.scores)(side)?, (seen.worth)(side)?);
+    Some(format!("{:.2} dB · {}", scores.psnr_y, worth.bitrate()))
+}
+
+/// The scores of all these sides in the longest form for which `room` is enough: all of them and what that is worth
+/// in bits, the first and that, all, the first, or none, for half a number is none.
 fn scores<const N: usize>(ui: &Ui, seen: &Seen<'_>, sides: [SideChoice; N], room: f32) -> [String; N] {
     let all = sides.map(|side| (seen.scores)(side).map(|s| s.in_words()).unwrap_or_default());
     let first = all.clone().map(|text| text.split(" · ").next().unwrap_or_default().to_owned());
+    let with = |end: &str| {
+        sides.map(|side| {
+            let scores = (seen.scores)(side).map(|s| s.in_words()).unwrap_or_default();
+            (seen.worth)(side).map_or(scores.clone(), |worth| format!("{scores} · {}{end}", worth.bitrate()))
+        })
+    };
+    let mut short = first.clone();
+    for (text, side) in short.iter_mut().zip(sides) {
+        *text = worth(seen, side).unwrap_or_else(|| std::mem::take(text));
+    }
     let fits = |texts: &[String; N]| {
         texts.iter().map(|text| style::width_of(ui, text, &font(ui)) + SPACE).sum::<f32>() <= room
     };
-    [all, first].into_iter().find(fits).unwrap_or([const { String::new() }; N])
+    [with(" with bicubic"), with(""), short, all, first].into_iter().find(fits).unwrap_or([const { String::new() }; N])
 }
 
 fn scored(ui: &mut Ui, text: &str) {
     if !text.is_empty() {
         let quiet = RichText::new(text).color(style::palette(ui).quiet);
-        ui.add(Label::new(quiet)).on_hover_text("PSNR-Y · SSIM · SSIMULACRA2, against the truth");
+        ui.add(Label::new(quiet)).on_hover_text(
+            "PSNR-Y · SSIM · SSIMULACRA2, against the truth; what bicubic would need for as much PSNR-Y, estimated (≈)",
+        );
     }
 }
 

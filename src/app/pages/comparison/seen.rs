@@ -2,7 +2,7 @@
 
 use crate::{
     app::{
-        compare::{paint::Pictures, scorer::SideScores, sides::SideChoice},
+        compare::{paint::Pictures, scorer::SideScores, sides::SideChoice, worth::Worth},
         networks::ModelChoice,
     },
     pipeline::NetworkOff,
@@ -24,6 +24,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) masked: bool,
     /// The newest scores of a side, where the truth is known.
     pub(crate) scores: &'a dyn Fn(SideChoice) -> Option<SideScores>,
+    /// What a side is worth in bits of bicubic, likewise.
+    pub(crate) worth: &'a dyn Fn(SideChoice) -> Option<Worth>,
+    /// Seconds since the first picture was shown.
+    pub(crate) seen_for: f64,
 }
 
 impl Seen<'_> {
