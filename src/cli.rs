@@ -140,9 +140,10 @@ pub(crate) struct ReceiveArgs {
     /// the window takes what was chosen in it last, and that is auto at first.
     #[arg(long, value_name = "auto|NAME|FILE")]
     pub(crate) model: Option<String>,
-    /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both
-    #[arg(long, value_name = "0..1", default_value = "0")]
-    pub(crate) vivid: Amount,
+    /// From the faithful picture (0) to one that looks sharper and invents detail (1), where the model has both; 0.5
+    /// without it, or what was chosen in the window last
+    #[arg(long, value_name = "0..1")]
+    pub(crate) vivid: Option<Amount>,
     /// With --model auto: upscaling takes at most this share of all cores
     #[arg(long, value_name = "PERCENT")]
     pub(crate) cpu_share: Option<Percent>,

@@ -176,6 +176,12 @@ pub(crate) fn model(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
     }
 }
 
+/// The same, but a model without vivid weights stays what it is.
+pub(crate) fn blended(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
+    let vivid = if Model::find_vivid(name).input()?.is_some() { vivid } else { 0.0 };
+    model(name, vivid)
+}
+
 /// The vivid weights of a model, if there are some; there must be where `vivid` is more than nothing.
 pub(crate) fn vivid_weights(name: &str, vivid: f32) -> anyhow::Result<Option<Model>> {
     let weights = Model::find_vivid(name).input()?;

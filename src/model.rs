@@ -192,6 +192,10 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Model {
+    /// How far a call goes to vivid weights unless it is told otherwise: where most of what LPIPS gains is there and
+    /// SSIMULACRA2 has lost next to nothing (docs/experiments.md, "The dose").
+    pub const USUAL_VIVID: f32 = 0.5;
+
     /// Checks layers and joins them to a model.
     ///
     /// # Errors

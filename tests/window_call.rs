@@ -344,8 +344,8 @@ fn the_vivid_slider_changes_the_networks_side_of_the_same_frame() {
     assert!(vivid != faithful, "the slider did nothing");
     drop(harness);
 
-    // As with --vivid 0.5.
-    let mut harness = open(Start { vivid: Some(0.5), ..wanted });
+    // And so it is without --vivid.
+    let mut harness = open(Start { vivid: None, ..wanted });
     until("the blended network", || shows(&mut harness, "Picture: CNN · untrained-4-1@0.5 · "));
     assert!(has(&harness, "Vivid"));
 }

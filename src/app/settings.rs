@@ -16,6 +16,7 @@ use crate::{
     },
     atomic_file,
     codec::{MAX_BITRATE, MIN_BITRATE},
+    model::Model,
     pipeline::{Auto, CallSettings},
     upscale::EngineChoice,
 };
@@ -96,7 +97,7 @@ impl Default for Settings {
             sending: None,
             listen: None,
             engine: EngineChoice::Auto,
-            vivid: 0.0,
+            vivid: Model::USUAL_VIVID,
             links: Vec::new(),
             clips: Vec::new(),
             formats: Vec::new(),
@@ -120,7 +121,7 @@ impl Settings {
         settings.gain = settings.gain.clamp(1, MAX_GAIN);
         settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 4.0) } else { 1.0 };
         settings.cpu_share = settings.cpu_share.clamp(5, 100);
-        settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { 0.0 };
+        settings.vivid = if settings.vivid.is_finite() { settings.vivid.clamp(0.0, 1.0) } else { Model::USUAL_VIVID };
         settings.links.truncate(MAX_RECENT);
         settings.clips.truncate(MAX_RECENT);
         settings.formats.truncate(MAX_CAMERA_FORMATS);

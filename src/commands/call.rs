@@ -43,8 +43,10 @@ struct Outcome {
     /// The size, the frame rate or the bitrate was named, likewise.
     #[cfg(feature = "app")]
     sending_chosen: bool,
-    /// How far the network goes to its vivid weights, and these if it has some.
-    vivid: (f32, Option<Model>),
+    /// How far networks go to their vivid weights, where the command line says.
+    vivid: Option<f32>,
+    /// Those of the network that it names, if it has some.
+    weights: Option<Model>,
 }
 
 /// `clearcall` without a command: the loopback call of `clearcall call`, headless where there is no display.
@@ -124,13 +126,11 @@ fn no_impairment() -> Impairment {
 fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
     #[cfg(not(feature = "app"))]
     let _ = named;
-    let vivid = args.vivid.0;
-    let weights = match args.model.as_deref().unwrap_or(AUTO) {
-        AUTO if vivid > 0.0 => {
-            return Err(InputFault("--vivid is for one model: name it with --model".into()).into());
-        }
-        AUTO => None,
-        name => super::vivid_weights(name, vivid)?,
+    let vivid = args.vivid.map(|amount| amount.0);
+    let weights = match (args.model.as_deref().unwrap_or(AUTO), vivid) {
+        (AUTO, _) => None,
+        (name, Some(vivid)) => super::vivid_weights(name, vivid)?,
+        (name, None) => Model::find_vivid(name).input()?,
     };
     Ok(Outcome {
         headless: args.headless,
@@ -144,7 +144,8 @@ fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
         engine_chosen: args.engine.is_some(),
         #[cfg(feature = "app")]
         sending_chosen: named,
-        vivid: (vivid, weights),
+        vivid,
+        weights,
     })
 }
 
@@ -191,8 +192,8 @@ fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> an
         chosen: outcome.chosen,
         engine_chosen: outcome.engine_chosen,
         sending_chosen: outcome.sending_chosen,
-        vivid: outcome.chosen.then_some(outcome.vivid.0),
-        weights: outcome.vivid.1.clone(),
+        vivid: outcome.vivid,
+        weights: outcome.weights.clone(),
         signaling: Some(signaling.clone()),
         seconds: outcome.seconds,
         report: outcome.report.clone(),

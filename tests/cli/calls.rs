@@ -21,6 +21,21 @@ fn count(report: &serde_json::Value, pointer: &str) -> u64 {
 }
 
 #[test]
+fn a_call_goes_half_of_the_way_to_vivid_unless_it_is_told() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = Room::new();
+    let json = room.at("r.json");
+    let named = |more: &[&str]| {
+        let call = ["call", "--source", "scene", "--seconds", "1", "--report", &json];
+        clearcall(&[&call[..], &SMALL, &["cpu"], more].concat()).ok();
+        report(&room, "r.json")["model"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(named(&["--model", "small"]), "small@0.5");
+    assert_eq!(named(&["--model", "small", "--vivid", "0"]), "small");
+    assert_eq!(named(&["--model", "nano"]), "nano", "which has no vivid weights");
+}
+
+#[test]
 fn a_headless_call_leaves_a_report_and_a_picture() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let room = Room::new();

@@ -56,7 +56,7 @@ pub(crate) fn start(settings: CallSettings, signaling: Option<Signaling>) -> Sta
         engine_chosen: true,
         sending_chosen: true,
         weights: None,
-        vivid: None,
+        vivid: Some(0.0),
         signaling,
         seconds: None,
         report: None,

@@ -9,6 +9,7 @@ use egui::{
 use crate::{
     app::{
         controls::{Action, Controls, adopt},
+        networks::ModelChoice,
         pages::call_view::CallView,
         theme::style,
     },
@@ -146,16 +147,20 @@ fn model_width(controls: &Controls) -> f32 {
     if controls.auto { 190.0 } else { 162.0 }
 }
 
+/// A network's name without how vivid it is, which the slider says. One that has no slider may have an @ of its own.
+fn plain_name(model: &ModelChoice) -> &str {
+    match model.name.rsplit_once('@') {
+        Some((name, _)) if model.vivid => name,
+        _ => &model.name,
+    }
+}
+
 fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mut Vec<Action>) {
     let before = (controls.auto, controls.model);
     let whole = model_width(controls);
     cell(ui, whole, |ui| {
         let label = text_in(ui, vec2(46.0, ROW), "Model");
-        // How vivid it is the slider says; the name of one without that may have an @ of its own.
-        let name = view.models.get(controls.model).map_or("", |m| match m.name.rsplit_once('@') {
-            Some((name, _)) if m.vivid => name,
-            _ => &m.name,
-        });
+        let name = view.models.get(controls.model).map_or("", plain_name);
         let runs = if view.off.is_some() { "off" } else { name };
         let text = if controls.auto { format!("auto · {runs}") } else { name.to_owned() };
         let response = egui::ComboBox::from_id_salt("model")
@@ -167,7 +172,7 @@ fn model(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, actions: &mu
                     controls.auto = true;
                 }
                 for (i, m) in view.models.iter().enumerate() {
-                    let text = format!("{} · {} MAC/px", m.name, style::grouped(m.mac_per_pixel as u64));
+                    let text = format!("{} · {} MAC/px", plain_name(m), style::grouped(m.mac_per_pixel as u64));
                     if ui.selectable_label(!controls.auto && controls.model == i, text).clicked() {
                         (controls.auto, controls.model) = (false, i);
                     }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use clearcall::{
     call::Media,
     interrupt::Interrupt,
+    model::Model,
     pipeline::{CallSettings, CallState, Cause, DisplayFrame, NetworkOff, Session, Signaling, Taken},
     qr::QrCode,
     report,
@@ -39,8 +40,12 @@ pub(super) fn run(
     outcome: Outcome,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    if let (vivid, Some(weights)) = &outcome.vivid {
-        settings.model = settings.model.blended(weights, *vivid).map(Arc::new).input()?;
+    let vivid = outcome.vivid.unwrap_or(Model::USUAL_VIVID);
+    if let Some(weights) = &outcome.weights {
+        settings.model = settings.model.blended(weights, vivid).map(Arc::new).input()?;
+    }
+    if let Some(auto) = &mut settings.auto {
+        auto.models = Model::shipped().map(|name| commands::blended(name, vivid)).collect::<anyhow::Result<_>>()?;
     }
     let gpu = if settings.engine.is_cpu() { None } else { GpuContext::headless().ok() };
     let loopback = matches!(signaling, Signaling::Loopback);
