@@ -93,6 +93,12 @@ impl Scaler {
         Self { to, options, resizer: Resizer::new() }
     }
 
+    /// The scaler of a place where one is kept, anew where the size that is wanted is another. A place has one kernel.
+    pub fn kept(place: &mut Option<Self>, to: Size, kernel: Kernel) -> &mut Self {
+        place.take_if(|scaler| scaler.to != to);
+        place.get_or_insert_with(|| Self::new(to, kernel))
+    }
+
     /// The size that comes out.
     pub const fn size(&self) -> Size {
         self.to
@@ -156,11 +162,7 @@ impl Squarer {
         if frame.aspect == Aspect::SQUARE {
             return Ok(frame);
         }
-        let scaler = match &mut self.0 {
-            Some(scaler) if scaler.to == to => scaler,
-            other => other.insert(Scaler::new(to, Kernel::default())),
-        };
-        let mut square = scaler.scale(&frame)?;
+        let mut square = Scaler::kept(&mut self.0, to, Kernel::default()).scale(&frame)?;
         (square.aspect, square.qp, square.weights_qp) = (Aspect::SQUARE, frame.qp, frame.weights_qp);
         Ok(square)
     }
@@ -250,6 +252,14 @@ mod tests {
         for kernel in KERNELS {
             let out = Scaler::new(size(40, 30), kernel).scale(&frame).unwrap();
             assert!(out.y().rows().all(|r| r[3..37].iter().all(|&v| v.abs_diff(128) <= 4)), "{kernel:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_a_scaler_to_the_size_that_is_wanted() {
+        let mut place = None;
+        for to in [size(4, 4), size(4, 4), size(8, 6)] {
+            assert_eq!(Scaler::kept(&mut place, to, Kernel::Box).size(), to);
         }
     }
 

@@ -119,7 +119,5 @@ fn scaled(frame: &Arc<Frame>, size: Size, scaler: &mut Option<Scaler>) -> Option
     if frame.size() == size {
         return Some(Arc::clone(frame));
     }
-    let kept = scaler.take().filter(|s| s.size() == size);
-    let scaler = scaler.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::default())));
-    scaler.scale(frame).ok().map(Arc::new)
+    Scaler::kept(scaler, size, Kernel::default()).scale(frame).ok().map(Arc::new)
 }

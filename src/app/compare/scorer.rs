@@ -162,7 +162,7 @@ impl Bench {
         if display_frame.off == Some(NetworkOff::FullSize) {
             return None;
         }
-        let low = scaler(&mut self.sender, display_frame.low.size(), Kernel::SENDER)
+        let low = Scaler::kept(&mut self.sender, display_frame.low.size(), Kernel::SENDER)
             .scale(display_frame.truth.as_deref()?)
             .ok()?;
         let frame = self.engine(&display_frame.model)?.upscale(&low, Method::Bicubic).ok()?;
@@ -187,7 +187,7 @@ impl Bench {
         if frame.size() == size {
             return Some(frame);
         }
-        scaler(&mut self.shrinker, size, Kernel::default()).scale(&frame).ok()
+        Scaler::kept(&mut self.shrinker, size, Kernel::default()).scale(&frame).ok()
     }
 
     fn engine(&mut self, model: &Arc<Model>) -> Option<&mut CpuEngine> {
@@ -205,12 +205,6 @@ impl Bench {
         };
         self.engines.get_mut(at).map(|(_, engine)| engine)
     }
-}
-
-/// One to this size: the one that is there, or a new one in its place.
-fn scaler(place: &mut Option<Scaler>, size: Size, kernel: Kernel) -> &mut Scaler {
-    let kept = place.take().filter(|s| s.size() == size);
-    place.insert(kept.unwrap_or_else(|| Scaler::new(size, kernel)))
 }
 
 fn scores(truth: &Frame, frame: &Frame, thorough: bool) -> Option<SideScores> {

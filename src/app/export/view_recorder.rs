@@ -304,9 +304,7 @@ impl ViewEncoder {
             return Ok(frame);
         }
         let fit = size.fit_even(largest);
-        let kept = self.scaler.take().filter(|s| s.size() == fit);
-        let scaler = self.scaler.insert(kept.unwrap_or_else(|| Scaler::new(fit, Kernel::default())));
-        scaler.scale(&frame).map_err(|e| e.to_string())
+        Scaler::kept(&mut self.scaler, fit, Kernel::default()).scale(&frame).map_err(|e| e.to_string())
     }
 }
 

@@ -134,9 +134,8 @@ fn look(spec: &SourceSpec, state: &PreviewState, wake: &Wake) -> Result<(), Stri
         due = Instant::now() + Duration::from_secs_f32(1.0 / FPS);
         skip(source.as_mut(), state)?;
         let size = frame.size().fit_even(bound);
-        let kept = scaler.take().filter(|s| s.size() == size);
-        let scaler = scaler.insert(kept.unwrap_or_else(|| Scaler::new(size, Kernel::Bilinear)));
-        state.frames.put(scaler.scale(&frame).map_err(|e| e.to_string())?);
+        let small = Scaler::kept(&mut scaler, size, Kernel::Bilinear).scale(&frame);
+        state.frames.put(small.map_err(|e| e.to_string())?);
         wake();
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(super) struct Coder {
     stop: Arc<AtomicBool>,
     pictures: Slot<Frame>,
     self_view: Arc<Mutex<Option<Arc<Frame>>>>,
-    scaler: Option<(Size, Scaler)>,
+    scaler: Option<Scaler>,
     sent_size: SentSize,
     encoding: Option<Encoding>,
 }
@@ -120,11 +120,7 @@ impl Coder {
         muted: bool,
     ) -> Result<Arc<Frame>, ScaleError> {
         let started = Instant::now();
-        let scaler = match &mut self.scaler {
-            Some((size, scaler)) if *size == target => scaler,
-            other => &mut other.insert((target, Scaler::new(target, Kernel::SENDER))).1,
-        };
-        let mut low = scaler.scale(frame)?;
+        let mut low = Scaler::kept(&mut self.scaler, target, Kernel::SENDER).scale(frame)?;
         if muted {
             low = black(&low);
         }
