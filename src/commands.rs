@@ -169,17 +169,20 @@ impl Scoring {
 
 /// The model that `name` means, by name or by file, `vivid` (0 to 1) of the way to its vivid weights.
 pub(crate) fn model(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
-    let model = Model::find(name).input()?;
-    match vivid_weights(name, vivid)? {
-        Some(weights) => model.blended(&weights, vivid).map(Arc::new).input(),
-        None => Ok(Arc::new(model)),
-    }
+    blend(name, vivid_weights(name, vivid)?, vivid)
 }
 
 /// The same, but a model without vivid weights stays what it is.
 pub(crate) fn blended(name: &str, vivid: f32) -> anyhow::Result<Arc<Model>> {
-    let vivid = if Model::find_vivid(name).input()?.is_some() { vivid } else { 0.0 };
-    model(name, vivid)
+    blend(name, Model::find_vivid(name).input()?, vivid)
+}
+
+fn blend(name: &str, weights: Option<Model>, vivid: f32) -> anyhow::Result<Arc<Model>> {
+    let model = Model::find(name).input()?;
+    match weights {
+        Some(weights) => model.blended(&weights, vivid).map(Arc::new).input(),
+        None => Ok(Arc::new(model)),
+    }
 }
 
 /// The vivid weights of a model, if there are some; there must be where `vivid` is more than nothing.

@@ -402,13 +402,14 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         _ => Net::untrained(config.channels, config.layers, kind, config.seed)?,
     };
     make_folder(&config.out)?;
+    // Filming may take half an hour: what is wrong is told before.
+    let features = config.features.as_ref().map(|path| Perceptual::new(&Features::read(path)?)).transpose()?;
     let (pairs, made_from) = synthesis::pairs(config, progress)?;
     let smallest = pairs.train.iter().chain(&pairs.clips).map(|p| p.width().min(p.height())).min().unwrap_or(0);
     if smallest < config.patch {
         let why = format!("patches of {} pixels: the smallest clip has {smallest} pixels on a side", config.patch);
         return Err(TrainError::Config(why));
     }
-    let features = config.features.as_ref().map(|path| Perceptual::new(&Features::read(path)?)).transpose()?;
     let (run, net) = course::run(config, &pairs, features.as_ref(), untrained, progress)?;
     let folded = net.fold(&run.average).equalise_subpixel_dc();
     let scores = course::judge(&folded, pairs.validation.iter());

@@ -1,9 +1,8 @@
 //! What is compared, and how.
 //!
 //! The pictures of one frame ([`textures`], [`paint`]), the sides that they belong to ([`sides`]), where they lie in
-//! the window ([`panes`], [`geometry`], [`strip`]), where they differ (`watcher`), how they score ([`scorer`]) and what that is worth in bits
-//! ([`worth`]), and what people say of them without knowing
-//! which is which ([`blind_test`]). `pages/comparison.rs` draws it.
+//! the window ([`panes`], [`geometry`], [`strip`]), where they differ (`watcher`), how they score ([`scorer`]) and what
+//! that is worth in bits ([`worth`]), and what people say of them without knowing which is which ([`blind_test`]). `pages/comparison.rs` draws it.
 
 pub mod blind_test;
 pub mod geometry;

@@ -63,8 +63,8 @@ fn help(ui: &Ui, overlay: &mut Overlay) {
             style::quiet(
                 ui,
                 "Wheel: zoom at the pointer. Drag: look around, or move the divider. Shift in the wipe: the divider \
-                 follows the pointer. Double click: one pixel to one pixel, and back. Click on an enlarged detail: it stays. Ctrl with + or -: all of it larger \
-                 or smaller.",
+                 follows the pointer. Double click: one pixel to one pixel, and back. Click on an enlarged \
+                 detail: it stays. Ctrl with + or -: all of it larger or smaller.",
             );
         });
     });

@@ -61,10 +61,10 @@ pub(super) fn film(path: &Path, seed: u64, number: u64, takes: u32, kept: usize)
         .collect();
     reader.rewind()?;
     let mut squarer = Squarer::default();
+    let corner = bars.map(|bar| bar.start);
     let mut at = 0;
     while let Some(next) = reader.next()? {
         let frame = squarer.square(next.frame)?;
-        let corner = bars.clone().map(|bar| bar.start);
         for take in takes.iter_mut().filter(|take| take.frames.contains(&at)) {
             take.push(at, &frame, corner, kept)?;
         }
@@ -81,6 +81,7 @@ struct Take {
     /// Where the window lies in the room that it has, from 0 to 1.
     place: [f32; 2],
     manner: Manner,
+    scaler: Option<Scaler>,
     transmission: Option<Transmission>,
 }
 
@@ -110,6 +111,7 @@ impl Take {
             window: [across, across / 4 * 3],
             place: [rng.random_range(0.0..=1.0), rng.random_range(0.0..=1.0)],
             manner,
+            scaler: None,
             transmission: None,
         })
     }
@@ -117,7 +119,7 @@ impl Take {
     fn push(&mut self, at: usize, frame: &Frame, corner: [usize; 2], kept: usize) -> Result<(), AnyError> {
         let (size, by) = (frame.size(), self.shrink);
         let to = Size::new((size.width() as f32 / by) as u32 / 2 * 2, (size.height() as f32 / by) as u32 / 2 * 2)?;
-        let small = Scaler::new(to, Kernel::default()).scale(frame)?;
+        let small = Scaler::kept(&mut self.scaler, to, Kernel::default()).scale(frame)?;
         let window = Size::new(self.window[0], self.window[1])?;
         let mut seen = Frame::filled(window, [16, 128, 128], small.colour, small.stamp);
         let centre = std::array::from_fn(|i| {

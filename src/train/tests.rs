@@ -122,6 +122,21 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
 }
 
 #[test]
+fn wrong_features_are_told_before_anything_is_filmed() {
+    let folder = folder(2);
+    let terms = Terms { supervised: 1.0, perceptual: 1.0, ..Terms::ZERO };
+    let features = Some(folder.path().join("gone.safetensors"));
+    let wanted = TrainConfig { vivid: Some(terms), features, ..config(folder.path()) };
+    let mut told = 0;
+    let wrong = run(&wanted, &mut |_| told += 1);
+    assert!(matches!(wrong, Err(TrainError::Features(_))) && told == 0, "{wrong:?}, {told} reports");
+    // A term without features, and features without a term.
+    for wanted in [TrainConfig { features: None, ..wanted.clone() }, TrainConfig { vivid: None, ..wanted.clone() }] {
+        assert!(matches!(run(&wanted, &mut |_| ()), Err(TrainError::Config(_))));
+    }
+}
+
+#[test]
 fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
     let folder = folder(3);
     let terms = Terms {
