@@ -12,8 +12,12 @@ use clearcall::{
 };
 
 mod bench;
+#[cfg(feature = "train")]
+mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
+#[cfg(feature = "train")]
+pub(crate) use lab::{LabCommand, LabOutput};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///
@@ -98,6 +102,10 @@ pub(crate) enum Command {
     /// Train a model on a folder of pictures
     #[cfg(feature = "train")]
     Train(TrainArgs),
+    /// The theory behind the small network, as experiments: why such networks collapse, and how small they may be
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Lab(LabCommand),
 }
 
 /// What is sent.

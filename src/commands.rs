@@ -11,6 +11,8 @@ macro_rules! out {
 pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod encode;
+#[cfg(feature = "train")]
+pub(crate) mod lab;
 pub(crate) mod list;
 pub(crate) mod measure;
 mod settled_size;

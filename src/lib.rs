@@ -31,3 +31,5 @@ pub mod qr;
 pub mod app;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "train")]
+pub mod lab;

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Some(Command::Models(args)) => commands::list::models(&args),
         #[cfg(feature = "train")]
         Some(Command::Train(args)) => commands::train::run(&args),
+        #[cfg(feature = "train")]
+        Some(Command::Lab(command)) => commands::lab::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,7 @@
+//! `clearcall lab`: why such networks collapse, and how small they may be.
+
+use crate::cli::LabCommand;
+
+pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
+    match *command {}
+}
