@@ -2,3 +2,5 @@
 //!
 //! Each is a module here, a command of `clearcall lab`, and a section of `docs/theory.md`. They train small
 //! networks on points and curves; nothing here runs in a call.
+
+pub mod transport;
