@@ -1,1 +1,213 @@
-//! The map by samples.
+//! The map in more than two dimensions, by random samples.
+//!
+//! There the cells cannot be cut out any more; but the energy's gradient, mass minus wanted mass, is an expectation, and
+//! Adam goes down it on batches of samples, as An et al. do ("AE-OT: a new generative model based on extended
+//! semi-discrete optimal transport", ICLR 2020). What is left is noise, and its size is part of the answer:
+//! [`SampledMap::check`] counts fresh samples.
+
+use rand::{RngCore as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{Source, TransportError, checked_weights, targets::draw};
+
+/// Dimensions, at most.
+pub const MAX_DIMENSION: usize = 256;
+/// Samples that are multiplied with the points at once.
+const CHUNK: usize = 256;
+/// Points that they are multiplied with at once; the product stays in the cache.
+const BLOCK: usize = 512;
+const BETA: [f64; 2] = [0.9, 0.999];
+
+/// How long to learn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Steps of Adam.
+    pub steps: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Adam's first step size, in a frame where the points have the source's variance; it falls to 0 as a half cosine.
+    pub rate: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { steps: 400, batch: 2048, rate: 0.1 }
+    }
+}
+
+/// The map T(x) = yᵢ with the i of the highest ⟨x, yᵢ⟩ + hᵢ, in d dimensions.
+#[derive(Debug, Clone)]
+pub struct SampledMap {
+    source: Source,
+    dimension: usize,
+    weights: Vec<f64>,
+    /// (y − mean) · scale, so that they have the source's variance: `[point][dimension]`.
+    sites: Vec<f64>,
+    heights: Vec<f64>,
+    mean: Vec<f64>,
+    scale: f64,
+}
+
+/// How far the masses are off, by fresh samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MassCheck {
+    /// Samples that were counted.
+    pub samples: usize,
+    /// The total variation ½Σ|mᵢ − νᵢ|: the share of the mass that goes to a wrong point.
+    pub total_variation: f64,
+    /// What it would be for the exact map, from counting this many samples only: about 0.4·√(n / samples).
+    pub counting_noise: f64,
+    /// Points to which not one sample went.
+    pub unreached: usize,
+    /// Mean squared distance that the samples moved.
+    pub cost: f64,
+}
+
+impl SampledMap {
+    /// Learns the map to `points`, `[point][dimension]`. `progress` hears of each step its number.
+    ///
+    /// # Errors
+    /// For sizes, coordinates and weights that [`super::TransportMap::solve`] refuses too, for a dimension of 0 or
+    /// above [`MAX_DIMENSION`], and for steps or batches of 0.
+    pub fn solve(
+        source: Source,
+        dimension: usize,
+        points: &[f64],
+        weights: Option<&[f64]>,
+        budget: Budget,
+        seed: u64,
+        progress: &mut dyn FnMut(usize, &Self),
+    ) -> Result<Self, TransportError> {
+        let mut map = Self::start(source, dimension, points, weights)?;
+        let wrong = |what, value| TransportError::Size { what, value, range: "1 to 1000000" };
+        for (what, value) in [("the number of steps", budget.steps), ("the batch", budget.batch)] {
+            if !(1..=1_000_000).contains(&value) {
+                return Err(wrong(what, value));
+            }
+        }
+        let n = map.weights.len();
+        let (mut mean, mut square) = (vec![0.0; n], vec![0.0; n]);
+        let mut seeds = ChaCha8Rng::seed_from_u64(seed);
+        for step in 0..budget.steps {
+            progress(step, &map);
+            let (counts, _) = map.count(budget.batch, seeds.next_u64());
+            let rate = budget.rate * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / budget.steps as f64).cos());
+            let corrected = BETA.map(|b| 1.0 - b.powi(step as i32 + 1));
+            for i in 0..n {
+                let gradient = f64::from(counts[i]) / budget.batch as f64 - map.weights[i];
+                mean[i] += (1.0 - BETA[0]) * (gradient - mean[i]);
+                square[i] += (1.0 - BETA[1]) * (gradient * gradient - square[i]);
+                map.heights[i] -= rate * (mean[i] / corrected[0]) / ((square[i] / corrected[1]).sqrt() + 1e-12);
+            }
+        }
+        progress(budget.steps, &map);
+        Ok(map)
+    }
+
+    /// Voronoi cells of the points, moved and scaled to the source's mean and variance.
+    fn start(
+        source: Source,
+        dimension: usize,
+        points: &[f64],
+        weights: Option<&[f64]>,
+    ) -> Result<Self, TransportError> {
+        if !(1..=MAX_DIMENSION).contains(&dimension) {
+            return Err(TransportError::Size { what: "the dimension", value: dimension, range: "1 to 256" });
+        }
+        let n = points.len() / dimension;
+        let weights = checked_weights(n, weights)?;
+        if let Some(bad) = points.iter().position(|c| c.is_nan() || c.abs() > super::MAX_COORDINATE) {
+            return Err(TransportError::Coordinate(bad / dimension));
+        }
+        let rows = || points.chunks_exact(dimension).zip(&weights);
+        let mut mean = vec![0.0; dimension];
+        rows().for_each(|(row, w)| mean.iter_mut().zip(row).for_each(|(m, c)| *m += w * c));
+        let spread: f64 = rows().map(|(row, w)| w * row.iter().zip(&mean).map(|(c, m)| (c - m).powi(2)).sum::<f64>()).sum();
+        let scale = (source.second_moment(dimension) / spread).sqrt();
+        let scale = if scale.is_normal() { scale } else { 1.0 };
+        let sites: Vec<f64> =
+            rows().flat_map(|(row, _)| row.iter().zip(&mean).map(|(c, m)| (c - m) * scale).collect::<Vec<_>>()).collect();
+        let heights = sites.chunks_exact(dimension).map(|y| -0.5 * y.iter().map(|c| c * c).sum::<f64>()).collect();
+        Ok(Self { source, dimension, weights, sites, heights, mean, scale })
+    }
+
+    /// Which point each row of `x`, `[row][dimension]`, goes to.
+    pub fn indices(&self, x: &[f64]) -> Vec<usize> {
+        let d = self.dimension;
+        let rows = x.len() / d;
+        let mut best = vec![(f64::MIN, 0); rows];
+        let mut values = vec![0.0; rows * BLOCK];
+        for (block, (sites, heights)) in self.sites.chunks(BLOCK * d).zip(self.heights.chunks(BLOCK)).enumerate() {
+            let columns = heights.len();
+            values.chunks_exact_mut(columns).take(rows).for_each(|row| row.copy_from_slice(heights));
+            // SAFETY: x has rows·d numbers, sites columns·d, values at least rows·columns, and the steps are those of
+            // matrices that lie row by row, the second one transposed.
+            unsafe {
+                let (x, sites, values) = (x.as_ptr(), sites.as_ptr(), values.as_mut_ptr());
+                let (d, columns) = (d as isize, columns as isize);
+                matrixmultiply::dgemm(
+                    rows, self.dimension, heights.len(), 1.0, x, d, 1, sites, 1, d, 1.0, values, columns, 1,
+                );
+            }
+            for (best, row) in best.iter_mut().zip(values.chunks_exact(columns)) {
+                let top = row.iter().copied().fold(f64::MIN, f64::max);
+                if top > best.0 {
+                    *best = (top, block * BLOCK + row.iter().position(|&v| v == top).unwrap_or(0));
+                }
+            }
+        }
+        best.into_iter().map(|b| b.1).collect()
+    }
+
+    /// Point `i`.
+    pub fn point(&self, i: usize) -> Vec<f64> {
+        let site = &self.sites[i * self.dimension..][..self.dimension];
+        site.iter().zip(&self.mean).map(|(c, m)| c / self.scale + m).collect()
+    }
+
+    /// How many of `samples` random ones go to each point, and how far they move: the sum of squares.
+    fn count(&self, samples: usize, seed: u64) -> (Vec<u32>, f64) {
+        let chunk = |chunk: usize| {
+            // Each chunk has its own numbers, so that it does not matter which thread does it.
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(chunk as u64);
+            let rows = CHUNK.min(samples - chunk * CHUNK);
+            let mut x = vec![0.0; rows * self.dimension];
+            x.chunks_exact_mut(self.dimension).for_each(|x| draw(self.source, &mut rng, x));
+            let indices = self.indices(&x);
+            let moved = |(x, &i): (&[f64], &usize)| {
+                let site = &self.sites[i * self.dimension..][..self.dimension];
+                let y = site.iter().zip(&self.mean).map(|(c, m)| c / self.scale + m);
+                x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum::<f64>()
+            };
+            let cost: f64 = x.chunks_exact(self.dimension).zip(&indices).map(moved).sum();
+            (indices, cost)
+        };
+        let chunks: Vec<(Vec<usize>, f64)> = (0..samples.div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
+        let mut counts = vec![0; self.weights.len()];
+        let mut cost = 0.0;
+        for (indices, part) in chunks {
+            indices.into_iter().for_each(|i| counts[i] += 1);
+            cost += part;
+        }
+        (counts, cost)
+    }
+
+    /// Counts where `samples` fresh ones go.
+    pub fn check(&self, samples: usize, seed: u64) -> MassCheck {
+        let samples = samples.max(1);
+        let (counts, cost) = self.count(samples, seed);
+        let off = |(&c, w): (&u32, &f64)| (f64::from(c) / samples as f64 - w).abs();
+        // E|mᵢ − νᵢ| is that of a normal number with variance ν(1 − ν) / samples.
+        let noise = |w: &f64| (2.0 / std::f64::consts::PI * w * (1.0 - w) / samples as f64).sqrt();
+        MassCheck {
+            samples,
+            total_variation: 0.5 * counts.iter().zip(&self.weights).map(off).sum::<f64>(),
+            counting_noise: 0.5 * self.weights.iter().map(noise).sum::<f64>(),
+            unreached: counts.iter().filter(|c| **c == 0).count(),
+            cost: cost / samples as f64,
+        }
+    }
+}
