@@ -17,7 +17,7 @@ mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 #[cfg(feature = "train")]
-pub(crate) use lab::{LabCommand, LabOutput};
+pub(crate) use lab::{LabCommand, TransportArgs};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

@@ -3,10 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clearcall::lab::transport::{Source, targets::TargetSet};
 
 /// The experiments.
 #[derive(Debug, Subcommand)]
-pub(crate) enum LabCommand {}
+pub(crate) enum LabCommand {
+    /// The optimal-mass-transport map from a density to points: of all maps, the one that moves the mass least
+    ///
+    /// In the plane it is exact: the source is cut into one convex cell for each point, and the figure shows them. In
+    /// more dimensions it is learnt from random samples, and the figure shows how its error falls.
+    Transport(TransportArgs),
+}
 
 /// What every experiment takes.
 #[derive(Debug, Args)]
@@ -20,4 +27,28 @@ pub(crate) struct LabOutput {
     /// Print JSON on stdout instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransportArgs {
+    /// Points that the mass goes to, at equal parts
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) points: u32,
+    /// Where the mass comes from
+    #[arg(long, value_enum, default_value_t = Source::Gaussian)]
+    pub(crate) source: Source,
+    /// Which points; in more than two dimensions there are random, gaussian and two-gaussians
+    #[arg(long, value_enum, default_value_t = TargetSet::TwoGaussians)]
+    pub(crate) target: TargetSet,
+    /// Dimensions; above 2 by random samples
+    #[arg(long, value_name = "D", default_value_t = 2, value_parser = clap::value_parser!(u16).range(2..=256))]
+    pub(crate) dimension: u16,
+    /// Random samples to learn from, in more than two dimensions
+    #[arg(long, value_name = "N", default_value_t = 400_000, value_parser = clap::value_parser!(u32).range(10_000..=100_000_000))]
+    pub(crate) samples: u32,
+    /// Measure on one core how the time grows with the points, up to --points
+    #[arg(long)]
+    pub(crate) growth: bool,
+    #[command(flatten)]
+    pub(crate) output: LabOutput,
 }

@@ -2,6 +2,10 @@
 
 use crate::cli::LabCommand;
 
+mod transport;
+
 pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
-    match *command {}
+    match command {
+        LabCommand::Transport(args) => transport::run(args),
+    }
 }

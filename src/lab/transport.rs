@@ -61,7 +61,9 @@ pub enum TransportError {
         weight: f64,
     },
     /// Newton's method got stuck.
-    #[error("after {steps} steps a cell's mass is still off by {error:.1e} of the mean mass: give other points or weights")]
+    #[error(
+        "after {steps} steps a cell's mass is still off by {error:.1e} of the mean mass: give other points or weights"
+    )]
     NotConverged {
         /// Steps that were taken.
         steps: usize,

@@ -4,6 +4,8 @@ mod bench;
 mod calls;
 mod field;
 mod files;
+#[cfg(feature = "train")]
+mod lab_transport;
 mod one_way;
 mod quiet;
 mod run;

@@ -124,11 +124,13 @@ impl SampledMap {
         let rows = || points.chunks_exact(dimension).zip(&weights);
         let mut mean = vec![0.0; dimension];
         rows().for_each(|(row, w)| mean.iter_mut().zip(row).for_each(|(m, c)| *m += w * c));
-        let spread: f64 = rows().map(|(row, w)| w * row.iter().zip(&mean).map(|(c, m)| (c - m).powi(2)).sum::<f64>()).sum();
+        let spread: f64 =
+            rows().map(|(row, w)| w * row.iter().zip(&mean).map(|(c, m)| (c - m).powi(2)).sum::<f64>()).sum();
         let scale = (source.second_moment(dimension) / spread).sqrt();
         let scale = if scale.is_normal() { scale } else { 1.0 };
-        let sites: Vec<f64> =
-            rows().flat_map(|(row, _)| row.iter().zip(&mean).map(|(c, m)| (c - m) * scale).collect::<Vec<_>>()).collect();
+        let sites: Vec<f64> = rows()
+            .flat_map(|(row, _)| row.iter().zip(&mean).map(|(c, m)| (c - m) * scale).collect::<Vec<_>>())
+            .collect();
         let heights = sites.chunks_exact(dimension).map(|y| -0.5 * y.iter().map(|c| c * c).sum::<f64>()).collect();
         Ok(Self { source, dimension, weights, sites, heights, mean, scale })
     }
@@ -148,7 +150,20 @@ impl SampledMap {
                 let (x, sites, values) = (x.as_ptr(), sites.as_ptr(), values.as_mut_ptr());
                 let (d, columns) = (d as isize, columns as isize);
                 matrixmultiply::dgemm(
-                    rows, self.dimension, heights.len(), 1.0, x, d, 1, sites, 1, d, 1.0, values, columns, 1,
+                    rows,
+                    self.dimension,
+                    heights.len(),
+                    1.0,
+                    x,
+                    d,
+                    1,
+                    sites,
+                    1,
+                    d,
+                    1.0,
+                    values,
+                    columns,
+                    1,
                 );
             }
             for (best, row) in best.iter_mut().zip(values.chunks_exact(columns)) {
@@ -209,5 +224,75 @@ impl SampledMap {
             unreached: counts.iter().filter(|c| **c == 0).count(),
             cost: cost / samples as f64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::transport::{TransportMap, targets::TargetSet};
+
+    const SHORT: Budget = Budget { steps: 150, batch: 1024, rate: 0.1 };
+
+    fn learnt(dimension: usize, points: &[f64], seed: u64) -> SampledMap {
+        SampledMap::solve(Source::Gaussian, dimension, points, None, SHORT, seed, &mut |_, _| ()).unwrap()
+    }
+
+    #[test]
+    fn in_the_plane_it_comes_near_the_exact_map() {
+        let points = TargetSet::EightGaussians.points(40, 1);
+        let exact = TransportMap::solve(Source::Gaussian, &points, None).unwrap();
+        let map = learnt(2, &points.concat(), 2);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut x = vec![0.0; 2 * 4000];
+        x.chunks_exact_mut(2).for_each(|x| draw(Source::Gaussian, &mut rng, x));
+        let agree = |(&i, x): (&usize, &[f64])| i == exact.index([x[0], x[1]]);
+        let same = map.indices(&x).iter().zip(x.chunks_exact(2)).filter(|p| agree(*p)).count();
+        assert!(same > 3900, "{same} of 4000");
+        let check = map.check(40_000, 4);
+        assert!(check.total_variation < 0.03 && check.unreached == 0, "{check:?}");
+        assert!((check.cost / exact.cost() - 1.0).abs() < 0.01, "{check:?} {}", exact.cost());
+        assert_eq!(map.point(7).len(), 2);
+        assert!((map.point(7)[1] - points[7][1]).abs() < 1e-9);
+    }
+
+    #[test]
+    fn in_many_dimensions_the_masses_come_near_and_the_seed_decides() {
+        // More points than a block holds, so that blocks are put together.
+        let points = TargetSet::TwoGaussians.points_in(12, 600, 1).unwrap();
+        let start = SampledMap::start(Source::Gaussian, 12, &points, None).unwrap().check(20_000, 5);
+        let map = learnt(12, &points, 2);
+        let check = map.check(20_000, 5);
+        // Counting 20,000 for 600 points makes 0.07 by itself.
+        assert!((0.06..0.08).contains(&check.counting_noise), "{check:?}");
+        assert!(check.total_variation < 0.12 && start.total_variation > 0.4, "{start:?} {check:?}");
+        assert_eq!(learnt(12, &points, 2).check(1000, 6), map.check(1000, 6));
+        assert_ne!(learnt(12, &points, 3).check(1000, 6), map.check(1000, 6));
+        assert_eq!(TargetSet::Ring.points_in(12, 10, 1), None);
+    }
+
+    #[test]
+    fn what_is_highest_is_found_block_by_block() {
+        let points = TargetSet::Random.points_in(3, 1100, 1).unwrap();
+        let map = SampledMap::start(Source::Square, 3, &points, None).unwrap();
+        let x = TargetSet::Random.points_in(3, 50, 2).unwrap();
+        for (row, index) in x.chunks_exact(3).zip(map.indices(&x)) {
+            let value = |i: usize| map.heights[i] + (0..3).map(|k| row[k] * map.sites[3 * i + k]).sum::<f64>();
+            assert!((0..1100).all(|i| value(i) <= value(index) + 1e-12));
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_are_refused() {
+        let solve = |dimension, points: &[f64], steps| {
+            let budget = Budget { steps, ..SHORT };
+            SampledMap::solve(Source::Disk, dimension, points, None, budget, 1, &mut |_, _| ()).err()
+        };
+        assert_eq!(solve(3, &[0.0, 1.0], 1), Some(TransportError::NoPoints));
+        for (dimension, steps) in [(0, 1), (300, 1), (1, 0)] {
+            assert!(matches!(solve(dimension, &[0.0, 1.0], steps), Some(TransportError::Size { .. })));
+        }
+        assert_eq!(solve(2, &[0.0, f64::INFINITY], 1), Some(TransportError::Coordinate(0)));
+        assert_eq!(solve(2, &[0.5, 0.5], 1), None, "one point without extent");
     }
 }

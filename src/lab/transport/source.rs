@@ -6,6 +6,7 @@
 
 use std::f64::consts::{PI, TAU};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// A point or a vector in the plane.
@@ -15,7 +16,7 @@ pub type Point = [f64; 2];
 ///
 /// The quadratic cost does not mind where it lies and how large it is: the map of `centre + scale·x` with x from one of
 /// these is the map of x, taken at `(x − centre) / scale`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// Uniform on [−1, 1]²; in d dimensions on [−1, 1]ᵈ.
@@ -195,7 +196,8 @@ mod tests {
     fn integrals_agree_with_a_fine_grid() {
         // A triangle that is cut by the circle and lies askew.
         let triangle: [Point; 3] = [[-0.3, -0.9], [0.95, 0.2], [-0.6, 0.8]];
-        let inside = |p: Point| (0..3).all(|k| cross(sub(triangle[(k + 1) % 3], triangle[k]), sub(p, triangle[k])) > 0.0);
+        let inside =
+            |p: Point| (0..3).all(|k| cross(sub(triangle[(k + 1) % 3], triangle[k]), sub(p, triangle[k])) > 0.0);
         let n = 2000;
         for source in [Source::Square, Source::Disk, Source::Gaussian] {
             let (mass, moment) = integrate(source, &triangle);

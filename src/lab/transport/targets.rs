@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 
+use clap::ValueEnum;
 use rand::{Rng, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::source::{Point, Source};
 
 /// Points that the program makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetSet {
     /// Uniform on [−1, 1]².

@@ -125,7 +125,8 @@ fn on_a_line_it_sorts() {
     let points = [3.0, -1.0, 0.0, 7.0].map(|t| [0.6 * t, 0.8 * t]);
     let map = TransportMap::solve(Source::Gaussian, &points, None).unwrap();
     let quartile = 0.674_489_750_196_082;
-    for (t, i) in [(-9.0, 1), (-quartile - 1e-6, 1), (-quartile + 1e-6, 2), (-1e-6, 2), (1e-6, 0), (quartile + 1e-6, 3)] {
+    for (t, i) in [(-9.0, 1), (-quartile - 1e-6, 1), (-quartile + 1e-6, 2), (-1e-6, 2), (1e-6, 0), (quartile + 1e-6, 3)]
+    {
         assert_eq!(map.index([0.6 * t - 0.8, 0.8 * t + 0.6]), i, "{t}");
     }
 }
