@@ -14,6 +14,8 @@ const LINES: usize = 17;
 const PLACES: usize = 129;
 /// What is shown of the Gaussian, in standard deviations.
 const SHOWN: f64 = 3.0;
+/// A step of the map longer than this part of the points' half extent is a tear.
+const TEAR: f64 = 0.3;
 
 /// From coordinates to a panel.
 struct View {
@@ -97,38 +99,34 @@ fn target_panel(out: &mut String, map: &TransportMap, view: &View, shown: f64) {
         );
     }
     // T is constant on each cell. Its mean over a window is the gradient of the potential's mean over that window, which
-    // is convex too: it shows where a grid would go without the steps.
+    // is convex too: it shows where a grid would go without the steps. Where the map tears, nothing is drawn.
     let window = shown * 1.5 / (map.points().len() as f64).sqrt();
-    let lines: Vec<Vec<Option<Point>>> = grid(map.source(), shown)
-        .into_iter()
-        .map(|line| line.into_iter().map(|p| p.map(|p| view.place(mean_of_map(map, p, window)))).collect())
-        .collect();
-    let mut steps: Vec<f64> = lines.iter().flat_map(|line| line.windows(2)).filter_map(step).collect();
-    steps.sort_by(f64::total_cmp);
-    // Where the map tears, no line is drawn across.
-    let torn = 8.0 * steps.get(steps.len() * 3 / 4).copied().unwrap_or(0.0).max(1.0);
-    for line in lines {
-        for piece in line.chunk_by(|a, b| step(&[*a, *b]).is_some_and(|s| s < torn)) {
+    for line in grid(map.source(), shown) {
+        let line: Vec<Option<Point>> =
+            line.into_iter().map(|p| mean_of_map(map, p?, window).map(|y| view.place(y))).collect();
+        for piece in line.chunk_by(|a, b| a.is_some() == b.is_some()) {
             draw_line(out, &piece.iter().flatten().copied().collect::<Vec<_>>());
         }
     }
 }
 
-fn step(pair: &[Option<Point>]) -> Option<f64> {
-    Some(norm(sub(pair[0]?, pair[1]?)))
-}
-
-fn mean_of_map(map: &TransportMap, at: Point, window: f64) -> Point {
+/// The mean of the map over a square around `at`; none where it tears there.
+fn mean_of_map(map: &TransportMap, at: Point, window: f64) -> Option<Point> {
     const SIDE: i32 = 7;
+    let torn = TEAR * super::frame(map.points()).1;
+    let middle = map.apply(at);
     let mut mean = [0.0; 2];
     for k in 0..SIDE * SIDE {
         let offset = |k: i32| (f64::from(k) + 0.5) / f64::from(SIDE) * 2.0 - 1.0;
         let y = map.apply([at[0] + window * offset(k % SIDE), at[1] + window * offset(k / SIDE)]);
+        if norm(sub(y, middle)) > torn {
+            return None;
+        }
         for (mean, y) in mean.iter_mut().zip(y) {
             *mean += y / f64::from(SIDE * SIDE);
         }
     }
-    mean
+    Some(mean)
 }
 
 /// Lines across the source, horizontal and vertical; None outside of it.

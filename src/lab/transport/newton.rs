@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-8;
 const MAX_STEPS: usize = 300;
 const MAX_HALVINGS: usize = 40;
 /// To which part of the right side the linear systems are solved.
-const LINEAR_TOLERANCE: f64 = 1e-6;
+const LINEAR_TOLERANCE: f64 = 1e-3;
 
 /// How it went.
 #[derive(Debug, Clone, Copy)]
