@@ -4,4 +4,5 @@
 //! networks ([`mlp`]) on points and curves; nothing here runs in a call.
 
 pub mod mlp;
+pub mod surface;
 pub mod transport;

@@ -13,6 +13,11 @@ pub(crate) enum LabCommand {
     /// In the plane it is exact: the source is cut into one convex cell for each point, and the figure shows them. In
     /// more dimensions it is learnt from random samples, and the figure shows how its error falls.
     Transport(TransportArgs),
+    /// A bust, encoded to the plane and decoded again: uneven samples, and the map that makes them even
+    ///
+    /// An autoencoder (3-2-3, ReLU) learns a bust; uniform samples of its code are decoded without and with the transport
+    /// map; and networks learn decoder and map at once. The figure, a .png, shows samples and linear pieces.
+    Surface(SurfaceArgs),
 }
 
 /// What every experiment takes.
@@ -49,6 +54,24 @@ pub(crate) struct TransportArgs {
     /// Measure on one core how the time grows with the points, up to --points
     #[arg(long)]
     pub(crate) growth: bool,
+    #[command(flatten)]
+    pub(crate) output: LabOutput,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SurfaceArgs {
+    /// Units of each of the two hidden layers of encoder and decoder
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=512))]
+    pub(crate) width: u16,
+    /// Steps of training for each network, of 256 places each
+    #[arg(long, value_name = "N", default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) steps: u32,
+    /// Samples that are held against the surface
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
+    pub(crate) samples: u32,
+    /// Let the encoder find its chart alone, without being told one at first that has no folds
+    #[arg(long)]
+    pub(crate) unguided: bool,
     #[command(flatten)]
     pub(crate) output: LabOutput,
 }

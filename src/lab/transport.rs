@@ -21,7 +21,7 @@ pub mod targets;
 pub use source::{Point, Source};
 
 use cells::Planes;
-use source::{dot, norm, sub};
+use source::{cross, dot, norm, sub};
 
 /// Points that a map can be made for, at most.
 pub const MAX_POINTS: usize = 100_000;
@@ -106,6 +106,8 @@ pub struct TransportMap {
     groups: Vec<Vec<usize>>,
     /// The source's mass in each plane's cell, and its integral of x.
     masses: Vec<(f64, Point)>,
+    /// Which cells lie around each.
+    neighbours: Vec<Vec<Option<usize>>>,
     steps: usize,
     diagrams: usize,
 }
@@ -161,6 +163,7 @@ impl TransportMap {
             source,
             points: points.to_vec(),
             weights,
+            neighbours: planes.neighbours(source.half_side()),
             planes,
             centre,
             scale,
@@ -179,6 +182,28 @@ impl TransportMap {
     /// Which point that is.
     pub fn index(&self, x: Point) -> usize {
         self.groups[self.planes.highest(x)][0]
+    }
+
+    /// The map made continuous: linear on the triangles whose corners are the barycentres of three cells that meet, each of
+    /// which goes to its point, as An et al. (ICLR 2020) extend it. Near the source's border, where there is no such
+    /// triangle, it is T(x).
+    ///
+    /// Where the map tears, this goes across the gap.
+    pub fn interpolate(&self, x: Point) -> Point {
+        let barycentre = |i: usize| [self.masses[i].1[0] / self.masses[i].0, self.masses[i].1[1] / self.masses[i].0];
+        let own = self.planes.highest(x);
+        // The triangle may be one of a neighbour's.
+        for i in std::iter::once(own).chain(self.neighbours[own].iter().copied().flatten()) {
+            let ring = &self.neighbours[i];
+            for k in 0..ring.len() {
+                let (Some(j), Some(l)) = (ring[k], ring[(k + 1) % ring.len()]) else { continue };
+                let corners = [i, j, l];
+                let Some(shares) = barycentric(x, corners.map(barycentre)) else { continue };
+                let points = corners.map(|c| self.points[self.groups[c][0]]);
+                return [0, 1].map(|d| (0..3).map(|c| shares[c] * points[c][d]).sum());
+            }
+        }
+        self.points[self.groups[own][0]]
     }
 
     /// Brenier's potential u(x), whose gradient is the map; up to a constant. Kantorovich's, for the cost ½|x − y|², is
@@ -262,6 +287,15 @@ impl TransportMap {
     pub fn diagrams(&self) -> usize {
         self.diagrams
     }
+}
+
+/// The parts of three corners that make `x`; none if it lies outside of their triangle.
+fn barycentric(x: Point, [a, b, c]: [Point; 3]) -> Option<[f64; 3]> {
+    let (u, v, w) = (sub(b, a), sub(c, a), sub(x, a));
+    let area = cross(u, v);
+    let (s, t) = (cross(w, v) / area, cross(u, w) / area);
+    let inside = |part: f64| (-1e-12..=1.0 + 1e-12).contains(&part);
+    (inside(s) && inside(t) && inside(1.0 - s - t)).then_some([1.0 - s - t, s, t])
 }
 
 /// Weights that sum to 1.

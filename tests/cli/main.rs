@@ -5,6 +5,8 @@ mod calls;
 mod field;
 mod files;
 #[cfg(feature = "train")]
+mod lab_surface;
+#[cfg(feature = "train")]
 mod lab_transport;
 mod one_way;
 mod quiet;

@@ -194,6 +194,15 @@ impl Planes {
         (0..self.sites.len()).into_par_iter().map(cell).collect()
     }
 
+    /// The neighbours of each cell in their order around it; None where the border stands between two.
+    pub(super) fn neighbours(&self, half_side: f64) -> Vec<Vec<Option<usize>>> {
+        let around = |i| {
+            let polygon = self.cut(i, half_side, std::iter::empty());
+            polygon.iter().map(|v| Some(v.beyond as usize).filter(|_| v.beyond != BORDER)).collect()
+        };
+        (0..self.sites.len()).into_par_iter().map(around).collect()
+    }
+
     /// The corners of cell `i` within the square of this half side, counterclockwise; none if it has no area there.
     pub(super) fn polygon(&self, i: usize, half_side: f64) -> Vec<Point> {
         let polygon: Vec<Point> = self.cut(i, half_side, std::iter::empty()).iter().map(|v| v.at).collect();

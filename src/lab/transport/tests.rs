@@ -103,6 +103,27 @@ fn between_two_gaussians_it_is_nearly_the_linear_map() {
 }
 
 #[test]
+fn between_the_points_it_is_continuous() {
+    // Points on a grid under a linear map: between barycentres the map is that map again.
+    let known = |x: Point| [0, 1].map(|k| dot(LINEAR[k], x) + 5.0);
+    let grid: Vec<Point> = (0..900).map(|k| [k % 30, k / 30].map(|c| (f64::from(c) + 0.5) / 15.0 - 1.0)).collect();
+    let points: Vec<Point> = grid.iter().map(|&x| [1.5 * x[0] + 4.0, 0.7 * x[1]]).collect();
+    let map = TransportMap::solve(Source::Square, &points, None).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for _ in 0..300 {
+        let x = [rng.random_range(-0.9..0.9), rng.random_range(-0.9..0.9)];
+        assert!(norm(sub(map.interpolate(x), [1.5 * x[0] + 4.0, 0.7 * x[1]])) < 1e-5);
+    }
+    let points: Vec<Point> = (0..400).map(|_| known(drawn(Source::Gaussian, &mut rng))).collect();
+    let map = TransportMap::solve(Source::Gaussian, &points, None).unwrap();
+    for _ in 0..300 {
+        let x = [rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0)];
+        let moved = sub(map.interpolate([x[0] + 1e-9, x[1]]), map.interpolate(x));
+        assert!(norm(moved) < 1e-5, "{x:?} {moved:?}");
+    }
+}
+
+#[test]
 fn on_a_line_it_sorts() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let values: Vec<f64> = (0..40).map(|_| rng.random_range(-50.0..50.0)).collect();
@@ -233,7 +254,7 @@ proptest! {
         repeats in 1..4_usize,
         source in prop::sample::select(SOURCES.to_vec()),
     ) {
-        let (mut points, weights): (Vec<Point>, Vec<f64>) = points.into_iter().cycle().take(points_taken(repeats)).unzip();
+        let (mut points, weights): (Vec<Point>, Vec<f64>) = points.into_iter().cycle().take(20 * repeats).unzip();
         if on_a_line {
             points.iter_mut().for_each(|p| p[1] = 2.0 * p[0]);
         }
@@ -249,9 +270,4 @@ proptest! {
             prop_assert!(map.index([1e3 * angle.cos(), 1e3 * angle.sin()]) < points.len());
         }
     }
-}
-
-/// How many points a case has: up to three times as many as were drawn, which then coincide.
-fn points_taken(repeats: usize) -> usize {
-    20 * repeats
 }
