@@ -107,7 +107,7 @@ mod tests {
         assert!(even.largest_hole < 4.0, "{even:?}");
         // Half of the head's samples are put elsewhere.
         let mut thinned: Vec<Place> =
-            places.iter().enumerate().filter(|(i, p)| p[2] < CHIN || i % 2 == 0).map(|(_, p)| *p).collect();
+            places.iter().enumerate().filter(|(i, p)| p[2] < CHIN || i.is_multiple_of(2)).map(|(_, p)| *p).collect();
         let thin = judge.judge(&thinned);
         assert!(thin.variation > 2.0 * thin.chance && thin.head < even.head - 0.05, "{thin:?}");
         // A bare half has a large hole.

@@ -88,7 +88,7 @@ impl Panel {
         let colour = |i: usize| {
             let Some(piece) = pieces[i] else { return GROUND };
             let differs = |back: usize| i >= back && pieces[i - back].is_some_and(|other| other != piece);
-            let dim = if (i % SIDE > 0 && differs(1)) || differs(SIDE) { 0.45 } else { 1.0 };
+            let dim = if (!i.is_multiple_of(SIDE) && differs(1)) || differs(SIDE) { 0.45 } else { 1.0 };
             let mixed = piece.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             [16, 32, 48].map(|shift| dim * (95.0 + 150.0 * ((mixed >> shift) & 255) as f64 / 255.0))
         };

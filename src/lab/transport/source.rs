@@ -29,9 +29,9 @@ pub enum Source {
 
 /// Nodes and weights of the Gauss-Legendre rule with six points on [−1, 1], one half.
 const GAUSS: [(f64, f64); 3] = [
-    (0.238_619_186_083_196_9, 0.467_913_934_572_691_0),
+    (0.238_619_186_083_196_9, 0.467_913_934_572_691),
     (0.661_209_386_466_264_5, 0.360_761_573_048_138_6),
-    (0.932_469_514_203_152_1, 0.171_324_492_379_170_4),
+    (0.932_469_514_203_152, 0.171_324_492_379_170_4),
 ];
 
 /// Integrals along an edge, which runs counterclockwise around its polygon.

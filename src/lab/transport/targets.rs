@@ -72,7 +72,7 @@ impl TargetSet {
                 let angle = rng.random_range(0.0..TAU);
                 around(on_circle(angle, 10.0), 0.3, rng)
             }
-            Self::TwoGaussians => around(if i % 2 == 0 { [0.0; 2] } else { [40.0; 2] }, 1.0, rng),
+            Self::TwoGaussians => around(if i.is_multiple_of(2) { [0.0; 2] } else { [40.0; 2] }, 1.0, rng),
             Self::EightGaussians => around(on_circle((i % 8) as f64 / 8.0 * TAU, 10.0), 0.3, rng),
             Self::Spiral => {
                 // As many points on each part of its length.
@@ -96,7 +96,7 @@ impl TargetSet {
                 out.push(match self {
                     Self::Random => rng.random_range(-1.0..1.0),
                     Self::Gaussian => normal(&mut rng),
-                    Self::TwoGaussians => normal(&mut rng) + if i % 2 == 0 { 0.0 } else { 40.0 },
+                    Self::TwoGaussians => normal(&mut rng) + if i.is_multiple_of(2) { 0.0 } else { 40.0 },
                     _ => return None,
                 });
             }

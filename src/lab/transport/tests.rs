@@ -160,7 +160,7 @@ fn best_assignment(xs: &[Point], ys: &mut [Point], k: usize) -> f64 {
     let mut best = f64::MIN;
     for i in 0..k {
         best = best.max(best_assignment(xs, ys, k - 1));
-        ys.swap(if k % 2 == 0 { i } else { 0 }, k - 1);
+        ys.swap(if k.is_multiple_of(2) { i } else { 0 }, k - 1);
     }
     best
 }
