@@ -449,7 +449,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) emphasis: f32,
     /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
-    /// seven weights below
+    /// nine weights below
     #[arg(long)]
     pub(crate) vivid: bool,
     /// With --vivid: the weight of pictures that the critic takes for true ones
@@ -476,6 +476,12 @@ pub(crate) struct TrainArgs {
     /// With --features: the weight of the features of the true picture
     #[arg(long, value_name = "W", default_value_t = 1.0, requires = "features")]
     pub(crate) perceptual: f32,
+    /// With --vivid: the weight of as much of each wavelet band as the true picture has there
+    #[arg(long, value_name = "W", default_value_t = 0.0, requires = "vivid")]
+    pub(crate) energy: f32,
+    /// With --vivid: the weight of the true picture's distribution of small patches (sliced optimal transport)
+    #[arg(long, value_name = "W", default_value_t = 0.0, requires = "vivid")]
+    pub(crate) transport: f32,
     /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
     #[arg(long, value_enum, default_value_t)]
     pub(crate) device: clearcall::train::TrainDevice,
