@@ -70,7 +70,7 @@ fn told<S>(harness: &Harness<'_, S>) -> Vec<String> {
     nodes
         .map(|node| {
             let n = node.accesskit_node();
-            format!("{:?} {:?} {:?} {:?} {:?}", n.role(), n.label(), n.value(), n.description(), node.rect())
+            format!("{:?} {:?} {:?} {:?} {:?}", n.role(), n.label(), n.value(), n.description(), n.bounding_box())
         })
         .collect()
 }
@@ -115,6 +115,10 @@ fn crops_are_begun_by_a_key_and_shown_beside_each_other_until_all_is_said() {
 #[test]
 fn crops_in_a_call() {
     in_call(4).open(Theme::Dark).snapshot("blind_crops");
+}
+
+#[test]
+fn crops_in_a_larger_window_with_light_colours() {
     in_call(4).open_at(Theme::Light, [1300.0, 800.0]).snapshot("blind_crops_light_large");
 }
 

@@ -27,24 +27,24 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, left_and_right: [SideChoice
     let size = pictures.size();
     let crops = screen.crops(vec2(size.width() as f32, size.height() as f32), place);
     let ground = style::palette(ui).ground;
-    for rest in around(area.expand(GAP), &crops.map(|crop| crop.placed.rect)) {
+    for rest in around(area.expand(GAP), &crops.map(|crop| crop.rect)) {
         ui.painter().rect_filled(rest, 0.0, ground);
     }
     // A pixel is a square of whole pixels, so that nothing lies between two.
     let mut brush = Brush::new(pictures, Magnify::Nearest);
     for (i, (side, crop)) in left_and_right.into_iter().zip(crops).enumerate() {
         let name = ["left", "right"][i];
-        let rect = crop.placed.rect;
+        let rect = crop.rect;
         let line = crop.label.with_min_x(rect.left()).with_max_x(rect.right()).with_max_y(rect.top());
         ui.scope_builder(UiBuilder::new().max_rect(line), |ui| {
             ui.add(Label::new(RichText::new(["Left", "Right"][i]).strong()));
         });
         let response = ui.interact(rect, Id::unique(("crop", i)), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture: {name}")));
-        brush.side(ui, side, rect, crop.placed.uv);
+        brush.side(ui, side, rect, crop.uv);
     }
     ui.advance_cursor_after_rect(area);
-    crops[0].placed.uv
+    crops[0].uv
 }
 
 /// Says what is waited for where the crops will be.

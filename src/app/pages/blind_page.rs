@@ -61,8 +61,8 @@ pub(crate) fn keys(ui: &Ui) -> Option<Said> {
         let held = |i: &InputState, wanted: Key| {
             i.events.iter().any(|event| matches!(event, Event::Key { key, repeat: true, .. } if *key == wanted))
         };
-        let mut pressed = keys.into_iter().filter(|(key, _)| !held(i, *key) & i.consume_key(Modifiers::NONE, *key));
-        pressed.next().map(|(_, said)| said)
+        let pressed = keys.into_iter().find(|(key, _)| !held(i, *key) & i.consume_key(Modifiers::NONE, *key));
+        pressed.map(|(_, said)| said)
     })
 }
 
