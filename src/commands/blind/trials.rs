@@ -125,3 +125,90 @@ fn sent_size(clip: &Clip) -> anyhow::Result<Size> {
     let size = clip.sent.first().and_then(|sent| sent.size);
     size.with_context(|| format!("{} has no size to be sent at", clip.path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::mpsc::sync_channel};
+
+    use clearcall::{
+        source::{clip::Y4mWriter, scene::Scene},
+        upscale::EngineChoice,
+    };
+
+    use super::*;
+    use crate::commands::{bench::quality::clip::Sizes, blind::plan};
+
+    fn clips(folder: &Path) -> Vec<Clip> {
+        let path = folder.join("scene.y4m");
+        let scene = Scene::new(Size::new(320, 240).unwrap(), 30.0).unwrap();
+        let mut writer = Y4mWriter::create(&path, scene.draw(0).size(), 30.0, scene.draw(0).colour).unwrap();
+        (0..75).for_each(|n| writer.write(&scene.draw(n)).unwrap());
+        writer.finish().unwrap();
+        Clip::open_all(&[path], Sizes::Half(Size::USUAL), None).unwrap()
+    }
+
+    fn maker(clips: Vec<Clip>, [a, b]: [&str; 2], progress: &Slot<String>) -> Maker {
+        let side = |name: &str| Contestant::new(name, EngineChoice::Cpu).unwrap().0;
+        Maker { clips, contestants: [side(a), side(b)], seed: 5, progress: progress.clone() }
+    }
+
+    fn planned(clips: &[Clip], rounds: usize) -> Vec<Planned> {
+        let lengths: Vec<_> = clips.iter().map(|c| plan::ClipLength { frames: c.frames, fps: c.fps }).collect();
+        plan::plan(&lengths, &[150_000], rounds, 5)
+    }
+
+    #[test]
+    fn trials_are_as_planned_and_the_same_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |names: [&str; 2]| -> Vec<Trial> {
+            let (give, trials) = sync_channel(3);
+            let (clips, progress) = (clips(folder.path()), Slot::default());
+            let planned = planned(&clips, 3);
+            maker(clips, names, &progress).make(&planned, &give).unwrap();
+            drop(give);
+            let trials: Vec<Trial> = trials.into_iter().collect();
+            assert_eq!(trials.len(), 3);
+            for (trial, planned) in trials.iter().zip(&planned) {
+                assert_eq!((trial.clip.as_str(), trial.bitrate_bps), ("scene.y4m", 150_000));
+                // The encoder may have left out the last ones.
+                assert!((planned.from..=planned.to).contains(&trial.frame), "{planned:?}: {}", trial.frame);
+                assert!(trial.frame + 8 > planned.to, "{planned:?}: {}", trial.frame);
+                assert_eq!(trial.size.to_string(), "320x240");
+                assert!(trial.sides.iter().all(|side| side.size == trial.size));
+            }
+            let said = progress.try_take().unwrap();
+            assert!(said.contains("scene.y4m") && !said.contains(folder.path().to_str().unwrap()), "{said}");
+            trials
+        };
+        let (first, again) = (make(["bicubic", "truth"]), make(["bicubic", "truth"]));
+        for (a, b) in first.iter().zip(&again) {
+            assert_eq!((a.frame, a.place), (b.frame, b.place));
+            assert!(a.sides == b.sides);
+        }
+        assert!(first.windows(2).all(|pair| pair[0].place != pair[1].place));
+        // The truth is the clip itself, and what was scaled and coded is near to it.
+        let scene = Scene::new(Size::new(320, 240).unwrap(), 30.0).unwrap();
+        for Trial { sides: [coded, truth], frame, .. } in &first {
+            assert!(truth.data == scene.draw(*frame).to_rgba().data);
+            let off = |(a, b): (&u8, &u8)| u64::from(a.abs_diff(*b));
+            let mean = coded.data.iter().zip(&truth.data).map(off).sum::<u64>() as f64 / truth.data.len() as f64;
+            assert!((0.1..20.0).contains(&mean), "{mean} codes");
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |give: &SyncSender<Trial>, progress: &Slot<String>| {
+            let clips = clips(folder.path());
+            let planned = planned(&clips, 3);
+            maker(clips, ["bicubic", "bilinear"], progress).make(&planned, give).unwrap();
+        };
+        let ((give, trials), progress) = (sync_channel(3), Slot::default());
+        progress.close();
+        make(&give, &progress);
+        assert!(trials.try_recv().is_err(), "the window is closed");
+        drop(trials);
+        make(&give, &Slot::default());
+    }
+}
