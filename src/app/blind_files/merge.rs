@@ -99,11 +99,6 @@ pub fn merge(reports: &[(String, VoteReport)]) -> Result<Merged, MergeError> {
     let Some((first_file, first)) = reports.first() else { return Err(MergeError::Nothing) };
     let mut votes: Vec<(Person<'_>, u32, Option<Contestant>)> = Vec::new();
     for (i, (file, report)) in reports.iter().enumerate() {
-        let earlier =
-            reports[..i].iter().find(|(_, earlier)| earlier.votes == report.votes && !report.votes.is_empty());
-        if let Some((earlier, _)) = earlier {
-            return Err(MergeError::Twice { first: earlier.clone(), again: file.clone() });
-        }
         // Who was given as A in one may be B in another.
         let turned = (&report.a, &report.b) == (&first.b, &first.a);
         if !turned && (&report.a, &report.b) != (&first.a, &first.b) {
@@ -114,6 +109,11 @@ pub fn merge(reports: &[(String, VoteReport)]) -> Result<Merged, MergeError> {
                 other: file.clone(),
                 other_names: names(report),
             });
+        }
+        let earlier =
+            reports[..i].iter().find(|(_, earlier)| earlier.votes == report.votes && !report.votes.is_empty());
+        if let Some((earlier, _)) = earlier {
+            return Err(MergeError::Twice { first: earlier.clone(), again: file.clone() });
         }
         let person = report.person.as_ref().map_or(Person::OfReport(i), |name| Person::Named(name.as_str()));
         let said = |vote: &Vote| vote.preferred().map(|who| if turned { who.other() } else { who });

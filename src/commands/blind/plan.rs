@@ -1,4 +1,4 @@
-//! Which frames are judged: drawn by lot, each clip at each bitrate as often as any other.
+//! Which frames are judged: drawn by lot, each clip and each bitrate as often as any other.
 
 use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
@@ -32,21 +32,41 @@ pub(super) fn plan(clips: &[ClipLength], bitrates: &[u32], rounds: usize, seed: 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Another row of numbers than the one that shuffles the sides.
     rng.set_stream(2);
-    let mut all: Vec<(usize, u32)> =
-        (0..clips.len()).flat_map(|clip| bitrates.iter().map(move |rate| (clip, *rate))).collect();
+    let mut clip = Deck::new((0..clips.len()).collect());
+    let mut bitrate = Deck::new(bitrates.to_vec());
     let mut planned = Vec::new();
-    while planned.len() < rounds && !all.is_empty() {
-        all.shuffle(&mut rng);
-        for &(clip, bitrate) in &all {
-            let ClipLength { frames, fps } = clips[clip];
-            let last = frames.min((USED * fps) as u64).max(1) - 1;
-            let lead = (LEAD * fps) as u64;
-            let to = rng.random_range(lead.min(last)..=last);
-            planned.push(Planned { clip, bitrate, from: to.saturating_sub(lead), to });
-        }
+    while planned.len() < rounds
+        && let (Some(clip), Some(bitrate)) = (clip.draw(&mut rng), bitrate.draw(&mut rng))
+    {
+        let ClipLength { frames, fps } = clips[clip];
+        let last = frames.min((USED * fps) as u64).max(1) - 1;
+        let lead = (LEAD * fps) as u64;
+        let to = rng.random_range(lead.min(last)..=last);
+        planned.push(Planned { clip, bitrate, from: to.saturating_sub(lead), to });
     }
-    planned.truncate(rounds);
     planned
+}
+
+/// Cards that are drawn in turn, and shuffled anew when each was drawn once.
+struct Deck<T> {
+    cards: Vec<T>,
+    drawn: usize,
+}
+
+impl<T: Copy> Deck<T> {
+    fn new(cards: Vec<T>) -> Self {
+        Self { cards, drawn: 0 }
+    }
+
+    /// The next one; none of an empty deck.
+    fn draw(&mut self, rng: &mut ChaCha8Rng) -> Option<T> {
+        if self.drawn.is_multiple_of(self.cards.len().max(1)) {
+            self.cards.shuffle(rng);
+            self.drawn = 0;
+        }
+        self.drawn += 1;
+        self.cards.get(self.drawn - 1).copied()
+    }
 }
 
 #[cfg(test)]
@@ -60,16 +80,17 @@ mod tests {
     ];
 
     #[test]
-    fn each_clip_is_judged_at_each_bitrate_and_at_other_moments() {
+    fn each_clip_and_bitrate_is_judged_as_often_and_at_other_moments() {
         let planned = plan(&CLIPS, &[150_000, 600_000], 24, 7);
         assert_eq!(planned.len(), 24);
         for clip in 0..3 {
-            for bitrate in [150_000, 600_000] {
-                let frames: Vec<u64> =
-                    planned.iter().filter(|p| (p.clip, p.bitrate) == (clip, bitrate)).map(|p| p.to).collect();
-                assert_eq!(frames.len(), 4, "{clip} at {bitrate}");
-                assert!(clip == 1 || frames.windows(2).any(|pair| pair[0] != pair[1]), "{frames:?}");
-            }
+            let frames: Vec<u64> = planned.iter().filter(|p| p.clip == clip).map(|p| p.to).collect();
+            assert_eq!(frames.len(), 8, "clip {clip}");
+            assert!(clip == 1 || frames.windows(2).any(|pair| pair[0] != pair[1]), "{frames:?}");
+        }
+        // From the first rounds on.
+        for pair in planned.chunks(2) {
+            assert_ne!(pair[0].bitrate, pair[1].bitrate);
         }
         for p in &planned {
             let ClipLength { frames, fps } = CLIPS[p.clip];
