@@ -122,6 +122,7 @@ impl Blind {
 
     /// The middle of this round's crop; none before a frame was seen, and in a test on whole pictures.
     pub fn place(&self) -> Option<Place> {
+        self.round()?;
         self.spots.as_ref()?.place(self.answers.len())
     }
 
