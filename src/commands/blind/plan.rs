@@ -3,8 +3,9 @@
 use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Seconds that are coded up to the frame that is shown, so that the bitrate has settled after the first one.
-const LEAD: f64 = 2.0;
+/// Seconds that are coded up to the frame that is shown, of a short clip the half of it: by then the quantiser has settled
+/// after the first frame.
+const LEAD: f64 = 1.0;
 /// Seconds of a clip in which moments are drawn: it is read from its beginning.
 const USED: f64 = 60.0;
 
@@ -41,7 +42,7 @@ pub(super) fn plan(clips: &[ClipLength], bitrates: &[u32], rounds: usize, seed: 
         let ClipLength { frames, fps } = clips[clip];
         let last = frames.min((USED * fps) as u64).max(1) - 1;
         let lead = (LEAD * fps) as u64;
-        let to = rng.random_range(lead.min(last)..=last);
+        let to = rng.random_range(lead.min(last / 2)..=last);
         planned.push(Planned { clip, bitrate, from: to.saturating_sub(lead), to });
     }
     planned
@@ -95,8 +96,15 @@ mod tests {
         for p in &planned {
             let ClipLength { frames, fps } = CLIPS[p.clip];
             assert!(p.to < frames && p.from <= p.to && p.to < 60 * 24 + 60, "{p:?}");
-            assert!(frames == 1 || p.to - p.from == (2.0 * fps) as u64, "{p:?}");
+            assert!(frames == 1 || p.to - p.from == fps as u64, "{p:?}");
         }
+    }
+
+    #[test]
+    fn of_a_short_clip_other_moments_are_judged_too() {
+        let planned = plan(&[ClipLength { frames: 24, fps: 30.0 }], &[150_000], 30, 3);
+        assert!(planned.iter().all(|p| p.from == 0 && (11..24).contains(&p.to)), "{planned:?}");
+        assert!(planned.iter().any(|p| p.to < 16) && planned.iter().any(|p| p.to > 19), "{planned:?}");
     }
 
     #[test]
