@@ -60,19 +60,16 @@ pub enum MergeError {
     #[error("there is no report to merge")]
     Nothing,
     /// They are about others.
-    #[error(
-        "{first} compares {} and {} with each other, but {other} {} and {}: merge reports of the same two",
-        first_names[0], first_names[1], other_names[0], other_names[1]
-    )]
+    #[error("{first} compares {first_names} with each other, but {other} {other_names}: merge reports of the same two")]
     Contestants {
         /// The first file.
         first: String,
-        /// Its contestants.
-        first_names: [PlainName; 2],
+        /// Its contestants, "bicubic and small".
+        first_names: String,
         /// The one that differs.
         other: String,
         /// Its contestants.
-        other_names: [PlainName; 2],
+        other_names: String,
     },
     /// The same votes twice.
     #[error("{first} and {again} hold the same votes, which would count twice: leave one of them out")]
@@ -102,7 +99,7 @@ pub fn merge(reports: &[(String, VoteReport)]) -> Result<Merged, MergeError> {
         // Who was given as A in one may be B in another.
         let turned = (&report.a, &report.b) == (&first.b, &first.a);
         if !turned && (&report.a, &report.b) != (&first.a, &first.b) {
-            let names = |report: &VoteReport| [report.a.clone(), report.b.clone()];
+            let names = |report: &VoteReport| format!("{} and {}", report.a, report.b);
             return Err(MergeError::Contestants {
                 first: first_file.clone(),
                 first_names: names(first),
