@@ -12,8 +12,12 @@ use clearcall::{
 };
 
 mod bench;
+#[cfg(feature = "app")]
+mod blind;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
+#[cfg(feature = "app")]
+pub(crate) use blind::{BlindArgs, BlindCommand, MergeArgs, TestArgs};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///
@@ -91,6 +95,14 @@ pub(crate) enum Command {
     /// Measure how good the upscalers are
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Ask people which of two upscalers' pictures is better, without telling which is which
+    ///
+    /// In each round of the test a window shows a part of a frame twice, one pixel to one pixel: a frame of a clip that was
+    /// scaled down, encoded and decoded as a call does it, upscaled by A and by B, in an order that is drawn by lot as are
+    /// clip, bitrate, moment and place. The arrow keys answer: left, right, and down for no difference. `clearcall blind
+    /// merge` counts what several people said together.
+    #[cfg(feature = "app")]
+    Blind(BlindArgs),
     /// List cameras with their formats, GPU adapters and engines
     Devices(ListArgs),
     /// List the models with size, cost and scores

@@ -147,7 +147,7 @@ impl Contestants {
 }
 
 /// `NAME@AMOUNT`: a model and how far it goes to its vivid weights.
-fn vivid(given: &str) -> anyhow::Result<(&str, f32)> {
+pub(in crate::commands) fn vivid(given: &str) -> anyhow::Result<(&str, f32)> {
     let Some((name, amount)) = given.rsplit_once('@') else { return Ok((given, 0.0)) };
     let amount: Amount = amount.parse().map_err(InputFault)?;
     Ok((name, amount.0))
