@@ -1,4 +1,6 @@
 //! The laboratory: the theory behind the small network, as experiments that anyone can run.
 //!
 //! Each is a module here, a command of `clearcall lab`, and a section of `docs/theory.md`. They train small
-//! networks on points and curves; nothing here runs in a call.
+//! networks ([`mlp`]) on points and curves; nothing here runs in a call.
+
+pub mod mlp;

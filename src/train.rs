@@ -33,7 +33,7 @@ mod course;
 mod critic;
 mod elastic;
 mod equalise_subpixel_dc;
-mod fit;
+pub(crate) mod fit;
 mod footage;
 mod grow;
 mod health;
@@ -45,7 +45,7 @@ mod perceptual;
 mod photo;
 mod ranges;
 mod synthesis;
-mod terms;
+pub(crate) mod terms;
 mod transmission;
 
 use block::BlockKind;
@@ -414,7 +414,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
     let folded = net.fold(&run.average).equalise_subpixel_dc();
     let scores = course::judge(&folded, pairs.validation.iter());
     if let Some(scores) = scores {
-        progress(Progress::Validated { step: run.step, scores });
+        progress(Progress::Validated { step: run.step(), scores });
     }
     let health = health::measure(&folded, &pairs.validation, config.seed);
     if let Some(health) = health {
@@ -443,7 +443,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
             run.seconds
         ),
     };
-    let steps = from.as_ref().filter(|_| config.steps == 0).map_or(run.step, |model| model.info().steps);
+    let steps = from.as_ref().filter(|_| config.steps == 0).map_or(run.step(), |model| model.info().steps);
     let ranges = ranges::measure(&folded, &pairs.train, config.seed);
     let training = Training { trained_on, steps, scores: named };
     let mut model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;

@@ -62,9 +62,9 @@ pub(super) fn run(
     progress(Progress::Ready {
         training: pairs.train.len() + pairs.clips.len(),
         validation: pairs.validation.len(),
-        step: run.step,
+        step: run.step(),
     });
-    let (first, radius) = (run.step, net.radius());
+    let (first, radius) = (run.step(), net.radius());
     std::thread::scope(|scope| {
         // Patches are cut ahead of time on a thread of their own. Each step has its own random numbers, so a
         // resumed run sees the same patches.
@@ -89,7 +89,7 @@ pub(super) fn run(
         let (mut detail, mut of_critic) = (Terms::ZERO, 0.0);
         for batch in receive {
             net.numbers.clone_from(&run.numbers);
-            let rate = fit::learning_rate(config.learning_rate, run.step, config.steps);
+            let rate = fit::learning_rate(config.learning_rate, run.step(), config.steps);
             let (loss, gradient) = match (&mut critic, &gpu) {
                 (None, None) => net.learn(&batch, config.patch, config.loss)?,
                 (None, Some(gpu)) => batched::learn(&net, &batch, config.patch, config.loss, gpu)?,
@@ -98,7 +98,7 @@ pub(super) fn run(
                     let learnt =
                         adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, objective)?;
                     if learnt.by_critic.iter().any(|g| !g.is_finite()) {
-                        return Err(TrainError::Diverged(run.step));
+                        return Err(TrainError::Diverged(run.step()));
                     }
                     critic.descend(&learnt.by_critic, CRITIC_RATE * rate);
                     detail.add(1.0, learnt.terms);
@@ -107,13 +107,13 @@ pub(super) fn run(
                 }
             };
             if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
-                return Err(TrainError::Diverged(run.step));
+                return Err(TrainError::Diverged(run.step()));
             }
             run.descend(&gradient, rate);
             sum += loss;
             count += 1;
-            let done = run.step == config.steps;
-            if run.step % 100 != 0 && !run.step.is_multiple_of(config.validate_every) && !done {
+            let done = run.step() == config.steps;
+            if run.step() % 100 != 0 && !run.step().is_multiple_of(config.validate_every) && !done {
                 continue;
             }
             run.seconds += clock.elapsed().as_secs_f64();
@@ -122,11 +122,11 @@ pub(super) fn run(
             terms.add(1.0 / count as f32, std::mem::replace(&mut detail, Terms::ZERO));
             let paid = of_critic / count as f32;
             (sum, count, of_critic) = (0.0, 0, 0.0);
-            progress(Progress::Step { step: run.step, steps: config.steps, loss, seconds: run.seconds });
-            if run.step.is_multiple_of(config.validate_every) || done {
+            progress(Progress::Step { step: run.step(), steps: config.steps, loss, seconds: run.seconds });
+            if run.step().is_multiple_of(config.validate_every) || done {
                 let scores = judge(&net.fold(&run.average), glance(&pairs.validation));
                 if let Some(scores) = scores {
-                    progress(Progress::Validated { step: run.step, scores });
+                    progress(Progress::Validated { step: run.step(), scores });
                 }
                 if let Some(files) = &files {
                     make_folder(&files.net)?;
@@ -134,7 +134,7 @@ pub(super) fn run(
                         critic.save(&files.critic, &key)?;
                     }
                     run.save(&files.net, &key)?;
-                    log(&files.log, run.step, run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
+                    log(&files.log, run.step(), run.seconds, loss, scores, critic.is_some().then_some((terms, paid)))?;
                     plot(&files.log, &files.curve)?;
                 }
             }

@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::TrainError;
 
-/// Adam (Kingma and Ba 2015): decay of the mean and of the mean square, and the ε of its denominator.
+/// Adam's decay of the mean and of the mean square, and the ε of its denominator.
 const BETA: [f32; 2] = [0.9, 0.99];
 const ADAM_EPSILON: f32 = 1e-8;
 /// Decay of the average of the weights, which is what becomes the model.
@@ -22,7 +22,7 @@ const MAX_CHECKPOINT: u64 = 64 << 20;
 const LISTS: [&str; 4] = ["numbers", "mean", "square", "average"];
 
 /// One cycle: a straight rise, then half a cosine down.
-pub(super) fn learning_rate(peak: f32, step: u64, steps: u64) -> f32 {
+pub(crate) fn learning_rate(peak: f32, step: u64, steps: u64) -> f32 {
     let at = step as f32 / steps.max(1) as f32;
     if at < WARM_UP {
         return peak * (at / WARM_UP).max(0.01);
@@ -31,47 +31,72 @@ pub(super) fn learning_rate(peak: f32, step: u64, steps: u64) -> f32 {
     peak * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + (std::f32::consts::PI * down).cos()))
 }
 
+/// Adam (Kingma and Ba 2015) on a list of numbers; a long gradient is shortened first.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Adam {
+    /// Decay of the mean and of the mean square.
+    beta: [f32; 2],
+    steps: u64,
+    mean: Vec<f32>,
+    square: Vec<f32>,
+}
+
+impl Adam {
+    pub(crate) fn new(count: usize, beta: [f32; 2]) -> Self {
+        Self { beta, steps: 0, mean: vec![0.0; count], square: vec![0.0; count] }
+    }
+
+    /// One step of `numbers` down `gradient`.
+    pub(crate) fn descend(&mut self, numbers: &mut [f32], gradient: &[f32], rate: f32) {
+        self.steps += 1;
+        let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let shorten = if length > MAX_GRADIENT { MAX_GRADIENT / length } else { 1.0 };
+        let t = self.steps.min(100_000) as i32;
+        let beta = self.beta;
+        let unbias = beta.map(|b| 1.0 / (1.0 - b.powi(t)));
+        let remembered = self.mean.iter_mut().zip(&mut self.square);
+        for ((number, g), (mean, square)) in numbers.iter_mut().zip(gradient).zip(remembered) {
+            let g = g * shorten;
+            *mean = beta[0] * *mean + (1.0 - beta[0]) * g;
+            *square = beta[1] * *square + (1.0 - beta[1]) * g * g;
+            *number -= rate * (*mean * unbias[0] / ((*square * unbias[1]).sqrt() + ADAM_EPSILON));
+        }
+    }
+}
+
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Progressed {
-    /// Steps done.
-    pub(super) step: u64,
     /// Seconds spent in them, over all parts of the run.
     pub(super) seconds: f64,
     pub(super) numbers: Vec<f32>,
-    mean: Vec<f32>,
-    square: Vec<f32>,
+    adam: Adam,
     pub(super) average: Vec<f32>,
 }
 
 impl Progressed {
     pub(super) fn start(numbers: Vec<f32>) -> Self {
-        let zeros = vec![0.0; numbers.len()];
-        Self { step: 0, seconds: 0.0, mean: zeros.clone(), square: zeros, average: numbers.clone(), numbers }
+        Self { seconds: 0.0, adam: Adam::new(numbers.len(), BETA), average: numbers.clone(), numbers }
+    }
+
+    /// Steps done.
+    pub(super) const fn step(&self) -> u64 {
+        self.adam.steps
     }
 
     /// One step of Adam down `gradient`.
     pub(super) fn descend(&mut self, gradient: &[f32], rate: f32) {
-        self.step += 1;
-        let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
-        let shorten = if length > MAX_GRADIENT { MAX_GRADIENT / length } else { 1.0 };
-        let t = self.step.min(100_000) as i32;
-        let unbias = BETA.map(|b| 1.0 / (1.0 - b.powi(t)));
+        self.adam.descend(&mut self.numbers, gradient, rate);
         // The average starts as a plain mean, so that it does not remember the untrained weights.
-        let keep = AVERAGE.min(1.0 - 1.0 / (self.step as f32 + 1.0));
-        for (i, g) in gradient.iter().enumerate() {
-            let g = g * shorten;
-            self.mean[i] = BETA[0] * self.mean[i] + (1.0 - BETA[0]) * g;
-            self.square[i] = BETA[1] * self.square[i] + (1.0 - BETA[1]) * g * g;
-            let step = self.mean[i] * unbias[0] / ((self.square[i] * unbias[1]).sqrt() + ADAM_EPSILON);
-            self.numbers[i] -= rate * step;
-            self.average[i] = keep * self.average[i] + (1.0 - keep) * self.numbers[i];
+        let keep = AVERAGE.min(1.0 - 1.0 / (self.step() as f32 + 1.0));
+        for (average, number) in self.average.iter_mut().zip(&self.numbers) {
+            *average = keep * *average + (1.0 - keep) * number;
         }
     }
 
     /// Writes everything to a file; `key` says which run it belongs to.
     pub(super) fn save(&self, path: &Path, key: &str) -> Result<(), TrainError> {
-        let lists = [&self.numbers, &self.mean, &self.square, &self.average];
+        let lists = [&self.numbers, &self.adam.mean, &self.adam.square, &self.average];
         let bytes = lists.map(|list| list.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
         let mut views = Vec::with_capacity(LISTS.len());
         let unwritable = |why: String| TrainError::Checkpoint { path: path.to_owned(), why };
@@ -81,7 +106,7 @@ impl Progressed {
         }
         let about = HashMap::from([
             ("run".to_owned(), key.to_owned()),
-            ("step".to_owned(), self.step.to_string()),
+            ("step".to_owned(), self.step().to_string()),
             ("seconds".to_owned(), self.seconds.to_string()),
         ]);
         let file = safetensors::serialize(views, Some(about)).map_err(|e| unwritable(e.to_string()))?;
@@ -117,11 +142,13 @@ impl Progressed {
             }
             lists.push(list);
         }
-        let step = text("step").parse().map_err(|_| bad("it does not say at which step it was written".into()))?;
+        let steps = text("step").parse().map_err(|_| bad("it does not say at which step it was written".into()))?;
         let seconds = text("seconds").parse().unwrap_or(0.0);
         let mut lists = lists.into_iter();
         let mut next = || lists.next().unwrap_or_default();
-        Ok(Self { step, seconds, numbers: next(), mean: next(), square: next(), average: next() })
+        let numbers = next();
+        let adam = Adam { beta: BETA, steps, mean: next(), square: next() };
+        Ok(Self { seconds, numbers, adam, average: next() })
     }
 }
 
