@@ -17,7 +17,9 @@ mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 #[cfg(feature = "train")]
-pub(crate) use lab::{LabCommand, LabOutput};
+pub(crate) use lab::{
+    BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LabOutput, LadderArgs, TurnsArgs,
+};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

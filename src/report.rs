@@ -1,6 +1,6 @@
 //! What a run says about itself: the report as JSON, a summary in words, pictures as PNG, curves as SVG.
 
-mod canvas;
+pub(crate) mod canvas;
 mod pair;
 mod plot;
 mod sheet;

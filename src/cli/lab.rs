@@ -4,9 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+mod complexity;
+
+pub(crate) use complexity::{BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LadderArgs, TurnsArgs};
+
 /// The experiments.
 #[derive(Debug, Subcommand)]
-pub(crate) enum LabCommand {}
+pub(crate) enum LabCommand {
+    /// How small may the network be? Linear pieces: bounded, counted, and what a task needs
+    #[command(subcommand)]
+    Complexity(ComplexityCommand),
+}
 
 /// What every experiment takes.
 #[derive(Debug, Args)]

@@ -10,8 +10,9 @@ pub mod footage;
 pub mod ladder;
 pub mod line;
 mod network;
+pub mod painting;
 pub mod plane;
 pub mod switching;
 pub mod turns;
 
-pub use network::Network;
+pub use network::{DenseLayer, Network};

@@ -6,32 +6,32 @@ use super::ReportError;
 use crate::frame::{Rgba, Size};
 
 /// The height of a line of text, in pixels.
-pub(super) const LINE: usize = 20;
+pub(crate) const LINE: usize = 20;
 const TEXT_SIZE: f32 = 15.0;
 const TEXT: [u8; 3] = [225, 225, 228];
 const GROUND: [u8; 3] = [30, 31, 34];
 
 /// An RGBA picture, dark at first.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     font: FontRef<'static>,
     picture: Rgba,
 }
 
 impl Canvas {
-    pub(super) fn new(size: Size) -> Result<Self, ReportError> {
+    pub(crate) fn new(size: Size) -> Result<Self, ReportError> {
         let font = FontRef::try_from_slice(include_bytes!("../../assets/DejaVuSans-ascii.ttf"))
             .map_err(|e| ReportError::Font(e.to_string()))?;
         let data = [GROUND[0], GROUND[1], GROUND[2], 255].repeat(size.pixels());
         Ok(Self { font, picture: Rgba { size, data } })
     }
 
-    pub(super) fn into_picture(self) -> Rgba {
+    pub(crate) fn into_picture(self) -> Rgba {
         self.picture
     }
 
     /// Puts a picture with its upper left corner at (x, y), each pixel `times` as wide and high; what does not fit
     /// is cut off.
-    pub(super) fn put(&mut self, x: usize, y: usize, picture: &Rgba, times: usize) {
+    pub(crate) fn put(&mut self, x: usize, y: usize, picture: &Rgba, times: usize) {
         let (width, height) = self.sides();
         let (w, h) = (picture.size.width() as usize, picture.size.height() as usize);
         for py in 0..(h * times).min(height.saturating_sub(y)) {
@@ -44,7 +44,7 @@ impl Canvas {
     }
 
     /// Writes a line whose upper left corner is (x, y), cut off `room` pixels further right.
-    pub(super) fn text(&mut self, x: usize, y: usize, room: usize, text: &str) {
+    pub(crate) fn text(&mut self, x: usize, y: usize, room: usize, text: &str) {
         let (width, height) = self.sides();
         let right = (x + room).min(width);
         let font = self.font.clone();

@@ -4,6 +4,8 @@ mod bench;
 mod calls;
 mod field;
 mod files;
+#[cfg(feature = "train")]
+mod lab_complexity;
 mod one_way;
 mod quiet;
 mod run;

@@ -177,9 +177,9 @@ pub fn hexagons(radius: f64) -> Fit {
     Fit { pieces: cells.len(), error: 0.25 * furthest }
 }
 
-/// No fewer pieces than this stay within an error of that surface: ∫ √det H dA / 4πε.
-pub fn surface_pieces(error: f64) -> f64 {
-    1.0 / (4.0 * std::f64::consts::PI * error)
+/// No error less than this is left of that surface by so many pieces: ∫ √det H dA / 4πn.
+pub fn surface_error(pieces: usize) -> f64 {
+    1.0 / (4.0 * std::f64::consts::PI * pieces as f64)
 }
 
 /// The exponent p of error ∝ piecesᵖ, by least squares in logarithms. None for fewer than two numbers of pieces.
@@ -234,7 +234,7 @@ mod tests {
         let fit = hexagons(0.05);
         assert!((fit.error / (0.25 * 0.05 * 0.05) - 1.0).abs() < 0.05, "{fit:?}");
         // 1.21 times as many, and those that only reach in from outside.
-        let over = fit.pieces as f64 / surface_pieces(fit.error);
+        let over = fit.error / surface_error(fit.pieces);
         assert!((1.21..1.5).contains(&over), "{over}");
         assert!(hexagons(0.1).pieces * 3 < fit.pieces, "half the radius, four times the pieces");
     }

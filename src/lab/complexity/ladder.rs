@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{
     footage::{self, FootageError},
-    line, network::Network,
+    line,
+    network::Network,
 };
 use crate::{
     frame::Frame,
@@ -250,7 +251,9 @@ mod tests {
         let pictures = room.path().join("pictures");
         std::fs::create_dir(&pictures).unwrap();
         for picture in 0..2_u32 {
-            let pixel = |x: u32, y: u32| image::Rgb([(x * 3 + picture * 50) as u8, (x * y / 7) as u8, ((x / 9 + y / 5) % 2 * 200) as u8]);
+            let pixel = |x: u32, y: u32| {
+                image::Rgb([(x * 3 + picture * 50) as u8, (x * y / 7) as u8, ((x / 9 + y / 5) % 2 * 200) as u8])
+            };
             image::RgbImage::from_fn(400, 320, pixel).save(pictures.join(format!("{picture}.png"))).unwrap();
         }
         let course = Course { pictures, steps: 2, batch: 2, patch: 24, takes: 1, folder: room.path().into(), seed: 1 };

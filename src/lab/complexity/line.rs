@@ -37,7 +37,9 @@ struct Part {
 pub fn pieces(network: &Network, from: &[f64], to: &[f64]) -> Pieces {
     let parts = (0..PARTS).into_par_iter().map(|part| {
         // No round numbers: a breakpoint that lies on the end of a part would not be seen.
-        let end = |i: usize| if i == 0 || i == PARTS { (i / PARTS) as f64 } else { (i as f64 - 0.318_309_886) / PARTS as f64 };
+        let end = |i: usize| {
+            if i == 0 || i == PARTS { (i / PARTS) as f64 } else { (i as f64 - 0.318_309_886) / PARTS as f64 }
+        };
         let part = walk(network, from, to, [end(part), end(part + 1)]);
         (part.at.len() - 2, bends(&part))
     });
@@ -151,7 +153,8 @@ mod tests {
     #[test]
     fn random_networks_have_no_more_pieces_than_the_bounds() {
         let mut most = 0.0_f64;
-        for (seed, widths) in (0..60).zip([&[1, 2, 2, 1][..], &[1, 3, 3, 3, 1], &[2, 4, 3, 2], &[3, 5, 5, 1]].iter().cycle())
+        for (seed, widths) in
+            (0..60).zip([&[1, 2, 2, 1][..], &[1, 3, 3, 3, 1], &[2, 4, 3, 2], &[3, 5, 5, 1]].iter().cycle())
         {
             let network = random(widths, seed);
             let [from, to] = ends(network.inputs(), seed);

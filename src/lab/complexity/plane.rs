@@ -48,9 +48,8 @@ type Point = [f64; 2];
 pub fn cells(network: &Network, slice: &Slice, window: Window, limit: usize) -> Option<usize> {
     let Window { corner: [u, v], side } = window;
     let square = vec![[u, v], [u + side, v], [u + side, v + side], [u, v + side]];
-    let columns: Vec<f64> = (0..slice.origin.len())
-        .flat_map(|i| [slice.origin[i], slice.first[i], slice.second[i]])
-        .collect();
+    let columns: Vec<f64> =
+        (0..slice.origin.len()).flat_map(|i| [slice.origin[i], slice.first[i], slice.second[i]]).collect();
     let mut left = limit;
     count(network, 0, square, &columns, &mut left)
 }
@@ -189,7 +188,8 @@ mod tests {
             assert_eq!(cells(&random(&[2, 7, 1], seed), &plain(), LARGE, 1000), Some(1 + 7 + 21), "{seed}");
         }
         let mut most = 0.0_f64;
-        for (seed, widths) in (0..40).zip([&[2, 3, 3, 1][..], &[2, 2, 5, 4, 1], &[2, 4, 4, 4, 2], &[2, 6, 1, 3, 1]].iter().cycle())
+        for (seed, widths) in
+            (0..40).zip([&[2, 3, 3, 1][..], &[2, 2, 5, 4, 1], &[2, 4, 4, 4, 2], &[2, 6, 1, 3, 1]].iter().cycle())
         {
             let network = random(widths, seed);
             let counted = cells(&network, &plain(), LARGE, 1 << 20).unwrap();

@@ -51,9 +51,8 @@ fn ranges(layers: &[Conv3x3], luma: &Plane) -> Vec<Vec<(f32, f32)>> {
     let reach = layers.len();
     let (mut width, mut height) = (luma.width() + 2 * reach, luma.height() + 2 * reach);
     let place = |i: usize| i as isize - reach as isize;
-    let mut values: Vec<f32> = (0..width * height)
-        .map(|i| f32::from(luma.clamped(place(i % width), place(i / width))) / 255.0)
-        .collect();
+    let mut values: Vec<f32> =
+        (0..width * height).map(|i| f32::from(luma.clamped(place(i % width), place(i / width))) / 255.0).collect();
     let mut all = Vec::new();
     for layer in layers.iter().take(layers.len() - 1) {
         let shape = Shape { images: 1, inputs: layer.inputs, outputs: layer.outputs, height, width };

@@ -51,9 +51,14 @@ impl Attempt {
     }
 }
 
+/// The most pieces that a network of one input and these hidden layers has. None where there is no such network.
+pub fn allowed(hidden: &[usize]) -> Option<f64> {
+    Some(Widths::new(1, hidden.to_vec())?.log2_at_most().exp2())
+}
+
 /// Trains networks of one shape on the zigzag of some pieces, one for each seed. None where the shape is none.
 pub fn attempt(hidden: &[usize], pieces: usize, steps: usize, seeds: std::ops::Range<u64>) -> Option<Attempt> {
-    let pieces_at_most = Widths::new(1, hidden.to_vec())?.log2_at_most().exp2();
+    let pieces_at_most = allowed(hidden)?;
     // Every turn is one of the points.
     let count = POINTS * pieces;
     let places: Vec<f64> = (0..=count).map(|i| i as f64 / count as f64).collect();
@@ -88,7 +93,10 @@ mod tests {
 
     #[test]
     fn a_zigzag_turns_where_it_should() {
-        assert_eq!([0.0, 0.1, 0.2, 0.3, 0.4, 1.0].map(|x| (zigzag(5, x) * 1e9).round() / 1e9), [0.0, 0.5, 1.0, 0.5, 0.0, 1.0]);
+        assert_eq!(
+            [0.0, 0.1, 0.2, 0.3, 0.4, 1.0].map(|x| (zigzag(5, x) * 1e9).round() / 1e9),
+            [0.0, 0.5, 1.0, 0.5, 0.0, 1.0]
+        );
         assert_eq!(zigzag(4, 1.0), 0.0);
     }
 
