@@ -17,9 +17,7 @@ mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 #[cfg(feature = "train")]
-pub(crate) use lab::{
-    BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LabOutput, LadderArgs, TurnsArgs,
-};
+pub(crate) use lab::{BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LadderArgs, TurnsArgs};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

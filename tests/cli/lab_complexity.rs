@@ -17,7 +17,9 @@ fn bounds_of_widths_and_of_models() {
     let rows = lab(&["bounds", "--widths", "2,5,1", "--widths", "1,3,4,1", "--model", "nano", "--json"]).ok().json();
     let log2 = |row: usize, key: &str| rows[row][key].as_f64().unwrap();
     assert_eq!(log2(0, "log2_at_most"), 4.0);
-    assert!((log2(1, "log2_at_most").exp2() - 20.0).abs() < 1e-6 && (log2(1, "log2_product").exp2() - 60.0).abs() < 1e-6);
+    assert!(
+        (log2(1, "log2_at_most").exp2() - 20.0).abs() < 1e-6 && (log2(1, "log2_product").exp2() - 60.0).abs() < 1e-6
+    );
     assert!((log2(1, "log2_reached").exp2() - 15.0).abs() < 1e-6);
     assert_eq!(rows[2]["network"], "nano");
     assert_eq!(rows[2]["inputs"], 49);
@@ -67,7 +69,9 @@ fn curves_and_turns_draw_what_they_say() {
     }
     assert!((curves[3]["exponent"].as_f64().unwrap() + 1.0).abs() < 0.2, "a surface's falls as 1/pieces: {curves}");
     assert!(fs::read_to_string(&figure).unwrap().starts_with("<svg"));
-    let turns = |args: &[&str]| lab(&[&["turns", "--hidden", "2", "--sizes", "2", "--seeds", "2", "--steps", "300"], args].concat());
+    let turns = |args: &[&str]| {
+        lab(&[&["turns", "--hidden", "2", "--sizes", "2", "--seeds", "2", "--steps", "300"], args].concat())
+    };
     let json = turns(&["--json", "-o", &figure]).ok();
     assert_eq!(json.out, turns(&["--json"]).ok().out, "the same seeds, the same numbers");
     let json = json.json();
@@ -83,7 +87,8 @@ fn a_ladder_is_trained_and_judged() {
     let pictures = room.path("pictures");
     fs::create_dir(&pictures).unwrap();
     for n in 0..2_u32 {
-        let pixel = |x: u32, y: u32| image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8]);
+        let pixel =
+            |x: u32, y: u32| image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8]);
         image::RgbImage::from_fn(400, 320, pixel).save(pictures.join(format!("{n}.png"))).unwrap();
     }
     let (pictures, figure, kept) = (room.at("pictures"), room.at("ladder.svg"), room.at("kept"));

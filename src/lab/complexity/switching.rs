@@ -65,6 +65,14 @@ fn ranges(layers: &[Conv3x3], luma: &Plane) -> Vec<Vec<(f32, f32)>> {
     all
 }
 
+/// Multiplications for a low-resolution pixel that would be left if each layer were without its dead channels, which no
+/// model of this family can be: all its layers have as many.
+pub fn mac_without_dead(layers: &[Switching]) -> usize {
+    let alive: Vec<usize> = layers.iter().map(|layer| layer.channels - layer.dead.len()).collect();
+    let widths = [&[1], &alive[..], &[4]].concat();
+    widths.windows(2).map(|pair| 9 * pair[0] * pair[1]).sum()
+}
+
 /// How many channels a model of this family could have less, and compute the same on what [`on`] looked at: all its
 /// layers have as many channels, so that it is the fewest dead ones of a layer.
 pub fn removable(layers: &[Switching]) -> usize {
@@ -99,6 +107,7 @@ mod tests {
         let layer = |dead: &[usize], on: &[usize]| Switching { channels: 3, dead: dead.into(), always_on: on.into() };
         assert_eq!(found, [layer(&[1], &[2]), layer(&[1], &[0])]);
         assert_eq!(removable(&found), 1);
+        assert_eq!(mac_without_dead(&found), 9 * (2 + 4 + 8));
         // On a dark picture more is dead.
         let dark = Frame::filled(Size::new(16, 8).unwrap(), [20, 128, 128], Colour::default(), Stamp::now(0));
         assert_eq!(on(&model, &[dark.clone()])[0], layer(&[0, 1], &[2]));

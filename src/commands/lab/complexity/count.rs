@@ -44,6 +44,9 @@ struct Count {
     detail_side: f64,
     /// For each hidden layer.
     switching: Vec<Switching>,
+    /// Multiplications for a low-resolution pixel, and those that its dead channels would not need.
+    mac_per_pixel: usize,
+    mac_without_dead: usize,
     /// How many channels the model could have less and compute the same on these pictures.
     removable_channels: usize,
 }
@@ -74,6 +77,8 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
             log2_at_most: widths.log2_at_most(),
             cells_of_detail: cells,
             detail_side: DETAIL.side,
+            mac_per_pixel: model.mac_per_pixel(),
+            mac_without_dead: switching::mac_without_dead(&layers),
             removable_channels: switching::removable(&layers),
             switching: layers,
         };
@@ -130,11 +135,10 @@ fn print(counts: &[Count], frames: usize) {
     for c in counts {
         let sum = |of: &dyn Fn(&Switching) -> usize| c.switching.iter().map(of).sum::<usize>();
         let (dead, on) = (sum(&|s| s.dead.len()), sum(&|s| s.always_on.len()));
+        let (all, removable) = (sum(&|s| s.channels), c.removable_channels);
         out!(
-            "{}: of {} hidden channels {dead} are dead and {on} always on; the model could have {} channels less",
-            c.model,
-            sum(&|s| s.channels),
-            c.removable_channels
+            "{}: of {all} hidden channels {dead} are dead and {on} always on; {removable} could be left out of every layer",
+            c.model
         );
     }
 }

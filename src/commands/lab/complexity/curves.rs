@@ -72,7 +72,7 @@ fn surface() -> Target {
     let best: Vec<Fit> = RADII.into_iter().map(curves::hexagons).collect();
     let least = |fit: &Fit| Fit { pieces: fit.pieces, error: curves::surface_error(fit.pieces) };
     Target {
-        name: "bowl",
+        name: "bowl, by hexagons",
         total_curvature: 1.0,
         exponent: curves::exponent(&best[2..]),
         formula: best.iter().map(least).collect(),
@@ -89,7 +89,7 @@ fn figure(targets: &[Target]) -> String {
     let panel = |t: &Target| {
         let mut learnt = t.learnt.clone();
         learnt.sort_by_key(|fit| fit.pieces);
-        let mut curves = vec![line("best possible", &t.best), line("no less (formula)", &t.formula)];
+        let mut curves = vec![line("best pieces", &t.best), line("formula", &t.formula)];
         if !learnt.is_empty() {
             curves.push(line("trained network", &learnt));
         }
