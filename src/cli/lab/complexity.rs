@@ -49,10 +49,9 @@ pub(crate) struct CountArgs {
     /// A model's name or a .safetensors file; may be repeated. Without it all shipped models
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) model: Vec<String>,
-    /// Where patches come from: a video, scaled into 480x360, coded with 300 kbit/s and decoded. Without it the
-    /// built-in scene, the same way
-    #[arg(long, value_name = "FILE")]
-    pub(crate) clip: Option<PathBuf>,
+    /// Where patches come from: a video, or `scene`; scaled into 480x360, coded with 300 kbit/s and decoded
+    #[arg(long, value_name = "FILE", default_value = "scene")]
+    pub(crate) clip: PathBuf,
     /// So many frames of it are coded; one in six is looked at
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) frames: u32,
@@ -93,7 +92,10 @@ pub(crate) struct LadderArgs {
     #[arg(long, value_name = "MAC,…", value_delimiter = ',', default_value = "500,1000,2000,5000",
         value_parser = clap::value_parser!(u32).range(90..=100_000))]
     pub(crate) budgets: Vec<u32>,
-    /// Lines between two patches, of the scene as `count` has it, along which pieces are counted
+    /// Where the patches come from between which pieces are counted, as `count` has it
+    #[arg(long, value_name = "FILE", default_value = "scene")]
+    pub(crate) clip: PathBuf,
+    /// Lines between two patches
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) lines: u32,
     /// Keep the trained models and the training pairs in this folder; without it they are thrown away

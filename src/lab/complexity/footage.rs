@@ -12,10 +12,7 @@ use crate::{
     frame::{Frame, Size, SizeError, Stamp},
     model::SteadyQp,
     scale::{Kernel, ScaleError, Scaler},
-    source::{
-        clip::{ClipError, ClipReader},
-        scene::{Scene, SceneError},
-    },
+    source::clip::{ClipError, ClipReader},
 };
 
 /// Frames a second that the encoder counts with.
@@ -32,9 +29,6 @@ pub enum FootageError {
     /// The clip cannot be read.
     #[error(transparent)]
     Clip(#[from] ClipError),
-    /// The built-in scene cannot be drawn.
-    #[error(transparent)]
-    Scene(#[from] SceneError),
     /// A size that cannot be.
     #[error(transparent)]
     Size(#[from] SizeError),
@@ -47,34 +41,28 @@ pub enum FootageError {
     /// A picture cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// Not one came out.
+    #[error("there are no pictures to cut patches of: give a clip that the encoder takes")]
+    NoPictures,
     /// Its pictures are smaller than what a network looks at.
     #[error("pictures of {0} are too small for a network that looks at {1}x{1} pixels: give a larger clip")]
     Small(Size, usize),
 }
 
-/// Low-resolution pictures as a receiver decodes them, one in six of the first `frames` of a clip, or of the built-in
-/// scene: scaled into 480×360 and coded with 300 kbit/s. Each says in `weights_qp` which weights a call would show it
+/// Low-resolution pictures as a receiver decodes them, one in six of the first `frames` of a clip, which may be `scene`:
+/// scaled into 480×360 and coded with 300 kbit/s. Each says in `weights_qp` which weights a call would show it
 /// with.
 ///
 /// # Errors
 /// When the clip cannot be read or coded, or ends before its first picture.
-pub fn decoded(clip: Option<&Path>, frames: u32) -> Result<Vec<Frame>, FootageError> {
-    let mut source: Box<dyn FnMut(u64) -> Result<Option<Frame>, FootageError>> = match clip {
-        Some(path) => {
-            let mut reader = ClipReader::open(path)?;
-            Box::new(move |_| Ok(reader.next()?.map(|picture| picture.frame.centred())))
-        }
-        None => {
-            let scene = Scene::new(Size::new(2 * SENT[0], 2 * SENT[1])?, FPS)?;
-            Box::new(move |n| Ok(Some(scene.draw(n))))
-        }
-    };
+pub fn decoded(clip: &Path, frames: u32) -> Result<Vec<Frame>, FootageError> {
+    let mut reader = ClipReader::open(clip)?;
     let (mut line, mut kept, mut steady) = (None, Vec::new(), SteadyQp::default());
     let start = Instant::now();
     for n in 0..frames {
-        let Some(frame) = source(n.into())? else { break };
+        let Some(picture) = reader.next()? else { break };
         let captured = start + Duration::from_secs_f64(f64::from(n) / f64::from(FPS));
-        let frame = frame.with_stamp(Stamp { id: n.into(), captured });
+        let frame = picture.frame.centred().with_stamp(Stamp { id: n.into(), captured });
         if line.is_none() {
             let size = frame.size().shrink_even(Size::new(SENT[0], SENT[1])?);
             let config = EncoderConfig {
@@ -98,14 +86,13 @@ pub fn decoded(clip: Option<&Path>, frames: u32) -> Result<Vec<Frame>, FootageEr
     Ok(kept)
 }
 
-/// A square of luma somewhere in one of some pictures, as a network takes it: 0 to 1, row by row. None without
-/// pictures.
+/// A square of luma somewhere in one of some pictures, as a network takes it: 0 to 1, row by row.
 ///
 /// # Errors
-/// When a picture is smaller than the square.
-pub fn patch(frames: &[Frame], side: usize, rng: &mut impl Rng) -> Result<Option<Vec<f64>>, FootageError> {
+/// When there are no pictures, or one is smaller than the square.
+pub fn patch(frames: &[Frame], side: usize, rng: &mut impl Rng) -> Result<Vec<f64>, FootageError> {
     if frames.is_empty() {
-        return Ok(None);
+        return Err(FootageError::NoPictures);
     }
     let frame = &frames[rng.random_range(0..frames.len())];
     let luma = frame.y();
@@ -114,7 +101,7 @@ pub fn patch(frames: &[Frame], side: usize, rng: &mut impl Rng) -> Result<Option
     }
     let (left, top) = (rng.random_range(0..=luma.width() - side), rng.random_range(0..=luma.height() - side));
     let rows = (top..top + side).flat_map(|y| &luma.row(y)[left..left + side]);
-    Ok(Some(rows.map(|v| f64::from(*v) / 255.0).collect()))
+    Ok(rows.map(|v| f64::from(*v) / 255.0).collect())
 }
 
 /// The quantiser whose weights the last of some pictures is shown with.
@@ -131,16 +118,16 @@ mod tests {
 
     #[test]
     fn the_scene_is_decoded_and_cut_into_patches() {
-        let frames = decoded(None, 7).unwrap();
+        let frames = decoded(Path::new("scene"), 7).unwrap();
         assert_eq!(frames.iter().map(|f| f.size().to_string()).collect::<Vec<_>>(), ["480x360"; 2]);
         assert!(weights_qp(&frames).is_some_and(|qp| (10.0..50.0).contains(&qp)));
-        let cut = |seed| patch(&frames, 9, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap().unwrap();
+        let cut = |seed| patch(&frames, 9, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
         let a = cut(1);
         assert!(a.len() == 81 && a.iter().all(|v| (0.0..=1.0).contains(v)));
         assert!(cut(1) == a && cut(2) != a, "where it lies follows from the seed");
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         assert!(matches!(patch(&frames, 400, &mut rng), Err(FootageError::Small(_, 400))));
-        assert!(matches!(patch(&[], 4, &mut rng), Ok(None)));
-        assert!(matches!(decoded(Some(Path::new("no such clip.mp4")), 3), Err(FootageError::Clip(_))));
+        assert!(matches!(patch(&[], 4, &mut rng), Err(FootageError::NoPictures)));
+        assert!(matches!(decoded(Path::new("no such clip.mp4"), 3), Err(FootageError::Clip(_))));
     }
 }

@@ -170,7 +170,7 @@ pub fn rung(
 /// The pieces along lines between patches of decoded pictures, with the weights of the last of them.
 ///
 /// # Errors
-/// When the pictures are smaller than what the model looks at.
+/// When there are no pictures, or they are smaller than what the model looks at.
 pub fn along_lines(
     model: &Model,
     frames: &[Frame],
@@ -182,8 +182,7 @@ pub fn along_lines(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut counts = Vec::new();
     for _ in 0..lines {
-        let ends = (footage::patch(frames, side, &mut rng)?, footage::patch(frames, side, &mut rng)?);
-        let (Some(from), Some(to)) = ends else { break };
+        let (from, to) = (footage::patch(frames, side, &mut rng)?, footage::patch(frames, side, &mut rng)?);
         counts.push(line::pieces(&network, &from, &to));
     }
     Ok(counts)
@@ -258,7 +257,7 @@ mod tests {
         }
         let course = Course { pictures, steps: 2, batch: 2, patch: 24, takes: 1, folder: room.path().into(), seed: 1 };
         let model = course.trained((3, 1), &mut |_| {}).unwrap();
-        let frames = footage::decoded(None, 1).unwrap();
+        let frames = footage::decoded(std::path::Path::new("scene"), 1).unwrap();
         let small = rung(&model, None, &frames, 2, 1).unwrap();
         assert_eq!((small.channels, small.depth, small.mac_per_pixel), (3, 1, model.mac_per_pixel()));
         assert!(small.pieces > 1.0 && small.pieces.log2() <= model.pixel_widths().sliced(1).log2_at_most());

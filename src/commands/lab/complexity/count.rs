@@ -54,7 +54,7 @@ struct Count {
 pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "png")?;
     let models = super::models(&args.model)?;
-    let frames = footage::decoded(args.clip.as_deref(), args.frames).input()?;
+    let frames = footage::decoded(&args.clip, args.frames).input()?;
     let bar = super::bar(models.len() * 4, "counting");
     let (mut counts, mut columns) = (Vec::new(), Vec::new());
     for model in &models {
@@ -108,7 +108,7 @@ fn slice(model: &Model, frames: &[Frame], seed: u64) -> anyhow::Result<(Network,
     let network = Network::of_pixel(&model.at_qp(footage::weights_qp(frames)));
     let side = 2 * model.radius() + 1;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut patch = || Ok::<_, anyhow::Error>(footage::patch(frames, side, &mut rng).input()?.unwrap_or_default());
+    let mut patch = || footage::patch(frames, side, &mut rng).input();
     let (a, b, c) = (patch()?, patch()?, patch()?);
     Ok((network, Slice::through([&a, &b, &c])))
 }

@@ -16,7 +16,7 @@ use crate::{
     commands::{Input as _, InputFault},
 };
 
-/// Frames of the scene of which patches are taken.
+/// Frames of the clip of which patches are taken.
 const FRAMES: u32 = 60;
 
 /// What `ladder --json` prints.
@@ -52,7 +52,7 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
         folder: args.keep.clone().unwrap_or_else(|| thrown_away.path().to_owned()),
         seed: args.to.seed,
     };
-    let frames = footage::decoded(None, FRAMES).input()?;
+    let frames = footage::decoded(&args.clip, FRAMES).input()?;
     let shipped: Vec<&str> = Model::shipped().collect();
     let bar = super::bar((shapes.len() + shipped.len()) * args.steps as usize, "filming");
     let mut rungs = Vec::new();
