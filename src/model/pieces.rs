@@ -277,7 +277,7 @@ mod tests {
             let error = text.parse::<Widths>().unwrap_err().to_string();
             assert!(error.contains("2,16,16,1"), "{error}");
         }
-        assert!(vec!["1"; MAX_LAYERS + 3].join(",").parse::<Widths>().is_err());
+        assert!(["1"; MAX_LAYERS + 3].join(",").parse::<Widths>().is_err());
         assert_eq!(widths("2, 3 ,1").to_string(), "2,3");
     }
 

@@ -81,10 +81,12 @@ fn bounds(args: &BoundsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The models that are named, or all that are shipped.
+/// The models that are named, or all that are shipped, small ones first.
 fn models(names: &[String]) -> anyhow::Result<Vec<Model>> {
     if names.is_empty() {
-        return Model::shipped().map(Model::find).collect::<Result<_, _>>().input();
+        let mut models: Vec<Model> = Model::shipped().map(Model::find).collect::<Result<_, _>>().input()?;
+        models.sort_by_key(Model::mac_per_pixel);
+        return Ok(models);
     }
     names.iter().map(|name| Model::find(name)).collect::<Result<_, _>>().input()
 }

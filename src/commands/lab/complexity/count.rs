@@ -135,10 +135,12 @@ fn print(counts: &[Count], frames: usize) {
     for c in counts {
         let sum = |of: &dyn Fn(&Switching) -> usize| c.switching.iter().map(of).sum::<usize>();
         let (dead, on) = (sum(&|s| s.dead.len()), sum(&|s| s.always_on.len()));
-        let (all, removable) = (sum(&|s| s.channels), c.removable_channels);
         out!(
-            "{}: of {all} hidden channels {dead} are dead and {on} always on; {removable} could be left out of every layer",
-            c.model
+            "{}: of {} hidden channels {dead} are dead and {on} always on; {} could be left out of every layer",
+            c.model,
+            sum(&|s| s.channels),
+            c.removable_channels
         );
+        out!("{:>7} without the dead ones {} of {} MAC", "", c.mac_without_dead, c.mac_per_pixel);
     }
 }
