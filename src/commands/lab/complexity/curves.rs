@@ -53,16 +53,29 @@ pub(super) fn run(args: &CurvesArgs) -> anyhow::Result<()> {
         out!("{}", serde_json::to_string_pretty(&targets)?);
         return Ok(());
     }
-    for target in &targets {
-        let power = target.exponent.map_or_else(String::new, |p| format!(", error ~ pieces^{p:.2}"));
-        out!("{}: total curvature {:.4}{power}", target.name, target.total_curvature);
-        out!("{:>8}{:>14}{:>14}", "pieces", "best error", "formula");
-        for (fit, formula) in target.best.iter().zip(&target.formula) {
-            out!("{:>8}{:>14.3e}{:>14.3e}", fit.pieces, fit.error, formula.error);
-        }
-        for fit in &target.learnt {
-            out!("a trained network with {} pieces: {:.3e}", fit.pieces, fit.error);
-        }
+    out!("The largest error of so many linear pieces; --json has those of fewer, too.");
+    out!(
+        "{:<20}{:>10}{:>8}{:>8}{:>12}{:>12}{:>17}{:>12}",
+        "target",
+        "curvature",
+        "power",
+        "pieces",
+        "best error",
+        "formula",
+        "trained: pieces",
+        "error"
+    );
+    for t in &targets {
+        let (Some(best), Some(formula)) = (t.best.last(), t.formula.last()) else { continue };
+        let power = t.exponent.map_or_else(String::new, |p| format!("{p:.2}"));
+        let trained = t.learnt.last().map_or_else(String::new, |l| format!("{:>17}{:>12.3e}", l.pieces, l.error));
+        let (curvature, name) = (t.total_curvature, t.name);
+        out!(
+            "{name:<20}{curvature:>10.4}{power:>8}{:>8}{:>12.3e}{:>12.3e}{trained}",
+            best.pieces,
+            best.error,
+            formula.error
+        );
     }
     Ok(())
 }
