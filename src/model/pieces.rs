@@ -123,7 +123,7 @@ impl Widths {
     }
 
     /// With the right weights a dense network of these widths has so many pieces, or more:
-    /// ∏_{i<L} ⌊nᵢ/n₀⌋^n₀ · Σ_{j≤n₀} binom(n_L, j) (Montúfar, Pascanu, Cho, Bengio 2014, arXiv 1402.1869, Theorem 5).
+    /// ∏_{i<L} ⌊nᵢ/n₀⌋^n₀ · Σ_{j≤n₀} binom(n_L, j) (Montúfar, Pascanu, Cho, Bengio 2014, arXiv 1402.1869).
     /// That wants layers that are wider than the input; as weights of some inputs may be zero, the best number of
     /// inputs is taken.
     pub fn log2_reached(&self) -> f64 {
