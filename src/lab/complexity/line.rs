@@ -38,7 +38,11 @@ pub fn pieces(network: &Network, from: &[f64], to: &[f64]) -> Pieces {
     let parts = (0..PARTS).into_par_iter().map(|part| {
         // No round numbers: a breakpoint that lies on the end of a part would not be seen.
         let end = |i: usize| {
-            if i == 0 || i == PARTS { (i / PARTS) as f64 } else { (i as f64 - 0.318_309_886) / PARTS as f64 }
+            if i == 0 || i == PARTS {
+                (i / PARTS) as f64
+            } else {
+                (i as f64 - std::f64::consts::FRAC_1_PI) / PARTS as f64
+            }
         };
         let part = walk(network, from, to, [end(part), end(part + 1)]);
         (part.at.len() - 2, bends(&part))

@@ -103,14 +103,14 @@ mod tests {
         let mut frame = Frame::filled(Size::new(16, 8).unwrap(), [0; 3], Colour::default(), Stamp::now(0));
         let [luma, ..] = frame.planes_mut();
         (0..8).for_each(|y| luma.row_mut(y).iter_mut().enumerate().for_each(|(x, v)| *v = (17 * x) as u8));
-        let found = on(&model, &[frame.clone()]);
+        let found = on(&model, std::slice::from_ref(&frame));
         let layer = |dead: &[usize], on: &[usize]| Switching { channels: 3, dead: dead.into(), always_on: on.into() };
         assert_eq!(found, [layer(&[1], &[2]), layer(&[1], &[0])]);
         assert_eq!(removable(&found), 1);
         assert_eq!(mac_without_dead(&found), 9 * (2 + 4 + 8));
         // On a dark picture more is dead.
         let dark = Frame::filled(Size::new(16, 8).unwrap(), [20, 128, 128], Colour::default(), Stamp::now(0));
-        assert_eq!(on(&model, &[dark.clone()])[0], layer(&[0, 1], &[2]));
+        assert_eq!(on(&model, std::slice::from_ref(&dark))[0], layer(&[0, 1], &[2]));
         assert_eq!(on(&model, &[dark, frame]), found, "what switches on one of the pictures switches");
     }
 }
