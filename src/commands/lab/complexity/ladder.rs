@@ -28,6 +28,14 @@ struct Ladder {
     knee: Option<Rung>,
 }
 
+/// A network of the ladder.
+enum Which {
+    /// To be trained: channels, and hidden layers from C to C.
+    Trained((usize, usize)),
+    /// To be judged.
+    Shipped(&'static str),
+}
+
 pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "svg")?;
     let shapes: Vec<(u32, (usize, usize))> = args
@@ -53,31 +61,25 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
         seed: args.to.seed,
     };
     let frames = footage::decoded(&args.clip, FRAMES).input()?;
-    let shipped: Vec<&str> = Model::shipped().collect();
-    let bar = super::bar((shapes.len() + shipped.len()) * args.steps as usize, "filming");
+    let trained = shapes.iter().map(|(_, shape)| Which::Trained(*shape));
+    let all: Vec<Which> = trained.chain(Model::shipped().map(Which::Shipped)).collect();
+    let bar = super::bar(all.len() * args.steps as usize, "filming");
     let mut rungs = Vec::new();
-    let mut done = 0;
-    let mut add = |rung: &mut dyn FnMut(&mut dyn FnMut(Progress)) -> Result<Rung, LadderError>| {
+    for (i, which) in (0..).zip(&all) {
+        let before = i * u64::from(args.steps);
         let mut told = |progress| {
             if let Progress::Step { step, .. } = progress {
                 bar.set_message("training");
-                bar.set_position(done + step);
+                bar.set_position(before + step);
             }
         };
-        let rung = rung(&mut told);
-        done += u64::from(args.steps);
-        bar.set_position(done);
-        rung
-    };
-    let lines = args.lines as usize;
-    for (_, shape) in &shapes {
-        let rung = add(&mut |told| ladder::rung(&course.trained(*shape, told)?, None, &frames, lines, args.to.seed));
+        let (model, shipped) = match which {
+            Which::Trained(shape) => (course.trained(*shape, &mut told), None),
+            Which::Shipped(name) => (course.judged(name, &mut told), Some(*name)),
+        };
+        let rung = model.and_then(|m| ladder::rung(&m, shipped, &frames, args.lines as usize, args.to.seed));
         rungs.push(refused(rung)?);
-    }
-    for name in shipped {
-        let judged =
-            add(&mut |told| ladder::rung(&course.judged(name, told)?, Some(name), &frames, lines, args.to.seed));
-        rungs.push(refused(judged)?);
+        bar.set_position(before + u64::from(args.steps));
     }
     bar.finish_and_clear();
     let here: Vec<Rung> = rungs.iter().filter(|r| r.shipped.is_none()).cloned().collect();
