@@ -19,7 +19,8 @@ const NEAR: f64 = 1e-13;
 pub struct Pieces {
     /// Stretches on which no unit switches.
     pub patterns: usize,
-    /// Stretches on which the output is affine: fewer, where a unit switches and no output depends on it.
+    /// Stretches on which the output is affine: fewer, where a unit switches and no output depends on it. A stretch so
+    /// short that its slope drowns in rounding may be missed.
     pub linear: usize,
 }
 
