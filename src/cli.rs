@@ -21,7 +21,9 @@ pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 #[cfg(feature = "app")]
 pub(crate) use blind::{BlindArgs, BlindCommand, MergeArgs, TestArgs};
 #[cfg(feature = "train")]
-pub(crate) use lab::{LabCommand, SurfaceArgs, TransportArgs};
+pub(crate) use lab::{
+    BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LadderArgs, SurfaceArgs, TransportArgs, TurnsArgs,
+};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

@@ -47,10 +47,12 @@ use rand::{Rng as _, SeedableRng as _};
 
 mod condition;
 pub(crate) mod file;
+mod pieces;
 mod shipped;
 mod steady_qp;
 
 pub use condition::{Condition, NEUTRAL_QP, QP_SPAN, UNCODED};
+pub use pieces::{Widths, WidthsError};
 pub use steady_qp::SteadyQp;
 
 /// The most channels that a layer may have.

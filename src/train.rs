@@ -28,7 +28,7 @@ mod adversarial;
 mod batched;
 mod block;
 mod clip;
-mod conv;
+pub(crate) mod conv;
 mod course;
 mod critic;
 mod elastic;

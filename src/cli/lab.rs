@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clearcall::lab::transport::{Source, targets::TargetSet};
 
+mod complexity;
+
+pub(crate) use complexity::{BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LadderArgs, TurnsArgs};
+
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
@@ -18,6 +22,9 @@ pub(crate) enum LabCommand {
     /// An autoencoder (3-2-3, ReLU) learns a bust; uniform samples of its code are decoded without and with the transport
     /// map; and networks learn decoder and map at once. The figure, a .png, shows samples and linear pieces.
     Surface(SurfaceArgs),
+    /// How small may the network be? Linear pieces: bounded, counted, and what a task needs
+    #[command(subcommand)]
+    Complexity(ComplexityCommand),
 }
 
 /// What every experiment takes.

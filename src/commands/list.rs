@@ -86,6 +86,8 @@ struct ModelRow<'a> {
     name: &'a str,
     mac_per_pixel: usize,
     bytes: usize,
+    /// A logarithm: no more linear pieces than 2 to this power, for one pixel.
+    log2_pieces_at_most: f64,
     vivid: bool,
     #[serde(flatten)]
     info: &'a clearcall::model::ModelInfo,
@@ -97,20 +99,32 @@ pub(crate) fn models(args: &ListArgs) -> anyhow::Result<()> {
     for m in &models {
         let bytes = m.to_bytes()?.len();
         let vivid = Model::find_vivid(m.name()).input()?.is_some();
-        rows.push(ModelRow { name: m.name(), mac_per_pixel: m.mac_per_pixel(), bytes, vivid, info: m.info() });
+        let (name, mac_per_pixel, info) = (m.name(), m.mac_per_pixel(), m.info());
+        let log2_pieces_at_most = m.pixel_widths().log2_at_most();
+        rows.push(ModelRow { name, mac_per_pixel, bytes, log2_pieces_at_most, vivid, info });
     }
     if args.json {
         out!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    out!("{:<8}{:>18}{:>11}{:>9}{:>19}  vivid set", "model", "channels, layers", "MAC/LR px", "bytes", "over bicubic");
-    for ModelRow { name, mac_per_pixel, bytes, vivid, info } in rows {
+    out!(
+        "{:<8}{:>18}{:>11}{:>9}{:>10}{:>19}  vivid set",
+        "model",
+        "channels, layers",
+        "MAC/LR px",
+        "bytes",
+        "pieces",
+        "over bicubic"
+    );
+    for ModelRow { name, mac_per_pixel, bytes, log2_pieces_at_most, vivid, info } in rows {
         let shape = format!("{}, {}", info.channels, info.depth);
         let gain =
             info.scores.get("validation_psnr_y_gain_db").map_or_else(String::new, |gain| format!("{gain:+.3} dB"));
         let vivid = if vivid { format!("{name}.vivid") } else { "none".to_owned() };
-        out!("{name:<8}{shape:>18}{mac_per_pixel:>11}{bytes:>9}{gain:>19}  {vivid}");
+        let pieces = format!("<2^{:.0}", log2_pieces_at_most.ceil());
+        out!("{name:<8}{shape:>18}{mac_per_pixel:>11}{bytes:>9}{pieces:>10}{gain:>19}  {vivid}");
     }
+    out!("Pieces: what the shape allows at most (docs/theory.md); that is no measure of quality.");
     out!("Gains are of PSNR-Y, on pictures that the trainer kept for judging; --json has all its scores.");
     Ok(())
 }

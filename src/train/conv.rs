@@ -18,17 +18,17 @@ const LANES: usize = 16;
 
 /// Sizes of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Pictures in the batch.
-    pub(super) images: usize,
+    pub(crate) images: usize,
     /// Channels that go in.
-    pub(super) inputs: usize,
+    pub(crate) inputs: usize,
     /// Channels that come out.
-    pub(super) outputs: usize,
+    pub(crate) outputs: usize,
     /// Rows that go in; two fewer come out.
-    pub(super) height: usize,
+    pub(crate) height: usize,
     /// Columns that go in; two fewer come out.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
 impl Shape {
@@ -50,7 +50,7 @@ impl Shape {
 }
 
 /// `x ∗ weight + bias`, negative sums cut to zero when `relu`.
-pub(super) fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, relu: bool) -> Vec<f32> {
+pub(crate) fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape, relu: bool) -> Vec<f32> {
     let packed = pack(shape.outputs, shape.inputs, |o, i, k| weight[(o * shape.inputs + i) * 9 + k]);
     let mut planes = Planes::new(shape.inputs, shape.height, shape.width, 0);
     let mut out = vec![0.0; shape.images * shape.out_image()];

@@ -10,6 +10,8 @@ mod files;
 mod lab_surface;
 #[cfg(feature = "train")]
 mod lab_transport;
+#[cfg(feature = "train")]
+mod lab_complexity;
 mod one_way;
 mod quiet;
 mod run;
