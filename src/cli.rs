@@ -270,7 +270,7 @@ pub(crate) struct WatchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EncodeArgs {
-    /// A video: .mp4, .mov, .mkv with H.264, .264/.h264, .y4m; or a still .png, .jpg
+    /// A video: .mp4, .mov, .mkv with H.264, .264/.h264, .y4m; a still .png, .jpg; or scene, the built-in one
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
     /// The byte stream to write, or an .mp4, which keeps the pictures' times
@@ -301,7 +301,7 @@ pub(crate) struct EncodeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpscaleArgs {
-    /// A video: .mp4, .mov, .mkv with H.264, .264/.h264, .y4m; or a still .png, .jpg
+    /// A video: .mp4, .mov, .mkv with H.264, .264/.h264, .y4m; a still .png, .jpg; or scene, the built-in one
     #[arg(value_name = "IN")]
     pub(crate) input: PathBuf,
     /// A .y4m file, or a folder for PNG pictures

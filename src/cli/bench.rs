@@ -41,7 +41,7 @@ pub(crate) struct SpeedArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct QualityArgs {
-    /// Videos that were little compressed: .mp4 with H.264, .264/.h264, .y4m
+    /// Videos that were little compressed: .mp4 with H.264, .264/.h264, .y4m; or scene, the built-in one
     #[arg(value_name = "CLIP", required_unless_present = "judge")]
     pub(crate) clips: Vec<PathBuf>,
     /// Take all videos of this folder, in the order of their names, instead of naming clips

@@ -23,7 +23,13 @@ use h264::{H264Reader, Units};
 pub use looped::Clip;
 pub use y4m::Y4mWriter;
 
+use super::scene::{Scene, SceneError};
 use crate::frame::{Frame, Size, Stamp};
+
+/// The name under which [`ClipReader::open`] knows the built-in scene.
+const SCENE: &str = "scene";
+const SCENE_FPS: f32 = 30.0;
+const SCENE_FRAMES: u64 = 300;
 
 /// Frames a second of a still picture that is repeated.
 const STILL_FPS: f32 = 30.0;
@@ -63,7 +69,8 @@ impl fmt::Display for Loss {
 
 /// Reads a video file from its first frame to its last.
 ///
-/// The kind of file is told by its content, not by its name.
+/// The kind of file is told by its content, not by its name. Where no file is called `scene` this name means ten
+/// seconds of the built-in scene, so that there is a clip without any file.
 #[derive(Debug)]
 pub struct ClipReader {
     path: PathBuf,
@@ -81,6 +88,7 @@ pub struct ClipReader {
 enum Content {
     Y4m(y4m::Y4mReader<BufReader<File>>),
     Still(Box<Frame>),
+    Scene(Box<Scene>),
     H264(Box<H264Reader>),
 }
 
@@ -91,6 +99,9 @@ impl ClipReader {
     /// When the file is missing or cannot be read, or is no video or picture that is read here.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ClipError> {
         let path = path.as_ref().to_owned();
+        if path == Path::new(SCENE) && !path.exists() {
+            return Ok(Self::scene()?);
+        }
         let mut file = File::open(&path).map_err(|e| ClipError::open(&path, e))?;
         let meta = file.metadata().map_err(|e| ClipError::read(&path, e))?;
         if !meta.is_file() {
@@ -127,7 +138,18 @@ impl ClipReader {
             let what = if head.is_empty() { "it is empty" } else { "it begins like none of them" };
             return Err(ClipError::unknown(&path, what));
         }
-        Ok(Self { path, content, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false })
+        Ok(Self::of(path, content, size, fps, frames))
+    }
+
+    fn scene() -> Result<Self, SceneError> {
+        // Twice what is sent in a call with oneself.
+        let size = Size::USUAL.times(2).map_err(|error| SceneError::Asset(error.to_string()))?;
+        let content = Content::Scene(Box::new(Scene::new(size, SCENE_FPS)?));
+        Ok(Self::of(SCENE.into(), content, size, SCENE_FPS, Some(SCENE_FRAMES)))
+    }
+
+    fn of(path: PathBuf, content: Content, size: Size, fps: f32, frames: Option<u64>) -> Self {
+        Self { path, content, size, fps, frames, opened: Instant::now(), next_id: 0, damaged: 0, ended: false }
     }
 
     /// The file.
@@ -150,7 +172,7 @@ impl ClipReader {
         match &self.content {
             Content::H264(h264) => h264.variable(),
             Content::Y4m(y4m) => y4m.timed(),
-            Content::Still(_) => false,
+            Content::Still(_) | Content::Scene(_) => false,
         }
     }
 
@@ -212,7 +234,7 @@ impl ClipReader {
     pub fn rewind(&mut self) -> Result<(), ClipError> {
         match &mut self.content {
             Content::Y4m(y4m) => y4m.rewind(&self.path)?,
-            Content::Still(_) => {}
+            Content::Still(_) | Content::Scene(_) => {}
             Content::H264(h264) => h264.rewind(&self.path)?,
         }
         (self.next_id, self.damaged, self.ended) = (0, 0, false);
@@ -233,6 +255,11 @@ impl ClipReader {
             Content::Still(frame) => {
                 let stamp = Stamp { id, captured: opened };
                 let frame = (id == 0).then(|| frame.as_ref().clone().with_stamp(stamp));
+                Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
+            }
+            Content::Scene(scene) => {
+                let stamp = Stamp { id, captured: later(opened, frame_time(id, self.fps)) };
+                let frame = (id < SCENE_FRAMES).then(|| scene.draw(id).with_stamp(stamp));
                 Ok(frame.map(|frame| ClipFrame { frame, damaged: false }))
             }
             Content::H264(h264) => h264.next(id, opened, self.fps, &self.path),

@@ -38,6 +38,13 @@ pub struct Scene {
     next: u64,
 }
 
+impl std::fmt::Debug for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not its layers, which are pictures.
+        f.debug_struct("Scene").field("size", &self.size).field("fps", &self.fps).finish_non_exhaustive()
+    }
+}
+
 impl Scene {
     /// Draws all that only has to move later; this takes some tenths of a second.
     ///

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::codec::DecodeError;
 use crate::frame::SizeError;
+use crate::source::scene::SceneError;
 
 /// A file that cannot be read as video, or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ClipError {
+    /// The built-in scene.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
     /// There is no such file.
     #[error("there is no file {}: check the path", .0.display())]
     Missing(PathBuf),

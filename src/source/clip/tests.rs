@@ -85,6 +85,24 @@ pub(super) fn read_all(reader: &mut ClipReader) -> (Vec<u64>, Option<ClipError>)
     }
 }
 
+/// Without any file there is a clip, and a file of that name comes before it.
+#[test]
+fn the_scene_is_a_clip() {
+    let mut reader = ClipReader::open("scene").unwrap();
+    assert_eq!((reader.size().to_string(), reader.fps(), reader.frames_hint()), ("960x720".into(), 30.0, Some(300)));
+    let drawn = Scene::new(reader.size(), 30.0).unwrap();
+    for _ in 0..2 {
+        let [first, second] = [0, 1].map(|_| reader.next().unwrap().unwrap().frame);
+        assert_eq!([first.stamp.id, second.stamp.id], [0, 1]);
+        let apart = second.stamp.captured - first.stamp.captured;
+        assert!((apart.as_secs_f64() - 1.0 / 30.0).abs() < 1e-6);
+        assert_eq!(second.y(), drawn.draw(1).y());
+        reader.rewind().unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    assert!(ClipReader::open(dir.path().join("scene")).is_err(), "a path to it is a file");
+}
+
 #[test]
 fn every_kind_of_file_gives_all_its_pictures_twice() {
     let dir = TempDir::new().unwrap();
