@@ -17,7 +17,7 @@ mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 #[cfg(feature = "train")]
-pub(crate) use lab::{LabCommand, SurfaceArgs, TransportArgs};
+pub(crate) use lab::{CollapseArgs, LabCommand, PlayersArgs, SurfaceArgs, TransportArgs};
 
 /// Video calls in low resolution, made sharp where they are watched.
 ///

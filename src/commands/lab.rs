@@ -2,11 +2,15 @@
 
 use crate::cli::LabCommand;
 
+mod collapse;
+mod players;
 mod surface;
 mod transport;
 
 pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
     match command {
+        LabCommand::Collapse(args) => collapse::run(args),
+        LabCommand::Players(args) => players::run(args),
         LabCommand::Surface(args) => surface::run(args),
         LabCommand::Transport(args) => transport::run(args),
     }
