@@ -6,6 +6,7 @@
 //! a source and hanging up happen on threads of their own. What is compared, and how, is in [`compare`].
 
 mod background_drop;
+pub mod blind_files;
 mod call;
 pub mod commands;
 pub mod compare;

@@ -12,10 +12,14 @@ use clearcall::{
 };
 
 mod bench;
+#[cfg(feature = "app")]
+mod blind;
 #[cfg(feature = "train")]
 mod lab;
 
 pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
+#[cfg(feature = "app")]
+pub(crate) use blind::{BlindArgs, BlindCommand, MergeArgs, TestArgs};
 #[cfg(feature = "train")]
 pub(crate) use lab::{CollapseArgs, LabCommand, PlayersArgs, SurfaceArgs, TransportArgs};
 
@@ -95,6 +99,14 @@ pub(crate) enum Command {
     /// Measure how good the upscalers are
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Ask people which of two upscalers' pictures is better, without telling which is which
+    ///
+    /// In each round of the test a window shows a part of a frame twice, one pixel to one pixel: a frame of a clip that was
+    /// scaled down, encoded and decoded as a call does it, upscaled by A and by B, in an order that is drawn by lot as are
+    /// clip, bitrate, moment and place. The arrow keys answer: left, right, and down for no difference. `clearcall blind
+    /// merge` counts what several people said together.
+    #[cfg(feature = "app")]
+    Blind(BlindArgs),
     /// List cameras with their formats, GPU adapters and engines
     Devices(ListArgs),
     /// List the models with size, cost and scores
@@ -457,7 +469,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) emphasis: f32,
     /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
-    /// seven weights below
+    /// nine weights below
     #[arg(long)]
     pub(crate) vivid: bool,
     /// With --vivid: the weight of pictures that the critic takes for true ones
@@ -484,6 +496,12 @@ pub(crate) struct TrainArgs {
     /// With --features: the weight of the features of the true picture
     #[arg(long, value_name = "W", default_value_t = 1.0, requires = "features")]
     pub(crate) perceptual: f32,
+    /// With --vivid: the weight of as much of each wavelet band as the true picture has there
+    #[arg(long, value_name = "W", default_value_t = 0.0, requires = "vivid")]
+    pub(crate) energy: f32,
+    /// With --vivid: the weight of the true picture's distribution of small patches (sliced optimal transport)
+    #[arg(long, value_name = "W", default_value_t = 0.0, requires = "vivid")]
+    pub(crate) transport: f32,
     /// Where to compute the steps: gpu needs a program built with the feature train-gpu, and does not train --vivid
     #[arg(long, value_enum, default_value_t)]
     pub(crate) device: clearcall::train::TrainDevice,

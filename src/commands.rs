@@ -9,6 +9,8 @@ macro_rules! out {
 }
 
 pub(crate) mod bench;
+#[cfg(feature = "app")]
+pub(crate) mod blind;
 pub(crate) mod call;
 pub(crate) mod encode;
 #[cfg(feature = "train")]

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         Some(Command::Upscale(args)) => commands::upscale::run(&args),
         Some(Command::Measure(args)) => commands::measure::run(&args),
         Some(Command::Bench(command)) => commands::bench::run(&command),
+        #[cfg(feature = "app")]
+        Some(Command::Blind(args)) => commands::blind::run(args),
         Some(Command::Devices(args)) => commands::list::devices(&args),
         Some(Command::Models(args)) => commands::list::models(&args),
         #[cfg(feature = "train")]

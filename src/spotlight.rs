@@ -6,6 +6,8 @@
 mod chooser;
 mod saliency;
 
+use serde::{Deserialize, Serialize};
+
 pub use chooser::{Chooser, Detail};
 pub use saliency::Saliency;
 
@@ -13,7 +15,7 @@ pub use saliency::Saliency;
 pub const ENLARGED: u32 = 3;
 
 /// The middle of a detail, in shares of the picture: (0, 0) is its top left corner, (1, 1) its bottom right one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// From the left.
     pub x: f32,
@@ -41,7 +43,7 @@ impl Place {
     }
 
     /// Whether the details of both places show something of the same.
-    fn overlaps(self, other: Self, extent: Extent) -> bool {
+    pub(crate) fn overlaps(self, other: Self, extent: Extent) -> bool {
         self.near(other, extent, 1.0)
     }
 

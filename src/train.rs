@@ -46,6 +46,7 @@ mod photo;
 mod ranges;
 mod synthesis;
 pub(crate) mod terms;
+mod texture;
 mod transmission;
 
 use block::BlockKind;

@@ -280,8 +280,8 @@ pub trait Upscaler: Send {
     /// Uses another model from the next frame on.
     fn set_model(&mut self, model: Arc<Model>);
 
-    /// Uses other weights of the same shape from the next frame on. Cheap enough for every frame: nothing is
-    /// compiled or made anew. A model of another shape is refused, and changes nothing.
+    /// Uses other weights of the same shape from the next frame on, which follows no frame before. Cheap enough for
+    /// every frame: nothing is compiled or made anew. A model of another shape is refused, and changes nothing.
     ///
     /// # Errors
     /// When the model has another shape than the one that runs.

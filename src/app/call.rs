@@ -18,6 +18,7 @@ use crate::{
     app::{
         compare::{
             Compare,
+            blind_test::View,
             paint::Pictures,
             scorer::{FrameScores, Scorer},
             sides::SideChoice,
@@ -409,12 +410,17 @@ impl Call {
 
     /// Has the frame looked at for the places where the two sides differ.
     fn watch(&self, models: &[Arc<Model>]) {
-        if !self.controls.compare.spotlight || self.controls.blind.is_some() {
+        let Controls { blind, compare, model, .. } = &self.controls;
+        let (wanted, sides) = match blind {
+            Some(blind) => (blind.view() == View::Crops, [compare.a, compare.b]),
+            None => (compare.spotlight, compare.two(*model)),
+        };
+        if !wanted {
             return;
         }
         let (Some(watcher), Some(display_frame)) = (&self.watcher, &self.display_frame) else { return };
         let picture = |side: SideChoice| display_frame.picture(&side.side(models)?).cloned();
-        let [a, b] = self.controls.compare.two(self.controls.model).map(picture);
+        let [a, b] = sides.map(picture);
         if let Some((a, b)) = a.zip(b) {
             watcher.offer([a, b]);
         }
@@ -436,7 +442,10 @@ impl Call {
             self.trace.score(scored(&result, at, models));
         }
         if let Some(saliency) = self.watcher.as_ref().and_then(Watcher::result) {
-            self.controls.details.see(saliency);
+            match &mut self.controls.blind {
+                Some(blind) => blind.see(saliency),
+                None => self.controls.details.see(saliency),
+            }
         }
         for text in self.exports.collect(ui.ctx()) {
             self.notices.push_back((now, text));

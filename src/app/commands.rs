@@ -66,8 +66,10 @@ pub enum Command {
     Record,
     /// Record what is compared, or end the recording.
     RecordView,
-    /// Begin the blind test.
+    /// Begin the blind test on whole pictures.
     Blind,
+    /// Begin the blind test on crops, one pixel to one pixel.
+    BlindCrops,
     /// Dark, light, or as the system has it.
     Theme,
     /// Scores and graphs of the last minute.
@@ -185,6 +187,7 @@ pub const TABLE: &[Entry] = {
         plain(C::Record, G::Keep, Key::R, "R", "Record what arrives as MP4, or end it"),
         with(Modifiers::SHIFT, plain(C::RecordView, G::Keep, Key::R, "Shift+R", "Record both sides as MP4, or end it")),
         plain(C::Blind, G::Compare, Key::T, "T", "Blind test of A against B"),
+        with(Modifiers::SHIFT, plain(C::BlindCrops, G::Compare, Key::T, "Shift+T", "Blind test of crops at 1:1")),
         with(Modifiers::SHIFT, plain(C::Theme, G::Call, Key::L, "Shift+L", "Dark, light, or as the system")),
         plain(C::Graphs, G::Call, Key::Q, "Q", "Scores and graphs of the last minute"),
         plain(C::Stats, G::Call, Key::S, "S", "Numbers of each stage"),

@@ -2,9 +2,11 @@
 //!
 //! The pictures of one frame ([`textures`], [`paint`]), the sides that they belong to ([`sides`]), where they lie in
 //! the window ([`panes`], [`geometry`], [`strip`]), where they differ (`watcher`), how they score ([`scorer`]) and what
-//! that is worth in bits ([`worth`]), and what people say of them without knowing which is which ([`blind_test`]). `pages/comparison.rs` draws it.
+//! that is worth in bits ([`worth`]), and what people say of them without knowing which is which ([`blind_test`],
+//! [`crops`]). `pages/comparison.rs` draws it.
 
 pub mod blind_test;
+pub mod crops;
 pub mod geometry;
 pub mod paint;
 pub mod panes;

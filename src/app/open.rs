@@ -10,7 +10,11 @@ use std::{
 };
 
 use crate::{
-    app::{App, AppError, Start, theme::style},
+    app::{
+        App, AppError, Start,
+        blind_files::{self, BlindWindow, VoteReport},
+        theme::style,
+    },
     upscale::GpuContext,
 };
 
@@ -19,6 +23,38 @@ use crate::{
 /// # Errors
 /// When no window can be opened, the window fails, or the call or a file that was asked for does.
 pub fn run(start: Start) -> Result<(), AppError> {
+    let fault = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&fault);
+    window(move |cc| {
+        let mut app = App::new(cc, start);
+        app.fault = told;
+        app
+    })?;
+    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fault.map_or(Ok(()), Err)
+}
+
+/// Opens the window of a blind test on files and returns, when it is closed, what was said in it; none where it was closed
+/// before it was open.
+///
+/// # Errors
+/// When no window can be opened, or the window fails.
+pub fn run_blind(start: blind_files::Start) -> Result<Option<VoteReport>, AppError> {
+    let report = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&report);
+    window(move |cc| {
+        let window = BlindWindow::new(cc, start);
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(window.report());
+        window
+    })?;
+    let report = report.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(report.map(|report| report.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+}
+
+/// Opens a window for what `make` makes.
+fn window<A: eframe::App + 'static>(
+    make: impl FnOnce(&eframe::CreationContext<'_>) -> A + 'static,
+) -> Result<(), AppError> {
     if let Some(why) = no_display(|name| std::env::var_os(name)) {
         return Err(AppError::NoDisplay(why));
     }
@@ -40,28 +76,23 @@ pub fn run(start: Start) -> Result<(), AppError> {
         ..Default::default()
     };
     let open = AtomicBool::new(false);
-    let fault = Arc::new(Mutex::new(None));
-    let window = catch_unwind(AssertUnwindSafe(|| {
+    let opened = catch_unwind(AssertUnwindSafe(|| {
         let app = |cc: &eframe::CreationContext<'_>| {
             open.store(true, Ordering::Relaxed);
             style::window_is_cleared(&cc.egui_ctx);
-            let mut app = App::new(cc, start);
-            app.fault = Arc::clone(&fault);
-            Ok(Box::new(app) as Box<dyn eframe::App>)
+            Ok(Box::new(make(cc)) as Box<dyn eframe::App>)
         };
         eframe::run_native("clearcall", options, Box::new(app))
     }));
-    let opened = open.load(Ordering::Relaxed);
-    match window {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) if opened => return Err(AppError::Window(error.to_string())),
-        Ok(Err(error)) => return Err(AppError::NoDisplay(why_not(&error))),
+    let open = open.load(Ordering::Relaxed);
+    match opened {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if open => Err(AppError::Window(error.to_string())),
+        Ok(Err(error)) => Err(AppError::NoDisplay(why_not(&error))),
         // winit panics where a library of the display is missing; that is no reason to end the program.
-        Err(panic) if !opened => return Err(AppError::NoDisplay(panic_text(panic.as_ref()))),
+        Err(panic) if !open => Err(AppError::NoDisplay(panic_text(panic.as_ref()))),
         Err(panic) => std::panic::resume_unwind(panic),
     }
-    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
-    fault.map_or(Ok(()), Err)
 }
 
 /// Says why a window cannot be opened, where that can be known beforehand from the environment.

@@ -1,5 +1,6 @@
 //! The pages of the window and their parts: functions of plain data, so that they are drawn and tested without a call.
 
+pub(crate) mod blind_crops;
 pub(crate) mod blind_page;
 pub mod call_page;
 pub mod call_view;

@@ -1,6 +1,6 @@
 //! `clearcall bench`: how good and how fast.
 
-mod quality;
+pub(super) mod quality;
 mod speed;
 
 use crate::cli::BenchCommand;

@@ -32,6 +32,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             feature: args.feature,
             flat: args.flat,
             perceptual: if args.features.is_some() { args.perceptual } else { 0.0 },
+            energy: args.energy,
+            transport: args.transport,
         }),
         features: args.features.clone(),
         emphasis: args.emphasis,

@@ -93,7 +93,7 @@ pub struct SurfaceReport {
     pub triangles: usize,
     /// The root of the mean squared distance from a place to its decoded code.
     pub autoencoder_error: f64,
-    /// Share of the area that the chart turns over: there, two parts of the surface lie on each other.
+    /// Share of the area that the chart turns over, against the rest of it: 0 for one without folds.
     pub folded: f64,
     /// The largest and the smallest area that a triangle of area 1 has in the code, leaving out 1 % at each end.
     pub stretch: (f64, f64),

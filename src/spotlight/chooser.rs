@@ -50,6 +50,11 @@ impl Chooser {
         self.fresh = true;
     }
 
+    /// What there was to see lately.
+    pub fn seen(&self) -> Option<&Saliency> {
+        self.seen.as_ref()
+    }
+
     /// The details at the time `now`, `count` at most, each of which shows so much of the picture.
     pub fn details(&mut self, now: f64, extent: Extent, count: usize) -> Vec<Detail> {
         if let Some(seen) = &self.seen

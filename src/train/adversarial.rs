@@ -10,6 +10,7 @@ use super::{
     pairs::{Patch, bicubic, shuffled, unshuffled},
     perceptual::Perceptual,
     terms::{self, Terms},
+    texture,
 };
 use crate::{
     model::{Condition, Conv3x3},
@@ -100,14 +101,24 @@ fn one(
         add(&mut slopes, weights.flat, &by);
     }
 
+    let whole = |detail: &[f32]| {
+        let sum: Vec<f32> = detail.iter().zip(&base).map(|(detail, base)| detail + base).collect();
+        unshuffled(&sum, side)
+    };
     if let Some(perceptual) = perceptual.filter(|_| weights.perceptual > 0.0) {
-        let whole = |detail: &[f32]| {
-            let sum: Vec<f32> = detail.iter().zip(&base).map(|(detail, base)| detail + base).collect();
-            unshuffled(&sum, side)
-        };
         let (value, by) = perceptual.distance(&whole(&detail), &whole(&patch.target), 2 * side);
         terms.perceptual = value;
         add(&mut slopes, weights.perceptual, &shuffled(&by, 2 * side));
+    }
+    if weights.energy > 0.0 {
+        let (value, by) = texture::energy(&whole(&detail), &whole(&patch.target), 2 * side);
+        terms.energy = value;
+        add(&mut slopes, weights.energy, &shuffled(&by, 2 * side));
+    }
+    if weights.transport > 0.0 {
+        let (value, by) = texture::transport(&whole(&detail), &whole(&patch.target), 2 * side);
+        terms.transport = value;
+        add(&mut slopes, weights.transport, &shuffled(&by, 2 * side));
     }
 
     let judged = match weights.ask_the_critic() {
@@ -253,6 +264,8 @@ mod tests {
             Terms { feature: 1.0, ..Terms::ZERO },
             Terms { flat: 1.0, ..Terms::ZERO },
             Terms { perceptual: 1.0, ..Terms::ZERO },
+            Terms { energy: 1.0, ..Terms::ZERO },
+            Terms { transport: 1.0, ..Terms::ZERO },
         ];
         for weights in alone {
             let objective = Objective { loss, weights, perceptual: Some(&features) };

@@ -11,6 +11,8 @@
 //! | `feature` | the critic's features of the true picture | Salimans et al., arXiv 1606.03498 |
 //! | `flat` | nothing where the true picture has next to nothing: skin, walls | |
 //! | `perceptual` | VGG16's features of the true picture: [`perceptual`](super::perceptual) | LPIPS, arXiv 1801.03924 |
+//! | `energy` | as much of each wavelet band as the true picture has there: [`texture`](super::texture) | |
+//! | `transport` | the true picture's distribution of small patches: [`texture`](super::texture) | Heitz et al., arXiv 2006.07229 |
 //!
 //! Locality, tangent and feature keep the generator from collapsing onto a few textures that please the critic.
 
@@ -31,11 +33,15 @@ pub struct Terms {
     pub flat: f32,
     /// See the module. Needs the features of [`TrainConfig::features`](super::TrainConfig::features).
     pub perceptual: f32,
+    /// See the module.
+    pub energy: f32,
+    /// See the module.
+    pub transport: f32,
 }
 
 impl Terms {
     /// The terms by name, in the order in which they are written.
-    pub fn named(self) -> [(&'static str, f32); 7] {
+    pub fn named(self) -> [(&'static str, f32); 9] {
         [
             ("adversarial", self.adversarial),
             ("supervised", self.supervised),
@@ -44,6 +50,8 @@ impl Terms {
             ("feature", self.feature),
             ("flat", self.flat),
             ("perceptual", self.perceptual),
+            ("energy", self.energy),
+            ("transport", self.transport),
         ]
     }
 
@@ -59,6 +67,8 @@ impl Terms {
         self.feature += by * other.feature;
         self.flat += by * other.flat;
         self.perceptual += by * other.perceptual;
+        self.energy += by * other.energy;
+        self.transport += by * other.transport;
     }
 
     pub(crate) const ZERO: Self = Self {
@@ -69,6 +79,8 @@ impl Terms {
         feature: 0.0,
         flat: 0.0,
         perceptual: 0.0,
+        energy: 0.0,
+        transport: 0.0,
     };
 
     /// Whether the critic has a say.
@@ -272,13 +284,13 @@ mod tests {
 
     #[test]
     fn the_sum_is_weighted() {
-        let terms = |v: [f32; 7]| {
-            let [adversarial, supervised, locality, tangent, feature, flat, perceptual] = v;
-            Terms { adversarial, supervised, locality, tangent, feature, flat, perceptual }
+        let terms = |v: [f32; 9]| {
+            let [adversarial, supervised, locality, tangent, feature, flat, perceptual, energy, transport] = v;
+            Terms { adversarial, supervised, locality, tangent, feature, flat, perceptual, energy, transport }
         };
         let mut sum = Terms::ZERO;
-        sum.add(0.5, terms([2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]));
-        let weights = terms([1.0, 10.0, 100.0, 1000.0, 0.1, 2.0, 3.0]);
-        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5 + 12.0 + 21.0);
+        sum.add(0.5, terms([2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0]));
+        let weights = terms([1.0, 10.0, 100.0, 1000.0, 0.1, 2.0, 3.0, 0.5, 4.0]);
+        assert_eq!(sum.sum(weights), 1.0 + 20.0 + 300.0 + 4000.0 + 0.5 + 12.0 + 21.0 + 4.0 + 36.0);
     }
 }

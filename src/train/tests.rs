@@ -147,6 +147,8 @@ fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
         feature: 0.1,
         flat: 0.1,
         perceptual: 0.0,
+        energy: 0.1,
+        transport: 0.1,
     };
     let whole = TrainConfig {
         cache: Some(folder.path().join("cache")),

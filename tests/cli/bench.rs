@@ -103,6 +103,22 @@ fn the_table_says_what_the_json_says() {
     }
 }
 
+/// A network follows the picture before; what it made of another stream is no such picture.
+#[test]
+fn scores_do_not_depend_on_what_was_measured_before() {
+    let room = Room::new();
+    let clip = room.clip("clip.y4m", 96, 64, 3);
+    let scores = |bitrates: &str| {
+        let args = ["--bitrates", bitrates, "--models", "small", "--upscalers", "bicubic", "--metrics", "psnr"];
+        let report = bench(&[&[clip.as_str(), "--engine", "cpu", "--json"], &args[..]].concat()).ok().json();
+        let rows = report["rows"].as_array().unwrap().clone();
+        let last = rows.into_iter().filter(|r| r["bitrate_bps"]["target"] == 400_000);
+        last.map(|r| [r["psnr_y"].clone(), r["flicker"].clone()]).collect::<Vec<_>>()
+    };
+    let alone = scores("400k");
+    assert!(alone.len() == 2 && alone == scores("60k,400k"), "{alone:?}");
+}
+
 /// All sizes are compared with the clip itself; what is sent at the clip's own is shown as it came.
 #[test]
 fn sizes_are_compared_with_the_clip_itself() {

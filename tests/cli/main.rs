@@ -1,6 +1,8 @@
 //! The program as a user runs it: good input and bad, exit codes, and what it prints.
 
 mod bench;
+#[cfg(feature = "app")]
+mod blind;
 mod calls;
 mod field;
 mod files;

@@ -1,9 +1,18 @@
 //! A blind test: which of two sides is better, without knowing which is which. Pure; the pages draw it.
 
+pub mod interval;
+pub mod places;
+
 use rand::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
-/// Rounds of a test.
+use self::{
+    interval::{ConfidenceInterval, wilson},
+    places::Spots,
+};
+use crate::spotlight::{Place, Saliency};
+
+/// Rounds of a test, unless another number is asked for.
 pub const ROUNDS: usize = 20;
 
 /// What the person says in a round.
@@ -18,24 +27,25 @@ pub enum Answer {
     Same,
 }
 
+/// What is seen of the pictures in a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum View {
+    /// All of them.
+    Whole,
+    /// A part of them, one pixel to one pixel, elsewhere in each round.
+    Crops,
+}
+
 /// A test that is under way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Blind {
     seed: u64,
     /// In each round, whether A stands on the right.
     swapped: Vec<bool>,
     answers: Vec<Answer>,
-}
-
-/// A share and the interval in which the truth about it lies.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ConfidenceInterval {
-    /// What was counted.
-    pub share: f64,
-    /// The lower bound.
-    pub low: f64,
-    /// The upper bound.
-    pub high: f64,
+    /// Where the crops are; none where whole pictures are seen.
+    spots: Option<Spots>,
 }
 
 /// One round in the result.
@@ -47,6 +57,9 @@ pub struct Round {
     pub right: String,
     /// What the person said.
     pub answer: Answer,
+    /// The middle of the crop that was seen, in shares of the picture; none where all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 /// What came of a test, as it is kept.
@@ -58,6 +71,8 @@ pub struct Outcome {
     pub b: String,
     /// What the sides were shuffled from.
     pub seed: u64,
+    /// What was seen of the pictures.
+    pub view: View,
     /// Rounds in which A was better.
     pub a_better: usize,
     /// Rounds in which B was better.
@@ -71,20 +86,54 @@ pub struct Outcome {
 }
 
 impl Blind {
-    /// A test whose sides are shuffled from `seed`: each side stands on the left in half of the rounds.
+    /// A test on whole pictures, whose sides are shuffled from `seed`: each side stands on the left in half of the rounds.
     pub fn new(seed: u64) -> Self {
+        Self::of_rounds(seed, ROUNDS)
+    }
+
+    /// The same with so many rounds; of an odd number A stands on the right once more.
+    pub fn of_rounds(seed: u64, rounds: usize) -> Self {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        let mut swapped: Vec<bool> = (0..ROUNDS).map(|i| i % 2 == 0).collect();
+        let mut swapped: Vec<bool> = (0..rounds).map(|i| i % 2 == 0).collect();
         // Fisher and Yates.
-        for i in (1..ROUNDS).rev() {
+        for i in (1..rounds).rev() {
             swapped.swap(i, rng.random_range(0..=i));
         }
-        Self { seed, swapped, answers: Vec::new() }
+        Self { seed, swapped, answers: Vec::new(), spots: None }
+    }
+
+    /// A test on crops, at places that are drawn from `seed`, too, among those with detail in what it [sees](Self::see).
+    pub fn crops(seed: u64) -> Self {
+        Self { spots: Some(Spots::new(seed)), ..Self::new(seed) }
+    }
+
+    /// What is seen of the pictures.
+    pub fn view(&self) -> View {
+        if self.spots.is_some() { View::Crops } else { View::Whole }
+    }
+
+    /// Takes in where the sides of a frame differ, which the places of crops are drawn from.
+    pub fn see(&mut self, saliency: Saliency) {
+        if let Some(spots) = &mut self.spots {
+            spots.see(saliency);
+            spots.fill(self.answers.len());
+        }
+    }
+
+    /// The middle of this round's crop; none before a frame was seen, and in a test on whole pictures.
+    pub fn place(&self) -> Option<Place> {
+        self.round()?;
+        self.spots.as_ref()?.place(self.answers.len())
+    }
+
+    /// How many rounds there are.
+    pub fn rounds(&self) -> usize {
+        self.swapped.len()
     }
 
     /// The round that is to be answered, from 1; none when all are.
     pub fn round(&self) -> Option<usize> {
-        (self.answers.len() < ROUNDS).then_some(self.answers.len() + 1)
+        (self.answers.len() < self.rounds()).then_some(self.answers.len() + 1)
     }
 
     /// Whether A stands on the right in this round.
@@ -92,10 +141,19 @@ impl Blind {
         self.swapped.get(self.answers.len()).copied().unwrap_or(false)
     }
 
-    /// Takes an answer; one after the last round is not counted.
+    /// A and B as they stand in this round, from left to right.
+    pub fn left_and_right<T>(&self, [a, b]: [T; 2]) -> [T; 2] {
+        if self.swapped() { [b, a] } else { [a, b] }
+    }
+
+    /// Takes an answer; one after the last round is not counted, nor one to a crop that was not there yet.
     pub fn answer(&mut self, answer: Answer) {
-        if self.round().is_some() {
-            self.answers.push(answer);
+        if self.round().is_none() || (self.spots.is_some() && self.place().is_none()) {
+            return;
+        }
+        self.answers.push(answer);
+        if let Some(spots) = &mut self.spots {
+            spots.fill(self.answers.len());
         }
     }
 
@@ -105,9 +163,11 @@ impl Blind {
             .answers
             .iter()
             .zip(&self.swapped)
-            .map(|(&answer, &swapped)| {
+            .enumerate()
+            .map(|(i, (&answer, &swapped))| {
                 let (left, right) = if swapped { (b, a) } else { (a, b) };
-                Round { left: left.to_owned(), right: right.to_owned(), answer }
+                let place = self.spots.as_ref().and_then(|spots| spots.place(i));
+                Round { left: left.to_owned(), right: right.to_owned(), answer, place }
             })
             .collect();
         let prefers_a = |(answer, swapped): (&Answer, &bool)| match answer {
@@ -122,6 +182,7 @@ impl Blind {
             a: a.to_owned(),
             b: b.to_owned(),
             seed: self.seed,
+            view: self.view(),
             a_better,
             b_better,
             same: self.answers.len() - preferences.len(),
@@ -154,32 +215,9 @@ impl Outcome {
     }
 }
 
-/// Wilson's score interval for `hits` of `n` at 95 % (E. B. Wilson, "Probable inference", 1927).
-pub fn wilson(hits: usize, n: usize) -> Option<ConfidenceInterval> {
-    const Z: f64 = 1.959_963_985;
-    if n == 0 {
-        return None;
-    }
-    let (n, share) = (n as f64, hits as f64 / n as f64);
-    let z2 = Z * Z;
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    Some(ConfidenceInterval { share, low: (middle - half).max(0.0), high: (middle + half).min(1.0) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_interval_is_wilsons() {
-        // 15 of 20: 0.5313 to 0.8881; 0 of 10: 0 to 0.2775 (R: prop.test without correction).
-        let i = wilson(15, 20).unwrap();
-        assert!((i.low - 0.5313).abs() < 1e-4 && (i.high - 0.8881).abs() < 1e-4, "{i:?}");
-        let none = wilson(0, 10).unwrap();
-        assert!(none.low.abs() < 1e-12 && (none.high - 0.2775).abs() < 1e-4, "{none:?}");
-        assert_eq!(wilson(0, 0), None);
-    }
 
     #[test]
     fn one_seed_shuffles_one_way_and_each_side_is_left_in_half_of_the_rounds() {
@@ -189,6 +227,33 @@ mod tests {
         for seed in 0..50 {
             assert_eq!(order(seed).iter().filter(|s| **s).count(), ROUNDS / 2);
         }
+        assert_eq!(Blind::of_rounds(1, 7).swapped.iter().filter(|s| **s).count(), 4);
+        assert_eq!(Blind::of_rounds(1, 0).round(), None);
+    }
+
+    #[test]
+    fn each_round_of_crops_has_a_place_of_its_own_and_none_is_answered_unseen() {
+        let mut test = Blind::crops(9);
+        test.answer(Answer::Left);
+        assert_eq!((test.round(), test.place()), (Some(1), None));
+        test.see(places::tests::saliency());
+        let mut seen: Vec<Place> = Vec::new();
+        for _ in 0..ROUNDS {
+            let place = test.place().unwrap();
+            assert!(!seen.contains(&place), "{place:?} was there before");
+            // What is seen meanwhile does not move the crop that is looked at.
+            test.see(places::tests::saliency());
+            assert_eq!(test.place(), Some(place));
+            assert_eq!(test.left_and_right(["a", "b"]), if test.swapped() { ["b", "a"] } else { ["a", "b"] });
+            test.answer(Answer::Right);
+            seen.push(place);
+        }
+        assert_eq!((test.round(), test.place()), (None, None));
+        let out = test.outcome("a", "b");
+        assert_eq!(out.rounds.iter().filter_map(|round| round.place).collect::<Vec<_>>(), seen);
+        assert_eq!((out.view, Blind::new(9).view()), (View::Crops, View::Whole));
+        // Both kinds shuffle the sides alike.
+        assert_eq!(test.swapped, Blind::new(9).swapped);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The blind test as it is seen: the question under the pictures, and the result over them.
 
-use egui::{Align, Id, Key, Label, Layout, Modal, Modifiers, RichText, Ui, vec2};
+use egui::{Align, Event, Id, InputState, Key, Label, Layout, Modal, Modifiers, RichText, Ui, vec2};
 
 use crate::app::{
-    compare::blind_test::{Answer, Blind, Outcome, ROUNDS},
+    compare::blind_test::{Answer, Blind, Outcome},
     theme::style,
 };
 
@@ -19,9 +19,10 @@ pub(crate) enum Said {
 /// Draws the question.
 pub(crate) fn question(ui: &mut Ui, blind: &Blind) -> Option<Said> {
     let mut said = None;
-    let round = blind.round().unwrap_or(ROUNDS);
+    let rounds = blind.rounds();
+    let round = blind.round().unwrap_or(rounds);
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(format!("Round {round} of {ROUNDS}")).strong());
+        ui.label(RichText::new(format!("Round {round} of {rounds}")).strong());
         ui.add(Label::new("Which picture is better?"));
         ui.add_space(10.0);
         for (text, hint, answer) in [
@@ -45,7 +46,7 @@ pub(crate) fn question(ui: &mut Ui, blind: &Blind) -> Option<Said> {
     said
 }
 
-/// What was answered with a key; to be asked before the keys that look around.
+/// What was answered with a key; to be asked before the keys that look around. A key that is held answers once.
 pub(crate) fn keys(ui: &Ui) -> Option<Said> {
     if ui.ctx().memory(|m| m.focused().is_some()) {
         return None;
@@ -56,7 +57,13 @@ pub(crate) fn keys(ui: &Ui) -> Option<Said> {
         (Key::ArrowDown, Said::Answer(Answer::Same)),
         (Key::Escape, Said::Stop),
     ];
-    ui.input_mut(|i| keys.into_iter().find(|(key, _)| i.consume_key(Modifiers::NONE, *key)).map(|(_, said)| said))
+    ui.input_mut(|i| {
+        let held = |i: &InputState, wanted: Key| {
+            i.events.iter().any(|event| matches!(event, Event::Key { key, repeat: true, .. } if *key == wanted))
+        };
+        let pressed = keys.into_iter().find(|(key, _)| !held(i, *key) & i.consume_key(Modifiers::NONE, *key));
+        pressed.map(|(_, said)| said)
+    })
 }
 
 /// Draws the result over the page; true when it was read.

@@ -8,11 +8,18 @@ use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, Ui, Vec2
 use crate::{
     app::{
         commands::{self, Command},
-        compare::{Compare, MAX_GAIN, blind_test::Blind, paint::Pictures, panes, sides::SideChoice},
+        compare::{
+            Compare, MAX_GAIN,
+            blind_test::{Blind, View},
+            paint::Pictures,
+            panes,
+            sides::SideChoice,
+        },
         controls::{Action, Controls, Keep, adopt},
         health::{self, Light},
         overlay::{self, Overlay},
         pages::{
+            blind_crops,
             blind_page::{self, Said},
             call_view::CallView,
             comparison::{self, seen::Seen},
@@ -152,6 +159,16 @@ impl Parts<'_, '_> {
             }
             return;
         };
+        if blind.view() == View::Crops {
+            let sides = blind.left_and_right([controls.compare.a, controls.compare.b]);
+            match blind.place() {
+                Some(place) => {
+                    blind_crops::show(ui, pictures, sides, place);
+                }
+                None => blind_crops::waiting(ui, "Looking for a place with detail …"),
+            }
+            return;
+        }
         let mut compare = Compare { layout: panes::Layout::SideBySide, ..controls.compare.clone() };
         if blind.swapped() {
             compare.swap();
@@ -281,8 +298,13 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::CopyView => actions.push(Action::Keep(Keep::View { copy: true })),
         Command::Record => actions.push(Action::Record),
         Command::RecordView => actions.push(Action::RecordView),
-        Command::Blind => {
-            (controls.blind, controls.outcome) = (Some(Blind::new(rand::random())), None);
+        Command::Blind | Command::BlindCrops => {
+            let new = if command == Command::Blind { Blind::new } else { Blind::crops };
+            let mut blind = new(rand::random());
+            if let Some(seen) = controls.details.seen() {
+                blind.see(seen.clone());
+            }
+            (controls.blind, controls.outcome) = (Some(blind), None);
             actions.extend(controls.auto.then_some(Action::Model));
         }
         Command::Theme => actions.push(Action::Theme),

@@ -113,7 +113,8 @@ pub(crate) fn show(ui: &mut Ui, pictures: &Pictures, controls: &mut Controls) ->
             for (text, command) in [
                 (record, Command::Record),
                 (view, Command::RecordView),
-                ("Blind test", Command::Blind),
+                ("Blind test: whole pictures", Command::Blind),
+                ("Blind test: 1:1 crops", Command::BlindCrops),
                 ("Colours", Command::Theme),
             ] {
                 if item(ui, text, false, command) {

@@ -1,8 +1,8 @@
 //! `clearcall bench quality`: clips × bitrates × upscalers.
 
-mod clip;
+pub(in crate::commands) mod clip;
 mod contact_sheet;
-mod contestants;
+pub(in crate::commands) mod contestants;
 mod pass;
 mod row;
 mod summary;

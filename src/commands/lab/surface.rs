@@ -58,7 +58,11 @@ fn stages_bar(steps: u64) -> ProgressBar {
 
 fn say(report: &SurfaceReport) {
     out!("surface           area {:.4}, {} triangles", report.area, report.triangles);
-    out!("autoencoder       error {:.4}, {:.1} % of the area folded", report.autoencoder_error, 100.0 * report.folded);
+    out!(
+        "autoencoder       error {:.4}, {:.1} % of the area turned over",
+        report.autoencoder_error,
+        100.0 * report.folded
+    );
     let (most, least) = report.stretch;
     out!("area in the code  {least:.3} to {most:.3} of the surface's");
     out!("linear pieces     encoder {}, decoder {}", report.encoder_pieces, report.decoder_pieces);

@@ -17,7 +17,7 @@ const PEAK_RATE: f32 = 4e-3;
 const GUIDED: f64 = 0.2;
 
 /// An encoder to the plane and a decoder that learn together to give each place back. A guided one is told at first which
-/// code each place may have, and then left alone: by itself it often lays parts of the surface on each other.
+/// code each place may have, and then left alone: by itself it may turn a part of the surface over, or tear it.
 pub(super) fn autoencoder(
     bust: &Bust,
     sizes: Sizes,

@@ -11,7 +11,7 @@ use clearcall::{
 use crate::commands::{Input as _, InputFault};
 
 /// All that can be opened in a folder, by name. A video that is damaged is an error: a set is not to shrink unseen.
-pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(in crate::commands) fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let unreadable = |error| InputFault(format!("the folder {} cannot be read: {error}", folder.display()));
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -36,31 +36,31 @@ pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// A clip and what becomes of it.
 #[derive(Debug)]
-pub(super) struct Clip {
-    pub(super) path: PathBuf,
+pub(in crate::commands) struct Clip {
+    pub(in crate::commands) path: PathBuf,
     /// Its file's name without the ending, or its whole path where another is called the same.
-    pub(super) name: String,
-    pub(super) size: Size,
-    pub(super) fps: f64,
+    pub(in crate::commands) name: String,
+    pub(in crate::commands) size: Size,
+    pub(in crate::commands) fps: f64,
     /// How many are read.
-    pub(super) frames: u64,
+    pub(in crate::commands) frames: u64,
     /// What is sent.
-    pub(super) sent: Vec<Sent>,
+    pub(in crate::commands) sent: Vec<Sent>,
     /// What outputs are compared with: twice of what is sent, or the largest size at which a call sends it where several are.
-    pub(super) truth: Size,
+    pub(in crate::commands) truth: Size,
 }
 
 /// A size that is sent.
 #[derive(Debug, Clone)]
-pub(super) struct Sent {
-    pub(super) asked: SizeChoice,
+pub(in crate::commands) struct Sent {
+    pub(in crate::commands) asked: SizeChoice,
     /// With the clip's shape; none where it depends on the bitrate.
-    pub(super) size: Option<Size>,
+    pub(in crate::commands) size: Option<Size>,
 }
 
 /// At which sizes clips are sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sizes<'a> {
+pub(in crate::commands) enum Sizes<'a> {
     /// Within one, and at half of the clip's own at most.
     Half(Size),
     /// Within each of these.
@@ -69,7 +69,11 @@ pub(super) enum Sizes<'a> {
 
 impl Clip {
     /// Opens all of them once, so that a wrong one is told before hours of work.
-    pub(super) fn open_all(paths: &[PathBuf], sizes: Sizes<'_>, limit: Option<u32>) -> anyhow::Result<Vec<Self>> {
+    pub(in crate::commands) fn open_all(
+        paths: &[PathBuf],
+        sizes: Sizes<'_>,
+        limit: Option<u32>,
+    ) -> anyhow::Result<Vec<Self>> {
         let mut clips = paths.iter().map(|p| Self::open(p, sizes, limit)).collect::<anyhow::Result<Vec<_>>>()?;
         for i in 0..clips.len() {
             if clips.iter().filter(|c| c.name == clips[i].name).count() > 1 {

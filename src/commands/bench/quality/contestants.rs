@@ -1,6 +1,6 @@
 //! Who takes part.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use clearcall::{
     codec::Decoded,
@@ -42,7 +42,7 @@ pub(super) struct Contestant {
 enum How {
     Filter(Method),
     Fsr1,
-    Model(Box<dyn Upscaler>),
+    Model(Box<dyn Upscaler>, Arc<Model>),
     Full,
 }
 
@@ -78,9 +78,9 @@ impl Contestants {
             if taken(&name) {
                 continue;
             }
-            let (upscaler, why) = upscale::choose(choice, gpu.clone(), model)?;
+            let (upscaler, why) = upscale::choose(choice, gpu.clone(), model.clone())?;
             engines.insert(name.clone(), why);
-            list.push(Contestant { name, kind: ContestantKind::Model, how: How::Model(upscaler) });
+            list.push(Contestant { name, kind: ContestantKind::Model, how: How::Model(upscaler, model) });
         }
         if peers.contains(&Peer::Full) {
             list.push(Contestant { name: FULL.to_owned(), kind: ContestantKind::Full, how: How::Full });
@@ -102,6 +102,17 @@ impl Contestants {
     /// Whether the clip is to be encoded at full size, too.
     pub(super) fn wants_full(&self) -> bool {
         self.list.iter().any(|c| c.kind == ContestantKind::Full)
+    }
+
+    /// The next frame is the first of a stream: nothing of the one before is followed.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        for contestant in &mut self.list {
+            if let How::Model(upscaler, model) = &mut contestant.how {
+                // Weights that are given anew follow no picture, though they are the same.
+                upscaler.set_weights(model)?;
+            }
+        }
+        Ok(())
     }
 
     /// What each makes of a frame that is shown at the size `shown`; none where it did not get one. What comes at that
@@ -127,7 +138,7 @@ impl Contestants {
                     let [_, u, v] = filters.upscale(&low.frame, Method::Bicubic)?.into_planes();
                     Frame::new(fsr1::luma(low.frame.y())?, u, v, low.frame.colour, low.frame.stamp)?
                 }
-                How::Model(upscaler) => upscaler.upscale(&low.frame, Method::Cnn)?,
+                How::Model(upscaler, _) => upscaler.upscale(&low.frame, Method::Cnn)?,
                 How::Full => return Ok(None),
             }))
         };
@@ -136,7 +147,7 @@ impl Contestants {
 }
 
 /// `NAME@AMOUNT`: a model and how far it goes to its vivid weights.
-fn vivid(given: &str) -> anyhow::Result<(&str, f32)> {
+pub(in crate::commands) fn vivid(given: &str) -> anyhow::Result<(&str, f32)> {
     let Some((name, amount)) = given.rsplit_once('@') else { return Ok((given, 0.0)) };
     let amount: Amount = amount.parse().map_err(InputFault)?;
     Ok((name, amount.0))

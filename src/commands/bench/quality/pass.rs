@@ -64,6 +64,7 @@ pub(super) fn run(
     let mut full = field.wants_full().then(|| Stream::new(clip.truth, clip.fps, bitrate, settings)).transpose()?;
     let mut tallies: Vec<Tally> = field.list().iter().map(|_| Tally::default()).collect();
     let (start, mut read) = (Instant::now(), 0);
+    field.begin()?;
     while read < clip.frames {
         let Some(picture) = reader.next().input()? else { break };
         if picture.frame.size() != clip.size {
