@@ -44,7 +44,7 @@ fn what_makes_no_sense_is_refused() {
     lab("collapse", &["-o", "strip.svg"]).fails(3, &["strip.svg", ".png"]);
     lab("collapse", &["--film", "film.avi"]).fails(3, &["film.avi", ".y4m or .mp4"]);
     lab("collapse", &["--data", "three"]).fails(2, &["three", "two", "ring8", "digits"]);
-    lab("collapse", &["--tangent", "-1"]).fails(2, &["tangent"]);
+    lab("collapse", &["--tangent=-1"]).fails(2, &["tangent"]);
     lab("players", &["-o", "players.svg"]).fails(3, &["players.svg", ".png"]);
     clearcall(&["lab", "collapse", "--steps", "0"]).fails(2, &["steps", "1..=100000"]);
     clearcall(&["lab", "players", "--seeds", "0"]).fails(2, &["seeds"]);
