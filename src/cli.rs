@@ -22,7 +22,8 @@ pub(crate) use bench::{BenchCommand, Peer, QualityArgs, SpeedArgs};
 pub(crate) use blind::{BlindArgs, BlindCommand, MergeArgs, TestArgs};
 #[cfg(feature = "train")]
 pub(crate) use lab::{
-    BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LadderArgs, SurfaceArgs, TransportArgs, TurnsArgs,
+    BoundsArgs, CollapseArgs, ComplexityCommand, CountArgs, CurvesArgs, LabCommand, LadderArgs, PlayersArgs,
+    SurfaceArgs, TransportArgs, TurnsArgs,
 };
 
 /// Video calls in low resolution, made sharp where they are watched.

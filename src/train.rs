@@ -36,7 +36,7 @@ mod equalise_subpixel_dc;
 pub(crate) mod fit;
 mod footage;
 mod grow;
-mod health;
+pub(crate) mod health;
 mod loss;
 mod net;
 mod op;

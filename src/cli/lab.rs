@@ -5,13 +5,25 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clearcall::lab::transport::{Source, targets::TargetSet};
 
+mod collapse;
 mod complexity;
 
+pub(crate) use collapse::{CollapseArgs, PlayersArgs};
 pub(crate) use complexity::{BoundsArgs, ComplexityCommand, CountArgs, CurvesArgs, LadderArgs, TurnsArgs};
 
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
+    /// Mode collapse, made and mended: generators trained by a game, alone and with more terms, beside optimal transport
+    ///
+    /// Each recipe trains the same generator from the same seeds. The figure (.png) has a row for each and shows what it
+    /// makes over the steps.
+    Collapse(CollapseArgs),
+    /// A generator out of a critic by a formula, without training one, and the other way round
+    ///
+    /// For the cost ½|x − y|² the optimal map is T(x) = x − ∇φ(x). On two Gaussians, beside trained generators and the
+    /// exact map; the figure is a .png.
+    Players(PlayersArgs),
     /// The optimal-mass-transport map from a density to points: of all maps, the one that moves the mass least
     ///
     /// In the plane it is exact: the source is cut into one convex cell for each point, and the figure shows them. In

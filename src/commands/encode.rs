@@ -18,7 +18,7 @@ use super::{
 use crate::cli::EncodeArgs;
 use output::Output;
 
-mod output;
+pub(super) mod output;
 
 /// How many frames --size auto looks at.
 const LOOKED_AT: u64 = 150;

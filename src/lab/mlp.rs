@@ -4,7 +4,7 @@
 //! a tensor library would cost more than the products do; and burn has no derivative of a derivative, which
 //! WGAN-GP's penalty is. Here it is a product of weights and of the ReLUs' masks that is written out:
 //! [`Mlp::backward`] gives the gradient by the input with the slopes at every layer, [`Mlp::along`] carries
-//! directions forward through the same masks, and [`Mlp::accumulate`] makes the weights' gradient of the two.
+//! directions forward through the same masks, and `Mlp::accumulate` makes the weights' gradient of the two.
 //!
 //! One network is computed on one thread, in one order: a run depends on its seed only.
 

@@ -43,6 +43,31 @@ impl Canvas {
         }
     }
 
+    /// Puts a disk with its centre at (x, y), in pixels, smooth at its edge; what does not fit is cut off.
+    #[cfg(feature = "train")]
+    pub(crate) fn dot(&mut self, [x, y]: [f32; 2], radius: f32, colour: [u8; 3]) {
+        let (width, height) = self.sides();
+        let reach = |at: f32, end: usize| {
+            ((at - radius - 1.0).max(0.0) as usize, ((at + radius + 2.0).max(0.0) as usize).min(end))
+        };
+        let ((left, right), (top, bottom)) = (reach(x, width), reach(y, height));
+        for py in top..bottom {
+            for px in left..right {
+                let away = (px as f32 + 0.5 - x).hypot(py as f32 + 0.5 - y);
+                self.blend(px, py, colour, radius + 0.5 - away);
+            }
+        }
+    }
+
+    /// Mixes a colour into a pixel that is there.
+    fn blend(&mut self, x: usize, y: usize, colour: [u8; 3], cover: f32) {
+        let at = (y * self.picture.size.width() as usize + x) * 4;
+        for (to, ink) in self.picture.data[at..at + 3].iter_mut().zip(colour) {
+            let old = f32::from(*to);
+            *to = (old + (f32::from(ink) - old) * cover.clamp(0.0, 1.0)).round() as u8;
+        }
+    }
+
     /// Writes a line whose upper left corner is (x, y), cut off `room` pixels further right.
     pub(crate) fn text(&mut self, x: usize, y: usize, room: usize, text: &str) {
         let (width, height) = self.sides();
@@ -58,11 +83,7 @@ impl Canvas {
                 outline.draw(|gx, gy, cover| {
                     let (px, py) = (bounds.min.x + gx as f32, bounds.min.y + gy as f32);
                     if px >= 0.0 && py >= 0.0 && (px as usize) < right && (py as usize) < height {
-                        let at = (py as usize * width + px as usize) * 4;
-                        for (to, ink) in self.picture.data[at..at + 3].iter_mut().zip(TEXT) {
-                            let old = f32::from(*to);
-                            *to = (old + (f32::from(ink) - old) * cover.clamp(0.0, 1.0)).round() as u8;
-                        }
+                        self.blend(px as usize, py as usize, TEXT, cover);
                     }
                 });
             }
@@ -92,6 +113,21 @@ mod tests {
         let reds: Vec<u8> = picture.data.iter().step_by(4).copied().collect();
         assert_eq!(reds[10..], [30, 9, 9, 9, 200, 30, 9, 9, 9, 200]);
         assert!(reds[..10].iter().all(|&v| v == 30));
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn a_dot_is_round_and_may_hang_over_the_edge() {
+        let mut canvas = Canvas::new(size(20, 10)).unwrap();
+        canvas.dot([10.0, 5.0], 3.0, [255, 0, 0]);
+        canvas.dot([0.0, 0.0], 2.0, [0, 255, 0]);
+        canvas.dot([f32::NAN, 5.0], 2.0, [0, 0, 255]);
+        canvas.dot([-50.0, 900.0], 2.0, [0, 0, 255]);
+        let picture = canvas.into_picture();
+        let of = |x: usize, y: usize| &picture.data[(y * 20 + x) * 4..][..3];
+        assert_eq!((of(10, 5), of(7, 2), of(15, 5)), (&[255, 0, 0][..], &GROUND[..], &GROUND[..]));
+        assert_eq!(of(0, 0), [0, 255, 0]);
+        assert!(picture.data.chunks(4).all(|p| p[2] <= GROUND[2]), "what lies outside leaves nothing");
     }
 
     #[test]

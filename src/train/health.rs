@@ -109,9 +109,8 @@ impl Sums {
         for seen in seen.clone() {
             let squares = singular_squares(&seen.changes);
             sums.rank += effective_rank(&squares) / count;
-            let (largest, least) = squares.iter().fold((0.0, f64::MAX), |(l, s), v| (v.max(l), v.min(s)));
             // In the logarithm, so that one flat patch does not decide.
-            sums.condition += 0.5 * (largest.max(1e-12) / least.max(1e-9 * largest.max(1e-12))).ln() / count;
+            sums.condition += log_condition(&squares) / count;
             for (sum, band) in sums.bands.iter_mut().zip(bands(&seen.whole)) {
                 *sum += band;
             }
@@ -127,7 +126,7 @@ impl Sums {
 
 /// The squared singular values of a matrix with these columns: the eigenvalues of their products, by Jacobi's
 /// rotations (Golub and Van Loan, Matrix Computations, 8.5).
-fn singular_squares(columns: &[Vec<f32>]) -> Vec<f64> {
+pub(crate) fn singular_squares(columns: &[Vec<f32>]) -> Vec<f64> {
     let n = columns.len();
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     let mut m: Vec<Vec<f64>> = columns.iter().map(|a| columns.iter().map(|b| dot(a, b)).collect()).collect();
@@ -154,10 +153,17 @@ fn singular_squares(columns: &[Vec<f32>]) -> Vec<f64> {
     (0..n).map(|i| m[i][i].max(0.0)).collect()
 }
 
-fn effective_rank(squares: &[f64]) -> f64 {
+/// The exponential of the entropy of squared singular values: how many of them count.
+pub(crate) fn effective_rank(squares: &[f64]) -> f64 {
     let sum: f64 = squares.iter().sum();
     let shares = squares.iter().map(|s| s / sum.max(1e-30)).filter(|p| *p > 0.0);
     shares.map(|p| -p * p.ln()).sum::<f64>().exp()
+}
+
+/// The logarithm of the condition: the largest singular value by the smallest, from their squares.
+pub(crate) fn log_condition(squares: &[f64]) -> f64 {
+    let (largest, least) = squares.iter().fold((0.0, f64::MAX), |(l, s), v| (v.max(l), v.min(s)));
+    0.5 * (largest.max(1e-12) / least.max(1e-9 * largest.max(1e-12))).ln()
 }
 
 /// The energy of four bands of a picture in the layout of a pixel shuffle.

@@ -71,7 +71,7 @@ impl Terms {
         self.transport += by * other.transport;
     }
 
-    pub(super) const ZERO: Self = Self {
+    pub(crate) const ZERO: Self = Self {
         adversarial: 0.0,
         supervised: 0.0,
         locality: 0.0,
@@ -92,7 +92,7 @@ impl Terms {
 /// Noise on the input for `locality`: its standard deviation, for luma from 0 to 1.
 pub(super) const NOISE: f32 = 2.0 / 255.0;
 /// The step along a direction by which J·v is measured.
-pub(super) const STEP: f32 = 0.5;
+pub(crate) const STEP: f32 = 0.5;
 /// Between these is the constant of `tangent`; a direction may hardly change the true picture, or nothing else.
 const CONSTANT: std::ops::RangeInclusive<f32> = 0.5..=16.0;
 /// Directions that change a pixel by less than this are flat pictures, and say nothing.
@@ -121,7 +121,7 @@ pub(super) fn critic(on_true: &[f32], on_made: &[f32]) -> (f32, [Vec<f32>; 2]) {
 }
 
 /// What the generator pays for the critic's judgement, and the slopes: −E D(made).
-pub(super) fn adversarial(on_made: &[f32]) -> (f32, Vec<f32>) {
+pub(crate) fn adversarial(on_made: &[f32]) -> (f32, Vec<f32>) {
     let count = on_made.len().max(1) as f32;
     (-on_made.iter().sum::<f32>() / count, vec![-1.0 / count; on_made.len()])
 }
@@ -144,7 +144,7 @@ pub(super) fn feature(made: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
 ///
 /// c is what the true picture does when the small one changes along v: ‖of_true‖²/‖v‖², within [`CONSTANT`]. A picture
 /// that is merely scaled changes by 4, 2×2 pixels for each; one that is sharp by more, and asking it for 4 blurs it.
-pub(super) fn tangent(output: &[f32], moved: &[f32], direction: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
+pub(crate) fn tangent(output: &[f32], moved: &[f32], direction: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
     let Some(gain) = gain(output, moved, direction) else { return (0.0, vec![0.0; moved.len()]) };
     let length = square(direction);
     let c = (square(of_true) / length).clamp(*CONSTANT.start(), *CONSTANT.end());

@@ -7,6 +7,8 @@ mod calls;
 mod field;
 mod files;
 #[cfg(feature = "train")]
+mod lab_collapse;
+#[cfg(feature = "train")]
 mod lab_surface;
 #[cfg(feature = "train")]
 mod lab_transport;

@@ -15,7 +15,7 @@ use clearcall::{
 
 use super::super::{Input as _, InputFault};
 
-pub(super) struct Output {
+pub(crate) struct Output {
     path: PathBuf,
     bytes: u64,
     kind: Kind,
@@ -29,7 +29,7 @@ enum Kind {
 
 impl Output {
     /// What is there already is written over.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let file = File::create(path)
             .with_context(|| format!("cannot write {}; is the folder there and writable?", path.display()))
             .input()?;
@@ -38,16 +38,16 @@ impl Output {
         Ok(Self { path: path.to_owned(), bytes: 0, kind })
     }
 
-    pub(super) const fn has_times(&self) -> bool {
+    pub(crate) const fn has_times(&self) -> bool {
         matches!(self.kind, Kind::Mp4(_))
     }
 
-    pub(super) const fn has_one_size(&self) -> bool {
+    pub(crate) const fn has_one_size(&self) -> bool {
         self.has_times()
     }
 
     /// Appends a unit whose picture is shown then.
-    pub(super) fn unit(&mut self, unit: &AccessUnit, time: Duration) -> anyhow::Result<()> {
+    pub(crate) fn unit(&mut self, unit: &AccessUnit, time: Duration) -> anyhow::Result<()> {
         self.bytes += unit.data.len() as u64;
         match &mut self.kind {
             Kind::Stream(file) => {
@@ -69,7 +69,7 @@ impl Output {
     }
 
     /// The last picture ends then. Gives the bytes of all units.
-    pub(super) fn finish(self, end: Duration) -> anyhow::Result<u64> {
+    pub(crate) fn finish(self, end: Duration) -> anyhow::Result<u64> {
         match self.kind {
             Kind::Stream(mut file) => {
                 file.flush().with_context(|| format!("cannot write {}", self.path.display()))?;
