@@ -1,7 +1,7 @@
 #!/bin/bash
 # Takes a picture of every layout of the window without a screen: scripts/layouts.sh FOLDER [clearcall's arguments]
-# Needs Xvfb and ImageMagick. assets/screenshot.png and assets/layouts.png are made with it:
-#   scripts/layouts.sh /tmp/layouts && cp /tmp/layouts/{side-by-side,layouts}.png assets/   (the first as screenshot.png)
+# Needs Xvfb and ImageMagick. assets/screenshot.png, layouts.png and tour.png are made with it:
+#   scripts/layouts.sh /tmp/layouts && cp /tmp/layouts/{side-by-side,layouts,tour}.png assets/   (the first as screenshot.png)
 set -euo pipefail
 
 folder=${1:?give the folder to write to}
@@ -28,7 +28,12 @@ take absolute '{"layout": "difference", "stats": false, "signed": false, "gain":
 export SECONDS_BEFORE=45
 take graphs '{"layout": "wipe", "stats": false, "graphs": true, "look": "light"}' "$@"
 
+# A face, text and hair of the scene, three times as large.
+"$(dirname "$0")/../target/release/clearcall" bench quality scene --bitrates 300k --frames 101 --frame 100 --metrics psnr \
+    --every 100 --upscalers bicubic --models small,medium.vivid --engine cpu --crop 272,152,128,96 --crop 600,376,128,96 \
+    --crop 236,60,128,96 --sheet "$folder/tour.png" >"$folder/tour.txt"
+
 cd "$folder"
 montage wipe.png toggle.png difference.png absolute.png four-up.png graphs.png -tile 2x3 -geometry 700x431+4+4 \
     -background '#0d0f13' miff:- | convert - -dither FloydSteinberg -colors 256 PNG8:layouts.png
-echo "$folder/layouts.png"
+echo "$folder/layouts.png $folder/tour.png"
