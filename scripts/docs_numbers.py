@@ -152,7 +152,7 @@ def machine():
 
 def commit():
     git = lambda *words: subprocess.check_output(["git", "-C", str(ROOT), *words], text=True).strip()
-    changed = git("status", "--porcelain", "--", "src", "shaders", "models", "Cargo.lock")
+    changed = git("status", "--porcelain", "--", "src", "shaders", "models/*.safetensors", "Cargo.lock")
     return git("rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")
 
 
