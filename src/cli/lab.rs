@@ -67,9 +67,9 @@ pub(crate) struct TransportArgs {
     /// Dimensions; above 2 by random samples
     #[arg(long, value_name = "D", default_value_t = 2, value_parser = clap::value_parser!(u16).range(2..=256))]
     pub(crate) dimension: u16,
-    /// Random samples to learn from, in more than two dimensions
-    #[arg(long, value_name = "N", default_value_t = 400_000, value_parser = clap::value_parser!(u32).range(10_000..=100_000_000))]
-    pub(crate) samples: u32,
+    /// Random samples to learn from, in more than two dimensions; 400,000 without it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10_000..=100_000_000))]
+    pub(crate) samples: Option<u32>,
     /// Measure on one core how the time grows with the points, up to --points
     #[arg(long)]
     pub(crate) growth: bool,

@@ -6,6 +6,11 @@ mod players;
 mod surface;
 mod transport;
 
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{InputFault, has_extension};
 use crate::cli::LabCommand;
 
 pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
@@ -15,5 +20,26 @@ pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
         LabCommand::Surface(args) => surface::run(args),
         LabCommand::Transport(args) => transport::run(args),
         LabCommand::Complexity(command) => complexity::run(command),
+    }
+}
+
+/// Refuses a figure of another kind before anything is computed.
+fn figure_is(path: Option<&Path>, extension: &str) -> anyhow::Result<()> {
+    match path.filter(|path| !has_extension(path, extension)) {
+        None => Ok(()),
+        Some(path) => {
+            Err(InputFault(format!("{} must end in .{extension}: this figure is one", path.display())).into())
+        }
+    }
+}
+
+/// A bar of steps on a terminal, nothing in a pipe.
+fn steps_bar(length: Option<u64>, what: &'static str) -> ProgressBar {
+    let bar = super::bar(length, what);
+    let template =
+        if length.is_some() { "{msg} {wide_bar} {pos}/{len} steps, {eta} left" } else { "{msg} {spinner} {pos} steps" };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

@@ -45,6 +45,7 @@ fn what_makes_no_sense_is_refused() {
     transport(&["--dimension", "3", "--target", "ring"]).fails(3, &["ring", "random, gaussian"]);
     transport(&["--dimension", "3", "--growth"]).fails(3, &["--growth", "--dimension"]);
     transport(&["-o", "map.png"]).fails(3, &["map.png", ".svg"]);
+    transport(&["--samples", "20000"]).fails(3, &["--samples", "more than two dimensions"]);
     transport(&["--dimension", "1"]).fails(2, &["dimension", "2..=256"]);
     transport(&["--target", "cube"]).fails(2, &["cube", "two-gaussians"]);
     clearcall(&["lab", "transport", "--points", "50", "--growth"]).fails(3, &["100 points"]);

@@ -12,9 +12,11 @@ use clearcall::{
     report::write_png,
     source::clip::Y4mWriter,
 };
-use indicatif::ProgressStyle;
 
-use super::super::{Input as _, InputFault, bar, encode::output::Output, has_extension};
+use super::{
+    super::{Input as _, InputFault, encode::output::Output, has_extension},
+    figure_is, steps_bar,
+};
 use crate::cli::CollapseArgs;
 
 /// Pictures of the film in a second, how often the last is shown, and its bits.
@@ -23,9 +25,7 @@ const HELD: u64 = 30;
 const BITRATE: u32 = 2_000_000;
 
 pub(super) fn run(args: &CollapseArgs) -> anyhow::Result<()> {
-    if let Some(path) = args.output.output.as_deref() {
-        is_png(path)?;
-    }
+    figure_is(args.output.output.as_deref(), "png")?;
     if let Some(path) = args.film.as_deref().filter(|p| !["y4m", "mp4"].iter().any(|e| has_extension(p, e))) {
         return Err(InputFault(format!("{} must end in .y4m or .mp4", path.display())).into());
     }
@@ -37,7 +37,7 @@ pub(super) fn run(args: &CollapseArgs) -> anyhow::Result<()> {
         tangent: args.tangent.unwrap_or_else(|| args.data.usual_tangent()),
         film: args.film.is_some(),
     };
-    let bar = steps_bar(work(&config));
+    let bar = steps_bar(Some(work(&config)), "training");
     let study = train(&config, &|done| bar.set_position(done)).input()?;
     bar.finish_and_clear();
     if let Some(path) = &args.output.output {
@@ -52,23 +52,6 @@ pub(super) fn run(args: &CollapseArgs) -> anyhow::Result<()> {
         print(&study);
     }
     Ok(())
-}
-
-/// Refuses a figure that is no `.png`, before anything is computed.
-pub(super) fn is_png(path: &Path) -> anyhow::Result<()> {
-    if has_extension(path, "png") {
-        return Ok(());
-    }
-    Err(InputFault(format!("{} must end in .png: this figure is a picture of points", path.display())).into())
-}
-
-/// A bar that counts steps of training.
-pub(super) fn steps_bar(steps: u64) -> indicatif::ProgressBar {
-    let bar = bar(Some(steps), "training");
-    match ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps, {per_sec}, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// A number and its deviation, with so many digits.

@@ -5,15 +5,13 @@ mod curves;
 mod ladder;
 mod turns;
 
-use std::path::Path;
-
 use clearcall::model::{Model, Widths};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::{figure_is, steps_bar};
 use crate::{
     cli::{BoundsArgs, ComplexityCommand},
-    commands::{Input as _, InputFault, has_extension},
+    commands::Input as _,
 };
 
 pub(super) fn run(command: &ComplexityCommand) -> anyhow::Result<()> {
@@ -89,24 +87,4 @@ fn models(names: &[String]) -> anyhow::Result<Vec<Model>> {
         return Ok(models);
     }
     names.iter().map(|name| Model::find(name)).collect::<Result<_, _>>().input()
-}
-
-/// Refuses a figure of another kind before anything is computed.
-fn figure_is(path: Option<&Path>, extension: &str) -> anyhow::Result<()> {
-    match path {
-        Some(path) if !has_extension(path, extension) => {
-            let message = format!("{} must end in .{extension}: this figure is one", path.display());
-            Err(InputFault(message).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A bar on a terminal, nothing in a pipe.
-fn bar(length: usize, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64).with_message(what);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -7,18 +7,13 @@ use clearcall::{
     report::write_png,
 };
 
-use super::{
-    super::Input as _,
-    collapse::{is_png, steps_bar, with_deviation},
-};
+use super::{super::Input as _, collapse::with_deviation, figure_is, steps_bar};
 use crate::cli::PlayersArgs;
 
 pub(super) fn run(args: &PlayersArgs) -> anyhow::Result<()> {
-    if let Some(path) = args.output.output.as_deref() {
-        is_png(path)?;
-    }
+    figure_is(args.output.output.as_deref(), "png")?;
     let (steps, seeds) = (args.steps.into(), args.seeds.into());
-    let (bar, counted) = (steps_bar(work(steps, seeds)), AtomicU64::new(0));
+    let (bar, counted) = (steps_bar(Some(work(steps, seeds)), "training"), AtomicU64::new(0));
     let rows = play(steps, seeds, args.output.seed, &|more| {
         bar.set_position(counted.fetch_add(more, Ordering::Relaxed) + more);
     })

@@ -4,19 +4,12 @@ use clearcall::{
     lab::surface::{self, Sizes, Stage, SurfaceReport, figure},
     report,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{
-    cli::SurfaceArgs,
-    commands::{Input as _, InputFault, bar, has_extension},
-};
+use super::{figure_is, steps_bar};
+use crate::{cli::SurfaceArgs, commands::Input as _};
 
 pub(crate) fn run(args: &SurfaceArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.output.output
-        && !has_extension(path, "png")
-    {
-        return Err(InputFault(format!("{} must end in .png", path.display())).into());
-    }
+    figure_is(args.output.output.as_deref(), "png")?;
     let sizes = Sizes {
         width: args.width.into(),
         steps: args.steps as usize,
@@ -24,7 +17,7 @@ pub(crate) fn run(args: &SurfaceArgs) -> anyhow::Result<()> {
         guided: !args.unguided,
         ..Sizes::default()
     };
-    let bar = stages_bar(u64::from(args.steps));
+    let bar = steps_bar(Some(u64::from(args.steps)), "autoencoder");
     let study = surface::study(sizes, args.output.seed, &mut |stage, step| {
         bar.set_message(match stage {
             Stage::Autoencoder => "autoencoder",
@@ -46,14 +39,6 @@ pub(crate) fn run(args: &SurfaceArgs) -> anyhow::Result<()> {
         say(&study.report);
     }
     Ok(())
-}
-
-fn stages_bar(steps: u64) -> ProgressBar {
-    let bar = bar(Some(steps), "autoencoder");
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn say(report: &SurfaceReport) {

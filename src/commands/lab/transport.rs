@@ -12,9 +12,10 @@ use clearcall::{
 };
 use serde::Serialize;
 
+use super::{figure_is, steps_bar};
 use crate::{
     cli::TransportArgs,
-    commands::{Input as _, InputFault, bar, has_extension},
+    commands::{Input as _, InputFault},
 };
 
 /// The map in the plane.
@@ -59,10 +60,10 @@ struct Growth {
 }
 
 pub(crate) fn run(args: &TransportArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.output.output
-        && !has_extension(path, "svg")
-    {
-        return Err(InputFault(format!("{} must end in .svg", path.display())).into());
+    figure_is(args.output.output.as_deref(), "svg")?;
+    if args.dimension == 2 && args.samples.is_some() {
+        let message = "--samples are for more than two dimensions: in the plane the map is exact; leave it out";
+        return Err(InputFault(message.to_owned()).into());
     }
     match (args.dimension, args.growth) {
         (2, false) => exact(args),
@@ -171,12 +172,13 @@ fn exponent(rows: &[Exact]) -> Option<f64> {
 
 fn sampled(args: &TransportArgs) -> anyhow::Result<()> {
     const STEPS: usize = 200;
+    const SAMPLES: u32 = 400_000;
     let (dimension, n, seed) = (usize::from(args.dimension), args.points as usize, args.output.seed);
     let Some(points) = args.target.points_in(dimension, n, seed) else {
         let names = "random, gaussian or two-gaussians";
         return Err(InputFault(format!("{} is a set of the plane: take --target {names}", name(args.target))).into());
     };
-    let budget = Budget { steps: STEPS, batch: args.samples as usize / STEPS, ..Budget::default() };
+    let budget = Budget { steps: STEPS, batch: args.samples.unwrap_or(SAMPLES) as usize / STEPS, ..Budget::default() };
     // Some ten samples for each point tell how it stands; 20 at the end.
     let (seed_between, seed_before, seed_after) = (seed ^ 0x5eed, seed.wrapping_add(1), seed.wrapping_add(2));
     let bar = steps_bar(Some(STEPS as u64), "learning");
@@ -235,16 +237,6 @@ fn sampled(args: &TransportArgs) -> anyhow::Result<()> {
     out!("mean squared distance  {:.2}", after.cost);
     out!("time                   {seconds:.1} s for {} samples", found.samples);
     Ok(())
-}
-
-fn steps_bar(length: Option<u64>, what: &'static str) -> indicatif::ProgressBar {
-    let bar = bar(length, what);
-    let template =
-        if length.is_some() { "{msg} {wide_bar} {pos}/{len} steps, {eta} left" } else { "{msg} {spinner} {pos} steps" };
-    if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn name(value: impl clap::ValueEnum) -> String {

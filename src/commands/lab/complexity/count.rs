@@ -55,7 +55,7 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "png")?;
     let models = super::models(&args.model)?;
     let frames = footage::decoded(&args.clip, args.frames).input()?;
-    let bar = super::bar(models.len() * 4, "counting");
+    let bar = super::steps_bar(Some((models.len() * 4) as u64), "counting");
     let (mut counts, mut columns) = (Vec::new(), Vec::new());
     for model in &models {
         let lines = ladder::along_lines(model, &frames, args.lines as usize, args.to.seed).input()?;

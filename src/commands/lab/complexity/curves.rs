@@ -33,7 +33,7 @@ struct Target {
 
 pub(super) fn run(args: &CurvesArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "svg")?;
-    let bar = super::bar(CURVES.len() + 1, "fitting");
+    let bar = super::steps_bar(Some((CURVES.len() + 1) as u64), "fitting");
     let mut targets = Vec::new();
     let seeds = args.to.seed..args.to.seed.saturating_add(SEEDS);
     for curve in &CURVES {

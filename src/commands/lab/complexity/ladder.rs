@@ -63,7 +63,7 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
     let frames = footage::decoded(&args.clip, FRAMES).input()?;
     let trained = shapes.iter().map(|(_, shape)| Which::Trained(*shape));
     let all: Vec<Which> = trained.chain(Model::shipped().map(Which::Shipped)).collect();
-    let bar = super::bar(all.len() * args.steps as usize, "filming");
+    let bar = super::steps_bar(Some(all.len() as u64 * u64::from(args.steps)), "filming");
     let mut rungs = Vec::new();
     for (i, which) in (0..).zip(&all) {
         let before = i * u64::from(args.steps);

@@ -37,7 +37,7 @@ pub(super) fn run(args: &TurnsArgs) -> anyhow::Result<()> {
         return Err(InputFault(message).into());
     }
     let pieces = allowed.round() as usize + 1;
-    let bar = super::bar(args.sizes as usize, "training");
+    let bar = super::steps_bar(Some(args.sizes.into()), "training");
     let mut attempts = Vec::new();
     for size in 0..args.sizes {
         let hidden: Vec<usize> = hidden.iter().map(|n| n << size).collect();
