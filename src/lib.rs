@@ -10,6 +10,7 @@
 //! between them. `ARCHITECTURE.md` follows one frame through all of it.
 
 mod atomic_file;
+mod matrix;
 pub mod interrupt;
 #[cfg(fuzzing)]
 pub mod fuzzing;

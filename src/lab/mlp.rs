@@ -10,7 +10,10 @@
 
 use rand::Rng;
 
-use crate::train::fit::Adam;
+use crate::{
+    matrix::{Factor, add_product},
+    train::fit::Adam,
+};
 
 /// Adam's decays. As in the trainer, the square is forgotten faster than usual: what a generator is asked changes.
 const BETA: [f32; 2] = [0.9, 0.99];
@@ -268,41 +271,6 @@ fn count(widths: &[usize]) -> usize {
 /// Zero where the ReLU gave zero.
 fn mask(slopes: &mut [f32], behind: &[f32]) {
     slopes.iter_mut().zip(behind).for_each(|(s, v)| *s = if *v > 0.0 { *s } else { 0.0 });
-}
-
-/// A matrix as a factor: as it lies, row by row, or turned.
-struct Factor<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    steps: [isize; 2],
-}
-
-impl<'a> Factor<'a> {
-    fn of(data: &'a [f32], columns: usize) -> Self {
-        let rows = data.len() / columns.max(1);
-        Self { data, rows, columns, steps: [columns as isize, 1] }
-    }
-
-    /// The transpose of a matrix that lies in rows of `columns`.
-    fn turned(data: &'a [f32], columns: usize) -> Self {
-        let rows = data.len() / columns.max(1);
-        Self { data, rows: columns, columns: rows, steps: [1, columns as isize] }
-    }
-}
-
-/// `sums` `[a.rows][b.columns]` += a·b.
-fn add_product(a: Factor<'_>, b: Factor<'_>, sums: &mut [f32]) {
-    let (rows, depth, columns) = (a.rows, a.columns, b.columns);
-    assert!(a.data.len() == rows * depth && b.data.len() == depth * columns && sums.len() == rows * columns);
-    assert_eq!(depth, b.rows, "the factors fit together");
-    // SAFETY: each factor has as many numbers as rows times columns, and its steps are those of a matrix that lies
-    // row by row or of its transpose; so all that is reached lies in the three slices.
-    unsafe {
-        let ([ar, ac], [br, bc]) = (a.steps, b.steps);
-        let (a, b, sums) = (a.data.as_ptr(), b.data.as_ptr(), sums.as_mut_ptr());
-        matrixmultiply::sgemm(rows, depth, columns, 1.0, a, ar, ac, b, br, bc, 1.0, sums, columns as isize, 1);
-    }
 }
 
 #[cfg(test)]

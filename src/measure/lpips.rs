@@ -12,7 +12,10 @@ use super::{
     MeasureError, Result,
     features::{Features, Layer, Pool, SCALE, SHIFT},
 };
-use crate::frame::Frame;
+use crate::{
+    frame::Frame,
+    matrix::{Factor, add_product},
+};
 
 /// So many numbers are gathered for a matrix product, about: 8 MiB for each thread.
 const BAND: usize = 1 << 21;
@@ -195,7 +198,7 @@ impl Prepared {
                 self.gather(input, i % width, band * rows + i / width, window);
             }
             out.chunks_exact_mut(outputs).for_each(|pixel| pixel.copy_from_slice(&self.bias));
-            add_product(&windows, &self.weights, out, depth, outputs);
+            add_product(Factor::of(&windows, depth), Factor::of(&self.weights, outputs), out);
             out.iter_mut().for_each(|value| *value = value.max(0.0));
         });
         Map { data, width, height, channels: outputs }
@@ -215,18 +218,6 @@ impl Prepared {
                 row[begin * channels..end * channels].copy_from_slice(input.pixels(left, y, end - begin));
             }
         }
-    }
-}
-
-/// `sums` `[rows][columns]` += `a` `[rows][depth]` · `b` `[depth][columns]`.
-fn add_product(a: &[f32], b: &[f32], sums: &mut [f32], depth: usize, columns: usize) {
-    let rows = sums.len() / columns;
-    assert!(a.len() == rows * depth && b.len() == depth * columns && sums.len() == rows * columns);
-    let (a_row, row) = (depth as isize, columns as isize);
-    // SAFETY: by the lengths above all that rows, columns and steps reach lies in the three slices.
-    unsafe {
-        let (a, b, sums) = (a.as_ptr(), b.as_ptr(), sums.as_mut_ptr());
-        matrixmultiply::sgemm(rows, depth, columns, 1.0, a, a_row, 1, b, row, 1, 1.0, sums, row, 1);
     }
 }
 

@@ -43,6 +43,19 @@ impl Canvas {
         }
     }
 
+    /// Fills a square with its upper left corner at (x, y) with the dark that points are drawn on; what does not fit is
+    /// cut off.
+    #[cfg(feature = "train")]
+    pub(crate) fn tile(&mut self, [x, y]: [usize; 2], side: usize) {
+        const TILE: [u8; 3] = [16, 17, 19];
+        let (width, height) = self.sides();
+        for py in y..(y + side).min(height) {
+            for px in x..(x + side).min(width) {
+                self.blend(px, py, TILE, 1.0);
+            }
+        }
+    }
+
     /// Puts a disk with its centre at (x, y), in pixels, smooth at its edge; what does not fit is cut off.
     #[cfg(feature = "train")]
     pub(crate) fn dot(&mut self, [x, y]: [f32; 2], radius: f32, colour: [u8; 3]) {

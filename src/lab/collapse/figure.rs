@@ -110,8 +110,7 @@ fn ground(target: &Target) -> Vec<f32> {
 
 /// A tile with its upper left corner there.
 fn draw(canvas: &mut Canvas, [x, y]: [usize; 2], target: &Target, ground: &[f32], shot: &Shot) {
-    let Ok(size) = pixels(TILE, TILE) else { return };
-    canvas.put(x, y, &Rgba { size, data: [16, 17, 19, 255].repeat(size.pixels()) }, 1);
+    canvas.tile([x, y], TILE);
     if target.data == Data::Digits {
         let step = TILE / DIGITS;
         for (i, digit) in shot.samples.chunks_exact(target.values()).take(DIGITS * DIGITS).enumerate() {

@@ -43,7 +43,7 @@ pub fn figure(rows: &[PlayerRow]) -> Result<Rgba, ReportError> {
         let [from, to] = &row.shown;
         let places = [(y + 2 * LINE + GAP / 2, from.clone()), (y + 2 * LINE + GAP + TILE, target.inward(to))];
         for ((top, points), half_side) in places.into_iter().zip(HALF_SIDES) {
-            ground(&mut canvas, x, top)?;
+            canvas.tile([x, top], TILE);
             for (i, point) in points.chunks_exact(2).enumerate().take(SHOWN) {
                 // Above in the colour of where it goes to; below in that of where it should.
                 let truth = exact([from[2 * i].into(), from[2 * i + 1].into()]).map(|v| v as f32);
@@ -57,11 +57,4 @@ pub fn figure(rows: &[PlayerRow]) -> Result<Rgba, ReportError> {
         }
     }
     Ok(canvas.into_picture())
-}
-
-/// A dark tile.
-fn ground(canvas: &mut Canvas, x: usize, y: usize) -> Result<(), ReportError> {
-    let size = Size::try_from_wide(TILE, TILE).map_err(|_| ReportError::SheetSize { width: TILE, height: TILE })?;
-    canvas.put(x, y, &Rgba { size, data: [16, 17, 19, 255].repeat(size.pixels()) }, 1);
-    Ok(())
 }
