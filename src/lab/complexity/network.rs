@@ -1,6 +1,9 @@
 //! A network with ReLUs in f64, computed for many inputs at a time.
 
-use crate::model::{Conv3x3, Widths};
+use crate::{
+    matrix::{Factor, add_product},
+    model::{Conv3x3, Widths},
+};
 
 /// A network with a ReLU behind each layer but the last. Its input is a list of numbers; of a network of convolutions
 /// it is the square of pixels that one pixel depends on, row by row.
@@ -18,7 +21,7 @@ pub(super) struct Layer {
     side: usize,
     inputs: usize,
     outputs: usize,
-    /// `[output][row][column][input]`.
+    /// `[row][output][column][input]`: each row of the kernel is a matrix.
     weights: Vec<f64>,
     bias: Vec<f64>,
 }
@@ -34,35 +37,14 @@ impl Layer {
     pub(super) fn products(&self, values: &[f64], columns: usize) -> Vec<f64> {
         let (side_in, across) = (self.side + self.kernel - 1, self.kernel * self.inputs);
         let mut sums = vec![0.0; self.units() * columns];
-        assert_eq!(values.len(), side_in * side_in * self.inputs * columns, "the layers fit together");
-        assert_eq!(self.weights.len(), self.outputs * self.kernel * across, "each output has its weights");
         for place in 0..self.side * self.side {
             let (y, x) = (place / self.side, place % self.side);
             let out = &mut sums[place * self.outputs * columns..][..self.outputs * columns];
             for row in 0..self.kernel {
                 // The inputs of the kernel's row lie one after another.
                 let seen = &values[((y + row) * side_in + x) * self.inputs * columns..][..across * columns];
-                let weights = &self.weights[row * across..];
-                // SAFETY: `weights` has `outputs` rows of `across` numbers at a distance of `kernel · across`, the last
-                // of which ends with the slice; `seen` and `out` are dense and as long as asserted by their slicing.
-                unsafe {
-                    matrixmultiply::dgemm(
-                        self.outputs,
-                        across,
-                        columns,
-                        1.0,
-                        weights.as_ptr(),
-                        (self.kernel * across) as isize,
-                        1,
-                        seen.as_ptr(),
-                        columns as isize,
-                        1,
-                        1.0,
-                        out.as_mut_ptr(),
-                        columns as isize,
-                        1,
-                    );
-                }
+                let weights = &self.weights[row * self.outputs * across..][..self.outputs * across];
+                add_product(Factor::of(weights, across), Factor::of(seen, columns), out);
             }
         }
         sums
@@ -93,7 +75,10 @@ impl Network {
         let layer = |(i, conv): (usize, &Conv3x3)| {
             let (inputs, outputs) = (conv.inputs, conv.outputs);
             let at = |o: usize, tap: usize, c: usize| f64::from(conv.weights[(o * inputs + c) * 9 + tap]);
-            let numbers = (0..outputs * 9 * inputs).map(|k| at(k / (9 * inputs), k / inputs % 9, k % inputs));
+            let across = 3 * inputs;
+            let numbers = (0..3 * outputs * across)
+                .map(|k| (k / (outputs * across), k / across % outputs, k % across))
+                .map(|(row, o, rest)| at(o, 3 * row + rest / inputs, rest % inputs));
             Layer {
                 kernel: 3,
                 side: 2 * (convs.len() - 1 - i) + 1,

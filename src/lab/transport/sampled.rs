@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Source, TransportError, checked_weights, targets::draw};
+use crate::matrix::{Factor, add_product};
 
 /// Dimensions, at most.
 pub const MAX_DIMENSION: usize = 256;
@@ -143,29 +144,9 @@ impl SampledMap {
         let mut values = vec![0.0; rows * BLOCK];
         for (block, (sites, heights)) in self.sites.chunks(BLOCK * d).zip(self.heights.chunks(BLOCK)).enumerate() {
             let columns = heights.len();
-            values.chunks_exact_mut(columns).take(rows).for_each(|row| row.copy_from_slice(heights));
-            // SAFETY: x has rows·d numbers, sites columns·d, values at least rows·columns, and the steps are those of
-            // matrices that lie row by row, the second one transposed.
-            unsafe {
-                let (x, sites, values) = (x.as_ptr(), sites.as_ptr(), values.as_mut_ptr());
-                let (d, columns) = (d as isize, columns as isize);
-                matrixmultiply::dgemm(
-                    rows,
-                    self.dimension,
-                    heights.len(),
-                    1.0,
-                    x,
-                    d,
-                    1,
-                    sites,
-                    1,
-                    d,
-                    1.0,
-                    values,
-                    columns,
-                    1,
-                );
-            }
+            let values = &mut values[..rows * columns];
+            values.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(heights));
+            add_product(Factor::of(&x[..rows * d], d), Factor::turned(sites, d), values);
             for (best, row) in best.iter_mut().zip(values.chunks_exact(columns)) {
                 let top = row.iter().copied().fold(f64::MIN, f64::max);
                 if top > best.0 {
