@@ -18,7 +18,13 @@ use std::{
 use image::{ImageEncoder as _, codecs::png::PngEncoder};
 use serde::Serialize;
 
-use crate::{atomic_file, call::Media, frame::Rgba, stats::Snapshot, upscale::UpscaleError};
+use crate::{
+    atomic_file,
+    call::Media,
+    frame::{Rgba, Size},
+    stats::Snapshot,
+    upscale::UpscaleError,
+};
 
 /// A report or picture that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,11 @@ pub enum ReportError {
     /// The picture could not be read back from the GPU.
     #[error(transparent)]
     ReadBack(#[from] UpscaleError),
+}
+
+/// The size of a picture that is made of others.
+pub(crate) fn sheet_size(width: usize, height: usize) -> Result<Size, ReportError> {
+    Size::try_from_wide(width, height).map_err(|_| ReportError::SheetSize { width, height })
 }
 
 /// Writes `value` as indented JSON with a line end.

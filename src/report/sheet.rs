@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::{
     ReportError,
     canvas::{Canvas, LINE},
+    sheet_size,
 };
 use crate::frame::{Frame, Plane, Rgba, Size};
 
@@ -175,8 +176,7 @@ pub fn sheet(rows: &[SheetRow]) -> Result<Rgba, ReportError> {
     let widths = rows.iter().map(|r| GAP + r.details.len() * (side(r, Size::width) * ENLARGED + GAP));
     let (width, height) =
         (widths.max().unwrap_or(0), rows.iter().map(|r| row_height(side(r, Size::height))).sum::<usize>());
-    let size = Size::try_from_wide(width, height + GAP).map_err(|_| ReportError::SheetSize { width, height })?;
-    let mut canvas = Canvas::new(size)?;
+    let mut canvas = Canvas::new(sheet_size(width, height + GAP)?)?;
     let mut y = GAP;
     for row in rows {
         let step = side(row, Size::width) * ENLARGED;

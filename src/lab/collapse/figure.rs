@@ -13,6 +13,7 @@ use crate::{
     report::{
         ReportError,
         canvas::{Canvas, LINE},
+        sheet_size,
     },
 };
 
@@ -99,8 +100,7 @@ pub fn film(study: &Study, i: u64) -> Result<Rgba, ReportError> {
 
 fn pixels(width: usize, height: usize) -> Result<Size, ReportError> {
     // Sides are even, as a video has them.
-    Size::try_from_wide(width.next_multiple_of(2), height.next_multiple_of(2))
-        .map_err(|_| ReportError::SheetSize { width, height })
+    sheet_size(width.next_multiple_of(2), height.next_multiple_of(2))
 }
 
 /// True samples to lie below what was made; of digits none.

@@ -1,10 +1,11 @@
 //! A picture of a network's cells on a plane.
 
 use crate::{
-    frame::{Rgba, Size},
+    frame::Rgba,
     report::{
         ReportError,
         canvas::{Canvas, LINE},
+        sheet_size,
     },
 };
 
@@ -31,9 +32,7 @@ pub fn cells(columns: &[Column], side: usize) -> Result<Rgba, ReportError> {
     let windows = columns.iter().map(|c| c.windows.len()).max().unwrap_or(0);
     let panel = TIMES * side;
     let (width, height) = (GAP + (panel + GAP) * columns.len(), GAP + LINE * lines + (panel + GAP) * windows);
-    let size = Size::try_from_wide(width, height).map_err(|_| ReportError::SheetSize { width, height })?;
-    let mut canvas = Canvas::new(size)?;
-    let points = Size::try_from_wide(side, side).map_err(|_| ReportError::SheetSize { width, height })?;
+    let (mut canvas, points) = (Canvas::new(sheet_size(width, height)?)?, sheet_size(side, side)?);
     for (i, column) in columns.iter().enumerate() {
         let x = GAP + i * (panel + GAP);
         for (line, text) in column.title.iter().enumerate() {

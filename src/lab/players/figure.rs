@@ -2,11 +2,12 @@
 
 use super::{Player, PlayerRow, exact};
 use crate::{
-    frame::{Rgba, Size},
+    frame::Rgba,
     lab::collapse::{Data, Target},
     report::{
         ReportError,
         canvas::{Canvas, LINE},
+        sheet_size,
     },
 };
 
@@ -29,8 +30,7 @@ const COLOURS: [[u8; 3]; 3] = [[86, 180, 233], [230, 159, 0], [213, 94, 0]];
 pub fn figure(rows: &[PlayerRow]) -> Result<Rgba, ReportError> {
     let height = 3 * LINE + 2 * (TILE + GAP);
     let (width, all) = (GAP + COLUMNS.min(rows.len()) * (TILE + GAP), GAP + rows.len().div_ceil(COLUMNS) * height);
-    let size = Size::try_from_wide(width, all).map_err(|_| ReportError::SheetSize { width, height: all })?;
-    let (mut canvas, target) = (Canvas::new(size)?, Target::new(Data::Two));
+    let (mut canvas, target) = (Canvas::new(sheet_size(width, all)?)?, Target::new(Data::Two));
     for (i, row) in rows.iter().enumerate() {
         let (x, y) = (GAP + i % COLUMNS * (TILE + GAP), GAP + i / COLUMNS * height);
         canvas.text(x, y, TILE, row.player.name());

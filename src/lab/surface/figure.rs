@@ -10,11 +10,12 @@ use super::{
     rows,
 };
 use crate::{
-    frame::{Rgba, Size},
+    frame::Rgba,
     lab::{mlp::Mlp, transport::Point},
     report::{
         ReportError,
         canvas::{Canvas, LINE},
+        sheet_size,
     },
 };
 
@@ -66,7 +67,7 @@ pub fn picture(study: &Study) -> Result<Rgba, ReportError> {
         ),
     ];
     let (width, height) = (4 * SIDE + 5 * GAP, 2 * (SIDE + LINE + GAP) + GAP);
-    let mut canvas = Canvas::new(pixels(width, height)?)?;
+    let mut canvas = Canvas::new(sheet_size(width, height)?)?;
     for (k, (title, panel)) in panels.into_iter().enumerate() {
         let (x, y) = (GAP + k % 4 * (SIDE + GAP), GAP / 2 + k / 4 * (SIDE + LINE + GAP));
         canvas.text(x, y, SIDE, &title);
@@ -135,12 +136,8 @@ impl Panel {
     }
 
     fn into_picture(self) -> Result<Rgba, ReportError> {
-        let size = pixels(SIDE, SIDE)?;
+        let size = sheet_size(SIDE, SIDE)?;
         let data = self.colours.iter().flat_map(|c| [c[0] as u8, c[1] as u8, c[2] as u8, 255]).collect();
         Ok(Rgba { size, data })
     }
-}
-
-fn pixels(width: usize, height: usize) -> Result<Size, ReportError> {
-    Size::try_from_wide(width, height).map_err(|_| ReportError::SheetSize { width, height })
 }
