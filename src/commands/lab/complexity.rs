@@ -79,6 +79,11 @@ fn bounds(args: &BoundsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// So many seeds from one on, around the end where there is one.
+fn seeds(first: u64, count: u64) -> Vec<u64> {
+    (0..count).map(|i| first.wrapping_add(i)).collect()
+}
+
 /// The models that are named, or all that are shipped, small ones first.
 fn models(names: &[String]) -> anyhow::Result<Vec<Model>> {
     if names.is_empty() {

@@ -3,10 +3,13 @@
 use std::{path::Path, time::Instant};
 
 use clearcall::{
-    lab::transport::{
-        Source, TransportMap, figure,
-        sampled::{Budget, MassCheck, SampledMap},
-        targets::TargetSet,
+    lab::{
+        exponent,
+        transport::{
+            Source, TransportMap, figure,
+            sampled::{Budget, MassCheck, SampledMap},
+            targets::TargetSet,
+        },
     },
     report::{self, Axes, Panel, PlotCurve},
 };
@@ -55,7 +58,7 @@ struct Sampled {
 #[derive(Serialize)]
 struct Growth {
     rows: Vec<Exact>,
-    /// The time grows as points to this power, by least squares from 1000 points on, or from the first.
+    /// The time grows as points to this power, by least squares from 1000 points on.
     exponent: Option<f64>,
 }
 
@@ -127,7 +130,8 @@ fn growth(args: &TransportArgs) -> anyhow::Result<()> {
     if rows.is_empty() {
         return Err(InputFault("--growth starts at 100 points: give --points 1000 or more".to_owned()).into());
     }
-    let found = Growth { exponent: exponent(&rows), rows };
+    let large = rows.iter().filter(|r| r.points >= 1000 && r.seconds > 0.0);
+    let found = Growth { exponent: exponent(large.map(|r| (r.points as f64, r.seconds))), rows };
     write(args.output.output.as_deref(), || {
         let curve = |name: &str, of: &dyn Fn(&Exact) -> f64| PlotCurve {
             name: name.to_owned(),
@@ -154,20 +158,6 @@ fn growth(args: &TransportArgs) -> anyhow::Result<()> {
         out!("time grows as points^{exponent:.2}");
     }
     Ok(())
-}
-
-/// The slope of log time over log points.
-fn exponent(rows: &[Exact]) -> Option<f64> {
-    let large: Vec<(f64, f64)> = rows
-        .iter()
-        .filter(|r| r.points >= 1000 && r.seconds > 0.0)
-        .map(|r| ((r.points as f64).ln(), r.seconds.ln()))
-        .collect();
-    let n = large.len() as f64;
-    let (x, y) = large.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let slope =
-        large.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / large.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>();
-    slope.is_finite().then_some(slope)
 }
 
 fn sampled(args: &TransportArgs) -> anyhow::Result<()> {

@@ -35,11 +35,11 @@ pub(super) fn run(args: &CurvesArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "svg")?;
     let bar = super::steps_bar(Some((CURVES.len() + 1) as u64), "fitting");
     let mut targets = Vec::new();
-    let seeds = args.to.seed..args.to.seed.saturating_add(SEEDS);
+    let seeds = super::seeds(args.to.seed, SEEDS);
     for curve in &CURVES {
         let best: Vec<Fit> = PIECES.into_iter().map(|pieces| curve.best(pieces)).collect();
         let formula = PIECES.into_iter().map(|pieces| Fit { pieces, error: curve.predicted(pieces) }).collect();
-        let learnt = curves::learnt(curve, &WIDTHS, args.steps as usize, seeds.clone());
+        let learnt = curves::learnt(curve, &WIDTHS, args.steps as usize, &seeds);
         let exponent = curves::exponent(&best[2..]);
         targets.push(Target { name: curve.name, total_curvature: curve.total(), best, exponent, formula, learnt });
         bar.inc(1);

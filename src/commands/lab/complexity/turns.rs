@@ -25,7 +25,7 @@ struct Turns {
 pub(super) fn run(args: &TurnsArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "svg")?;
     let hidden: Vec<usize> = args.hidden.iter().map(|n| *n as usize).collect();
-    let seeds = args.to.seed..args.to.seed.saturating_add(args.seeds.into());
+    let seeds = super::seeds(args.to.seed, args.seeds.into());
     let none = || InputFault(format!("no network has the hidden layers {hidden:?}"));
     // Bounded from the widths alone, before anything is trained.
     let allowed = turns::allowed(&hidden).ok_or_else(none)?;
@@ -41,7 +41,7 @@ pub(super) fn run(args: &TurnsArgs) -> anyhow::Result<()> {
     let mut attempts = Vec::new();
     for size in 0..args.sizes {
         let hidden: Vec<usize> = hidden.iter().map(|n| n << size).collect();
-        attempts.push(turns::attempt(&hidden, pieces, args.steps as usize, seeds.clone()).ok_or_else(none).input()?);
+        attempts.push(turns::attempt(&hidden, pieces, args.steps as usize, &seeds).ok_or_else(none).input()?);
         bar.inc(1);
     }
     bar.finish_and_clear();
