@@ -23,12 +23,23 @@ pub(crate) fn run(command: &LabCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses a figure of another kind before anything is computed.
+/// Refuses a figure of another kind, or in a folder that is not there, before anything is computed.
 fn figure_is(path: Option<&Path>, extension: &str) -> anyhow::Result<()> {
-    match path.filter(|path| !has_extension(path, extension)) {
+    let Some(path) = path else { return Ok(()) };
+    if !has_extension(path, extension) {
+        return Err(InputFault(format!("{} must end in .{extension}: this figure is one", path.display())).into());
+    }
+    has_folder(path)
+}
+
+/// Refuses a file in a folder that is not there.
+fn has_folder(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
         None => Ok(()),
-        Some(path) => {
-            Err(InputFault(format!("{} must end in .{extension}: this figure is one", path.display())).into())
+        Some(folder) => {
+            let message = format!("cannot write {}: make the folder {} first", path.display(), folder.display());
+            Err(InputFault(message).into())
         }
     }
 }

@@ -15,7 +15,7 @@ use clearcall::{
 
 use super::{
     super::{Input as _, InputFault, encode::output::Output, has_extension},
-    figure_is, steps_bar,
+    figure_is, has_folder, steps_bar,
 };
 use crate::cli::CollapseArgs;
 
@@ -26,8 +26,11 @@ const BITRATE: u32 = 2_000_000;
 
 pub(super) fn run(args: &CollapseArgs) -> anyhow::Result<()> {
     figure_is(args.output.output.as_deref(), "png")?;
-    if let Some(path) = args.film.as_deref().filter(|p| !["y4m", "mp4"].iter().any(|e| has_extension(p, e))) {
-        return Err(InputFault(format!("{} must end in .y4m or .mp4", path.display())).into());
+    if let Some(path) = &args.film {
+        if !["y4m", "mp4"].iter().any(|e| has_extension(path, e)) {
+            return Err(InputFault(format!("{} must end in .y4m or .mp4", path.display())).into());
+        }
+        has_folder(path)?;
     }
     let config = Config {
         data: args.data,
