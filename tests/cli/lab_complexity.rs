@@ -78,7 +78,8 @@ fn curves_and_turns_draw_what_they_say() {
     assert_eq!(json["pieces"], 4);
     let errors = json["attempts"][0]["errors"].as_array().unwrap();
     assert!(errors.len() == 2 && errors.iter().all(|e| e.as_f64().unwrap() >= 0.5 - 1e-5), "{json}");
-    assert!(turns(&[]).ok().out.contains("A zigzag of 4 pieces"));
+    let last = turns(&["--seed", &u64::MAX.to_string()]).ok().out;
+    assert!(last.contains("A zigzag of 4 pieces") && last.contains("of 2"), "the last seed is one, too: {last}");
 }
 
 #[test]
@@ -99,6 +100,9 @@ fn a_ladder_is_trained_and_judged() {
     assert_eq!(shipped, ["small", "nano", "medium", "large"]);
     assert!(rungs.len() > shipped.len(), "{ladder}");
     assert!(rungs.iter().all(|r| r["pieces"].as_f64().unwrap() > 1.0 && r["gain_db"].is_number()), "{ladder}");
+    let doublings = ladder["doublings"].as_array().unwrap();
+    assert_eq!(doublings.iter().filter_map(|d| d["to"].as_str()).collect::<Vec<_>>(), ["small", "medium", "large"]);
+    assert!(doublings.iter().all(|d| d["by_pieces_db"].is_number() && d["by_mac_db"].is_number()), "{ladder}");
     assert!(fs::read_to_string(&figure).unwrap().contains("about 100 MAC"));
     assert!(room.path("kept").join("ladder-2-0.safetensors").exists());
 }
@@ -127,4 +131,7 @@ fn what_cannot_be_asked_is_refused() {
     lab(&["curves", "-o", "curves.png"]).fails(INPUT, &["curves.png", ".svg"]);
     lab(&["turns", "--hidden", "64,64,64"]).fails(INPUT, &["64", "narrower"]);
     lab(&["ladder", "--pictures", &room.at("nowhere")]).fails(INPUT, &["nowhere"]);
+    lab(&["ladder", "--pictures", &room.at(""), "--budgets", "112"]).fails(INPUT, &["112", "--budgets"]);
+    let layers = ["1"; 65].join(",");
+    lab(&["turns", "--hidden", &layers]).fails(INPUT, &["up to 64"]);
 }

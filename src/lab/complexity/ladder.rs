@@ -201,17 +201,36 @@ pub fn best_so_far(rungs: &[Rung]) -> Vec<&Rung> {
     sorted
 }
 
-/// Where more pieces stop paying: of [`best_so_far`], pieces by their logarithm and both axes scaled to 0..1, the one
-/// furthest above the line from the first to the last (Satopää et al. 2011, *Finding a Kneedle in a haystack*). None
-/// for fewer than three.
-pub fn knee(rungs: &[Rung]) -> Option<&Rung> {
-    let best = best_so_far(rungs);
-    let (first, last) = (best.first()?, best.last()?);
-    let across = (last.pieces / first.pieces).ln();
-    let up = last.gain_db - first.gain_db;
-    let above = |r: &Rung| (r.gain_db - first.gain_db) / up - (r.pieces / first.pieces).ln() / across;
-    let inner = best.get(1..best.len() - 1).unwrap_or(&[]);
-    inner.iter().copied().max_by(|a, b| above(a).total_cmp(&above(b)))
+/// What a larger network gains over the next smaller one, for each doubling of what it has.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Doubling {
+    /// The smaller one.
+    pub from: String,
+    /// The larger one.
+    pub to: String,
+    /// In dB, for each doubling of the pieces.
+    pub by_pieces_db: f64,
+    /// In dB, for each doubling of the multiplications.
+    pub by_mac_db: f64,
+}
+
+/// From each shipped network to the next one with more multiplications and more pieces.
+///
+/// This tells where more stops paying, and no single network is named: which one is furthest from a straight line
+/// depends on where the axes end, and of networks that learnt for a few steps, on the steps.
+pub fn doublings(rungs: &[Rung]) -> Vec<Doubling> {
+    let mut shipped: Vec<(&String, &Rung)> = rungs.iter().filter_map(|r| Some((r.shipped.as_ref()?, r))).collect();
+    shipped.sort_by_key(|(_, rung)| rung.mac_per_pixel);
+    let step = |pair: &[(&String, &Rung)]| {
+        let ((from, small), (to, large)) = (pair[0], pair[1]);
+        let (pieces, mac) =
+            ((large.pieces / small.pieces).log2(), (large.mac_per_pixel as f64 / small.mac_per_pixel as f64).log2());
+        let gained = large.gain_db - small.gain_db;
+        let (from, to) = (from.clone(), to.clone());
+        let step = Doubling { from, to, by_pieces_db: gained / pieces, by_mac_db: gained / mac };
+        (pieces > 0.0 && mac > 0.0).then_some(step)
+    };
+    shipped.windows(2).filter_map(step).collect()
 }
 
 #[cfg(test)]
@@ -235,13 +254,23 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_where_it_bends() {
+    fn the_best_so_far_are_those_that_no_smaller_one_beats() {
         let rungs = [(1000.0, 0.52), (10.0, 0.0), (30.0, 0.1), (100.0, 0.45), (120.0, 0.2), (300.0, 0.5)];
         let rungs = rungs.map(|(pieces, gain)| made(pieces, gain));
         assert_eq!(best_so_far(&rungs).len(), 5, "one is worse than one with fewer pieces");
-        assert_eq!(knee(&rungs).map(|r| r.pieces), Some(100.0));
-        assert_eq!(knee(&rungs[..2]), None);
-        assert_eq!(knee(&[]), None);
+        assert!(best_so_far(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_doubling_by_hand() {
+        // Four times the pieces and twice the multiplications for 0.2 dB.
+        let shipped =
+            |name: &str, mac_per_pixel, rung: Rung| Rung { shipped: Some(name.into()), mac_per_pixel, ..rung };
+        let (small, large) = (shipped("a", 100, made(50.0, 0.1)), shipped("b", 200, made(200.0, 0.3)));
+        let steps = doublings(&[large.clone(), made(80.0, 0.9), small.clone()]);
+        assert_eq!((steps.len(), steps[0].from.as_str(), steps[0].to.as_str()), (1, "a", "b"));
+        assert!((steps[0].by_pieces_db - 0.1).abs() < 1e-12 && (steps[0].by_mac_db - 0.2).abs() < 1e-12, "{steps:?}");
+        assert!(doublings(&[small, Rung { pieces: 40.0, ..large }]).is_empty(), "fewer pieces are no doubling");
     }
 
     #[test]

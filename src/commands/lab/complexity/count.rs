@@ -23,8 +23,11 @@ const WHOLE: Window = Window { corner: [0.0, 0.0], side: 0.5 };
 const DETAIL: Window = Window { corner: [0.3, 0.3], side: 1.0 / 64.0 };
 /// Points on a side of a painted window.
 const SIDE: usize = 160;
-/// Cells are counted in the detail, of networks with no more units than this, and up to so many.
-const COUNTED_UNITS: usize = 20_000;
+/// Cells are counted in the detail; of networks with more units than this, whose cells are smaller and cost more, in a
+/// corner of it of this part of its side.
+const UNITS_IN_DETAIL: usize = 20_000;
+const CORNER: f64 = 1.0 / 16.0;
+/// Up to so many are counted.
 const MOST_CELLS: usize = 200_000;
 
 /// One network in `count --json`.
@@ -39,7 +42,7 @@ struct Count {
     log2_at_most_on_a_line: f64,
     /// What they allow over all inputs.
     log2_at_most: f64,
-    /// Of the detail of the plane; null where they were not counted.
+    /// Of a window of the plane, and its side; null where they are more than are counted.
     cells_of_detail: Option<usize>,
     detail_side: f64,
     /// For each hidden layer.
@@ -64,8 +67,9 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
         bar.inc(1);
         let (network, slice) = slice(model, &frames, args.to.seed)?;
         let widths = model.pixel_widths();
-        let cells =
-            (widths.units() <= COUNTED_UNITS).then(|| plane::cells(&network, &slice, DETAIL, MOST_CELLS)).flatten();
+        let part = if widths.units() <= UNITS_IN_DETAIL { 1.0 } else { CORNER };
+        let window = Window { side: part * DETAIL.side, ..DETAIL };
+        let cells = plane::cells(&network, &slice, window, MOST_CELLS);
         bar.inc(1);
         let linear: usize = lines.iter().map(|l| l.linear).sum();
         let count = Count {
@@ -76,7 +80,7 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
             log2_at_most_on_a_line: widths.sliced(1).log2_at_most(),
             log2_at_most: widths.log2_at_most(),
             cells_of_detail: cells,
-            detail_side: DETAIL.side,
+            detail_side: window.side,
             mac_per_pixel: model.mac_per_pixel(),
             mac_without_dead: switching::mac_without_dead(&layers),
             removable_channels: switching::removable(&layers),
@@ -84,7 +88,7 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
         };
         if args.to.output.is_some() {
             let windows = [WHOLE, DETAIL].map(|window| plane::patterns(&network, &slice, window, SIDE)).into();
-            let cells = cells.map_or_else(|| "cells not counted".to_owned(), |n| format!("{n} cells below"));
+            let cells = format!("cells below: {}", counted(&count));
             let title = vec![count.model.clone(), format!("{:.0} pieces on a line", count.mean_linear), cells];
             columns.push(Column { title, windows });
         }
@@ -113,10 +117,20 @@ fn slice(model: &Model, frames: &[Frame], seed: u64) -> anyhow::Result<(Network,
     Ok((network, Slice::through([&a, &b, &c])))
 }
 
+/// How many cells the detail has, or a part of it.
+fn counted(count: &Count) -> String {
+    let part = (DETAIL.side / count.detail_side).powi(2);
+    match count.cells_of_detail {
+        None => format!("over {MOST_CELLS}"),
+        Some(cells) if part > 1.0 => format!("{cells} in 1/{part:.0}"),
+        Some(cells) => cells.to_string(),
+    }
+}
+
 fn print(counts: &[Count], frames: usize) {
     out!("On lines between two patches of {frames} decoded pictures; bounds as logarithms to the base 2.");
     out!(
-        "{:<14}{:>7}{:>21}{:>13}{:>12}{:>10}",
+        "{:<14}{:>7}{:>21}{:>13}{:>12}{:>14}",
         "model",
         "units",
         "pieces, mean (most)",
@@ -124,13 +138,13 @@ fn print(counts: &[Count], frames: usize) {
         "everywhere",
         "cells of"
     );
-    out!("{:<14}{:>7}{:>21}{:>13}{:>12}{:>10}", "", "", "", "most", "at most", "a detail");
+    out!("{:<14}{:>7}{:>21}{:>13}{:>12}{:>14}", "", "", "", "most", "at most", "a detail");
     for c in counts {
         let most = c.lines.iter().map(|l| l.linear).max().unwrap_or(0);
         let pieces = format!("{:.0} ({most})", c.mean_linear);
-        let cells = c.cells_of_detail.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let cells = counted(c);
         let (line, all) = (c.log2_at_most_on_a_line, c.log2_at_most);
-        out!("{:<14}{:>7}{pieces:>21}{line:>13.1}{all:>12.1}{cells:>10}", c.model, c.units);
+        out!("{:<14}{:>7}{pieces:>21}{line:>13.1}{all:>12.1}{cells:>14}", c.model, c.units);
     }
     for c in counts {
         let sum = |of: &dyn Fn(&Switching) -> usize| c.switching.iter().map(of).sum::<usize>();

@@ -3,7 +3,7 @@
 use clearcall::{
     lab::complexity::{
         footage,
-        ladder::{self, Course, LadderError, Rung},
+        ladder::{self, Course, Doubling, LadderError, Rung},
     },
     model::Model,
     report::{self, Axes, Panel, PlotCurve},
@@ -24,8 +24,8 @@ const FRAMES: u32 = 60;
 struct Ladder {
     steps: u32,
     rungs: Vec<Rung>,
-    /// Of those trained here.
-    knee: Option<Rung>,
+    /// From each shipped network to the next.
+    doublings: Vec<Doubling>,
 }
 
 /// A network of the ladder.
@@ -44,7 +44,11 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
         .flat_map(|b| ladder::shapes(*b as usize).into_iter().map(move |shape| (*b, shape)))
         .collect();
     if shapes.is_empty() {
-        return Err(InputFault(format!("no network costs about {:?} multiplications a pixel", args.budgets)).into());
+        return Err(InputFault(format!(
+            "no network costs about {:?} multiplications a pixel: give other --budgets, such as 500,1000",
+            args.budgets
+        ))
+        .into());
     }
     let thrown_away = tempfile::tempdir()?;
     if let Some(folder) = &args.keep {
@@ -82,13 +86,11 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
         bar.set_position(before + u64::from(args.steps));
     }
     bar.finish_and_clear();
-    let here: Vec<Rung> = rungs.iter().filter(|r| r.shipped.is_none()).cloned().collect();
-    let knee = ladder::knee(&here).cloned();
     if let Some(path) = &args.to.output {
         let budget = |i: usize| shapes.get(i).map(|(budget, _)| *budget);
-        report::write_text(path, &figure(&rungs, budget, knee.as_ref()))?;
+        report::write_text(path, &figure(&rungs, budget)).input()?;
     }
-    let ladder = Ladder { steps: args.steps, rungs, knee };
+    let ladder = Ladder { steps: args.steps, doublings: ladder::doublings(&rungs), rungs };
     if args.to.json {
         out!("{}", serde_json::to_string_pretty(&ladder)?);
         return Ok(());
@@ -104,9 +106,9 @@ pub(super) fn run(args: &LadderArgs) -> anyhow::Result<()> {
         let (gain, pieces, most) = (r.gain_db, r.pieces, r.log2_at_most);
         out!("{shape:<18}{:>9}{:>12}{pieces:>10.0}{most:>14.1}", r.mac_per_pixel, format!("{gain:+.3} dB"));
     }
-    if let Some(knee) = &ladder.knee {
-        let Rung { channels, depth, pieces, gain_db, .. } = knee;
-        out!("The knee: {channels}, {depth}, with {pieces:.0} pieces and {gain_db:+.3} dB after {} steps.", args.steps);
+    out!("For each doubling of the pieces, and of the MAC:");
+    for Doubling { from, to, by_pieces_db, by_mac_db } in &ladder.doublings {
+        out!("{:<18}{by_pieces_db:>+9.3} dB{by_mac_db:>+9.3} dB", format!("{from} to {to}"));
     }
     Ok(())
 }
@@ -129,7 +131,7 @@ fn refused(rung: Result<Rung, LadderError>) -> anyhow::Result<Rung> {
 }
 
 /// `budget` says what rung `i` was meant to cost; none of a shipped one.
-fn figure(rungs: &[Rung], budget: impl Fn(usize) -> Option<u32>, knee: Option<&Rung>) -> String {
+fn figure(rungs: &[Rung], budget: impl Fn(usize) -> Option<u32>) -> String {
     let mut curves: Vec<PlotCurve> = Vec::new();
     for (i, rung) in rungs.iter().enumerate() {
         let name = budget(i).map_or_else(|| "shipped".to_owned(), |budget| format!("about {budget} MAC"));
@@ -142,7 +144,9 @@ fn figure(rungs: &[Rung], budget: impl Fn(usize) -> Option<u32>, knee: Option<&R
     for curve in &mut curves {
         curve.points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
-    curves.extend(knee.map(|k| PlotCurve { name: "knee".to_owned(), points: vec![(k.pieces, k.gain_db)] }));
+    let here: Vec<Rung> = rungs.iter().filter(|r| r.shipped.is_none()).cloned().collect();
+    let most = ladder::best_so_far(&here).into_iter().map(|r| (r.pieces, r.gain_db)).collect();
+    curves.push(PlotCurve { name: "most with so many".to_owned(), points: most });
     let axes = Axes { x: "linear pieces on a line", y: "gain over bicubic, dB", log_x: true };
     report::svg(axes, &[Panel { title: "Gain against pieces".to_owned(), curves }])
 }
