@@ -97,7 +97,7 @@ pub(super) fn run(args: &CountArgs) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     if let Some(path) = &args.to.output {
-        report::write_png(path, &painting::cells(&columns, SIDE)?)?;
+        report::write_png(path, &painting::cells(&columns, SIDE)?).input()?;
     }
     if args.to.json {
         out!("{}", serde_json::to_string_pretty(&counts)?);
