@@ -43,6 +43,8 @@ fn players_have_their_table_and_their_figure() {
 fn what_makes_no_sense_is_refused() {
     lab("collapse", &["-o", "strip.svg"]).fails(3, &["strip.svg", ".png"]);
     lab("collapse", &["--film", "film.avi"]).fails(3, &["film.avi", ".y4m or .mp4"]);
+    lab("collapse", &["-o", "nowhere/strip.png"]).fails(3, &["make the folder nowhere first"]);
+    lab("collapse", &["--film", "nowhere/film.mp4"]).fails(3, &["make the folder nowhere first"]);
     lab("collapse", &["--data", "three"]).fails(2, &["three", "two", "ring8", "digits"]);
     lab("collapse", &["--tangent=-1"]).fails(2, &["tangent"]);
     lab("players", &["-o", "players.svg"]).fails(3, &["players.svg", ".png"]);

@@ -44,7 +44,7 @@ pub(super) fn run(args: &CollapseArgs) -> anyhow::Result<()> {
     let study = train(&config, &|done| bar.set_position(done)).input()?;
     bar.finish_and_clear();
     if let Some(path) = &args.output.output {
-        write_png(path, &figure::strip(&study)?)?;
+        write_png(path, &figure::strip(&study)?).input()?;
     }
     if let Some(path) = &args.film {
         film(path, &study)?;

@@ -20,7 +20,7 @@ pub(super) fn run(args: &PlayersArgs) -> anyhow::Result<()> {
     .input()?;
     bar.finish_and_clear();
     if let Some(path) = &args.output.output {
-        write_png(path, &figure::figure(&rows)?)?;
+        write_png(path, &figure::figure(&rows)?).input()?;
     }
     if args.output.json {
         out!("{}", serde_json::to_string_pretty(&rows)?);

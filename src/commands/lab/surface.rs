@@ -31,7 +31,7 @@ pub(crate) fn run(args: &SurfaceArgs) -> anyhow::Result<()> {
     .input()?;
     bar.finish_and_clear();
     if let Some(path) = &args.output.output {
-        report::write_png(path, &figure::picture(&study)?)?;
+        report::write_png(path, &figure::picture(&study)?).input()?;
     }
     if args.output.json {
         out!("{}", serde_json::to_string_pretty(&study.report)?);

@@ -6,7 +6,7 @@ use clearcall::{
 };
 use serde::Serialize;
 
-use crate::cli::CurvesArgs;
+use crate::{cli::CurvesArgs, commands::Input as _};
 
 /// Pieces of the best fits.
 const PIECES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
@@ -47,7 +47,7 @@ pub(super) fn run(args: &CurvesArgs) -> anyhow::Result<()> {
     targets.push(surface());
     bar.finish_and_clear();
     if let Some(path) = &args.to.output {
-        report::write_text(path, &figure(&targets))?;
+        report::write_text(path, &figure(&targets)).input()?;
     }
     if args.to.json {
         out!("{}", serde_json::to_string_pretty(&targets)?);

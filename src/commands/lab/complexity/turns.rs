@@ -26,7 +26,7 @@ pub(super) fn run(args: &TurnsArgs) -> anyhow::Result<()> {
     super::figure_is(args.to.output.as_deref(), "svg")?;
     let hidden: Vec<usize> = args.hidden.iter().map(|n| *n as usize).collect();
     let seeds = super::seeds(args.to.seed, args.seeds.into());
-    let none = || InputFault(format!("no network has the hidden layers {hidden:?}"));
+    let none = || InputFault(format!("hidden layers of {hidden:?} units are too many: give up to 64"));
     // Bounded from the widths alone, before anything is trained.
     let allowed = turns::allowed(&hidden).ok_or_else(none)?;
     if allowed > MOST_PIECES {
@@ -47,7 +47,7 @@ pub(super) fn run(args: &TurnsArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let turns = Turns { pieces, attempts };
     if let Some(path) = &args.to.output {
-        report::write_text(path, &figure(&turns))?;
+        report::write_text(path, &figure(&turns)).input()?;
     }
     if args.to.json {
         out!("{}", serde_json::to_string_pretty(&turns)?);
