@@ -17,6 +17,7 @@ Darwin)
     missing=()
     command -v cc >/dev/null || missing+=("xcode-select --install")
     command -v nasm >/dev/null || [ "$(uname -m)" = arm64 ] || missing+=("brew install nasm")
+    command -v cmake >/dev/null || missing+=("brew install cmake")
     if [ ${#missing[@]} -gt 0 ]; then
         printf 'Missing; paste this first:\n'
         printf '  %s\n' "${missing[@]}"
@@ -42,7 +43,8 @@ need() { # Debian's name, Fedora's, Arch's
 
 if [ "$(uname -s)" = Linux ]; then
     # To build: a C and C++ compiler (H.264, cryptography), nasm (without it H.264 is two to three times
-    # slower), libclang with its headers (the camera's bindings are made from the kernel's header).
+    # slower), libclang with its headers (the camera's bindings are made from the kernel's header), ALSA's headers
+    # (sound; at run time they bring the library) and cmake (it compiles Opus).
     { has_command cc && has_command c++; } || need build-essential gcc-c++ base-devel
     has_command nasm || [ "$(uname -m)" != x86_64 ] || need nasm nasm nasm
     if ! { [ -n "${LIBCLANG_PATH:-}" ] || [[ $libraries =~ libclang(-[0-9]+)?\.so ]] ||
@@ -51,6 +53,9 @@ if [ "$(uname -s)" = Linux ]; then
         need libclang-dev clang-devel clang
     fi
     has_file /usr/include/linux/videodev2.h || need linux-libc-dev kernel-headers linux-api-headers
+    has_file /usr/include/alsa/asoundlib.h || need libasound2-dev alsa-lib-devel alsa-lib
+    has_command pkg-config || need pkg-config pkgconf-pkg-config pkgconf
+    has_command cmake || need cmake cmake cmake
 
     # To run: Vulkan with some driver; Mesa's software driver (lavapipe) serves where there is no GPU.
     has_library libvulkan.so.1 || need libvulkan1 vulkan-loader vulkan-icd-loader

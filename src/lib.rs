@@ -17,6 +17,8 @@ pub mod fuzzing;
 pub mod frame;
 pub mod source;
 pub mod scale;
+#[cfg(feature = "audio")]
+pub mod audio;
 pub mod codec;
 pub mod call;
 pub mod model;

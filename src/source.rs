@@ -138,6 +138,12 @@ pub trait Source: Send {
         None
     }
 
+    /// Where in the file the picture is that [`next`](Self::next) gave last, from its beginning; none of a live source.
+    /// It goes back when a file begins again.
+    fn position(&self) -> Option<Duration> {
+        None
+    }
+
     /// What there is to be said of the pictures so far, once.
     fn notice(&mut self) -> Option<String> {
         None

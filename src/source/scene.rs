@@ -4,11 +4,14 @@
 //! in slow motion, as before a camera held by hand. Frame `n` is always the same picture, drawn at full resolution: it
 //! is the truth that a scaled, coded and upscaled copy can be compared with.
 
+pub mod lamp;
 mod layer;
 mod paint;
 mod stage;
 mod strokes;
 mod text;
+
+use std::time::Duration;
 
 use super::{Event, Source, SourceError};
 use crate::frame::{Colour, Frame, Plane, Size, Stamp};
@@ -109,6 +112,7 @@ impl Scene {
             board.text.lay(which, plane, &text, &board.window, (seconds * 9.0) % board.period, &[]);
         }
         self.stage.grass.draw(which, plane, &self.view, camera, seconds);
+        lamp::draw(which, plane, &self.view, seconds);
     }
 
     /// The head sways and nods; the chest rises and falls.
@@ -138,6 +142,11 @@ impl Source for Scene {
 
     fn live(&self) -> bool {
         false
+    }
+
+    fn position(&self) -> Option<Duration> {
+        let seconds = self.next.saturating_sub(1) as f64 / f64::from(self.fps);
+        Duration::try_from_secs_f64(seconds).ok()
     }
 
     fn next(&mut self) -> Result<Event, SourceError> {
