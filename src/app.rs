@@ -18,6 +18,7 @@ pub mod open;
 pub mod overlay;
 pub mod pages;
 pub mod settings;
+pub mod sound;
 pub mod theme;
 mod throttle;
 
@@ -35,16 +36,17 @@ use self::{
     networks::Networks,
     pages::{
         preview::{self, Preview},
-        start_page::{Begin, Card, StartPage},
+        start_page::{Begin, Card, SoundPart, StartPage},
     },
     settings::Settings,
+    sound::{DeviceLookup, SoundChoice},
     theme::style,
 };
 use crate::{
     frame::Size,
     interrupt::Interrupt,
     model::Model,
-    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling, SizeChoice},
+    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling, SizeChoice, SoundSource},
     report::{self, ReportError},
     source::{self, SourceSpec, devices::ListedCamera},
     upscale::GpuContext,
@@ -61,6 +63,10 @@ pub struct Start {
     pub engine_chosen: bool,
     /// The settings' size, frame rate and bitrate are meant, likewise.
     pub sending_chosen: bool,
+    /// The settings' devices and what is done to the sound are meant, likewise.
+    pub sound_chosen: bool,
+    /// No call has sound, whatever is chosen in the window.
+    pub no_sound: bool,
     /// The vivid weights of the settings' network where it is none of the shipped ones.
     pub weights: Option<Model>,
     /// How far networks that have vivid weights go to them, 0 to 1; without it as far as last time.
@@ -138,6 +144,11 @@ pub struct App {
     /// Previews that are closing; a camera takes its time.
     closing: BackgroundDrops,
     cameras: Arc<Mutex<Option<Vec<ListedCamera>>>>,
+    devices: DeviceLookup,
+    /// No call has sound.
+    no_sound: bool,
+    /// Calls from the start page begin muted.
+    mute: bool,
     settings: Settings,
     settings_path: Option<PathBuf>,
     interrupt: Interrupt,
@@ -148,7 +159,7 @@ impl App {
     pub fn new(cc: &eframe::CreationContext<'_>, start: Start) -> Self {
         style::apply(&cc.egui_ctx);
         let Start { mut call_settings, chosen, engine_chosen, sending_chosen, weights, vivid, signaling, .. } = start;
-        let Start { seconds, report, snapshot, pictures, settings, interrupt, .. } = start;
+        let Start { seconds, report, snapshot, pictures, settings, interrupt, sound_chosen, no_sound, .. } = start;
         let repaint = cc.egui_ctx.clone();
         interrupt.on_told(move || repaint.request_repaint());
         let settings_path = settings;
@@ -169,9 +180,18 @@ impl App {
         if !sending_chosen {
             settings.send(&mut call_settings);
         }
+        if matches!(signaling, Some(Signaling::Watch { .. })) {
+            // Nothing is sent in this call; one that follows is like any other.
+            call_settings.audio.source = SoundSource::Microphone(None);
+        }
+        if !sound_chosen {
+            settings.hear(&mut call_settings.audio);
+        }
         networks.blend(vivid.unwrap_or(settings.vivid));
         let page = Page::Start(Box::new(StartPage::new(&call_settings.source, summary(&call_settings))));
         let mut app = Self {
+            mute: call_settings.audio.muted,
+            no_sound,
             call_settings,
             networks,
             began: None,
@@ -192,6 +212,7 @@ impl App {
             preview: None,
             closing: BackgroundDrops::default(),
             cameras: Arc::default(),
+            devices: DeviceLookup::default(),
             settings,
             settings_path,
             interrupt,
@@ -227,6 +248,7 @@ impl App {
         }
         let mut call =
             Call::begin(self.call_settings.clone(), signaling, self.gpu.clone(), wake, &self.networks, folder, before);
+        call.devices = self.devices.clone();
         self.settings.give(&mut call.controls, self.networks.choices());
         self.began = Some(call.controls.began());
         self.page = Page::Call(Box::new(call));
@@ -257,6 +279,9 @@ impl App {
         self.asked_for = false;
         if let Page::Start(page) = &mut self.page {
             page.remember(call.signaling());
+            if let (Some(sound), Signaling::Loopback) = (&mut page.sound, call.signaling()) {
+                sound.in_loopback = self.call_settings.audio.on;
+            }
             page.error = error;
         }
         self.end(*call);
@@ -279,6 +304,10 @@ impl App {
         page.formats.clone_from(&self.settings.formats);
         if let Some(listen) = &self.settings.listen {
             page.listen.clone_from(listen);
+        }
+        if cfg!(feature = "audio") && !self.no_sound {
+            let choice = SoundChoice::of(&self.call_settings.audio);
+            page.sound = Some(SoundPart { choice, names: None, look_wanted: true, in_loopback: false });
         }
         page.tls = self.call_settings.network.identity.is_some();
         page.theme = self.settings.theme.name();
@@ -373,13 +402,31 @@ impl eframe::App for App {
                     ctx.request_repaint_after(Duration::from_millis(50));
                 }
                 let again = self.again.take_if(|_| !page.busy);
-                let begin = page.show(ui).or(again.map(|signaling| {
-                    let CallSettings { source, network, .. } = self.call_settings.clone();
-                    Begin { source, signaling, network }
+                let mut changed = false;
+                let mut begin = page.show(ui);
+                if begin.is_some() {
+                    self.call_settings.audio.muted = self.mute;
+                }
+                if let Some(sound) = &mut page.sound {
+                    if std::mem::take(&mut sound.look_wanted) {
+                        let repaint = ctx.clone();
+                        self.devices.look(&self.call_settings.audio, Arc::new(move || repaint.request_repaint()));
+                    }
+                    sound.names = self.devices.names();
+                    if sound.choice != SoundChoice::of(&self.call_settings.audio) {
+                        sound.choice.put(&mut self.call_settings.audio);
+                        self.settings.sound = Some(sound.choice.clone());
+                        changed = true;
+                    }
+                }
+                begin = begin.or(again.map(|signaling| {
+                    let CallSettings { source, network, audio, .. } = self.call_settings.clone();
+                    Begin { source, signaling, network, sound: audio.on }
                 }));
                 let theme_wanted = std::mem::take(&mut page.theme_wanted);
                 let formats = (page.formats != self.settings.formats).then(|| page.formats.clone());
-                if let Some(Begin { source, signaling, network }) = begin {
+                if let Some(Begin { source, signaling, network, sound }) = begin {
+                    self.call_settings.audio.on = sound;
                     let NetworkSettings { ice_servers, bearer, .. } = self.call_settings.network.clone();
                     // What the command line says stays where the page says nothing.
                     let servers = if network.ice_servers.is_empty() { ice_servers } else { network.ice_servers };
@@ -393,6 +440,9 @@ impl eframe::App for App {
                 }
                 if let Some(formats) = formats {
                     self.settings.formats = formats;
+                    changed = true;
+                }
+                if changed {
                     self.write_settings();
                 }
                 if theme_wanted {

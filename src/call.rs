@@ -14,6 +14,7 @@
 //! This is the only module that names types of `webrtc` and `rtc`.
 
 mod assembly;
+mod audio;
 mod monitor;
 pub mod depacketize;
 mod description;
@@ -35,6 +36,7 @@ mod receive;
 mod retransmit_budget;
 pub mod recover;
 mod send;
+mod sender_clock;
 mod sockets;
 pub mod signal;
 mod stats_interceptor;
@@ -48,6 +50,7 @@ use rtc::shared::ifaces::ifaces;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+pub use audio::{AUDIO_CLOCK, AudioNetStats, AudioPacket, AudioSender, ReceivedAudio};
 pub use ice_fragment::{FragmentError, IceFragment};
 pub use ice_server::{IceServer, NoIceServer};
 pub use netem::Impairment;
@@ -57,7 +60,7 @@ pub use send::{CaptureLog, SendError, UnitSender};
 #[cfg(doc)]
 use crate::codec::AccessUnit;
 
-/// Which way video goes.
+/// Which way video goes, or sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Media {
@@ -126,6 +129,8 @@ pub struct PeerConfig {
     pub ice_servers: Vec<IceServer>,
     /// Which way video goes.
     pub media: Media,
+    /// Which way sound goes.
+    pub audio: Media,
     /// What to send at first, in bit/s.
     pub bitrate: u32,
     /// The least that the rate control may go down to, in bit/s.
@@ -144,6 +149,7 @@ impl Default for PeerConfig {
             bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
             ice_servers: Vec::new(),
             media: Media::default(),
+            audio: Media::Inactive,
             bitrate: DEFAULT_BITRATE,
             min_bitrate: RATE_CONTROL_FLOOR,
             max_bitrate: DEFAULT_BITRATE,
@@ -174,6 +180,8 @@ pub enum PeerEvent {
     KeyframeWanted,
     /// A unit has arrived.
     Unit(ReceivedUnit),
+    /// A packet of sound has arrived, in the order of the network.
+    Audio(ReceivedAudio),
     /// Packets are lost for good; a keyframe has been asked for.
     Gap {
         /// How many, since the last such event.
@@ -224,6 +232,9 @@ pub struct ReceivedUnit {
     pub arrived: Instant,
     /// Nothing of it is known to be missing.
     pub complete: bool,
+    /// When it was captured by the far side's clock, once it has said how that runs; see
+    /// [`ReceivedAudio::sender_time`].
+    pub sender_time: Option<Duration>,
 }
 
 /// What crossed the network. Rates are over the last half second, counts since the start.
@@ -271,6 +282,8 @@ pub struct NetStats {
     pub units_damaged: u64,
     /// Units thrown away because nobody took the events.
     pub units_overrun: u64,
+    /// The sound, which is in none of the numbers above.
+    pub audio: AudioNetStats,
 }
 
 /// A call that did not work.
@@ -292,7 +305,7 @@ pub enum CallError {
         /// What is wrong with it.
         why: String,
     },
-    /// The far side's video cannot be used: it has no H.264 that is spoken here, or no video at all.
+    /// The far side's video cannot be used: it has no H.264 that is spoken here, or no video at all and no sound either.
     #[error("the far side's video cannot be used: {0}; this program speaks H.264 of baseline, main and high profile")]
     NoH264(String),
     /// Addresses could not be gathered.

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clearcall::{
     call::signal::DEFAULT_PORT,
     codec::{H264Profile, MAX_BITRATE, MIN_BITRATE},
-    pipeline::SizeChoice,
+    pipeline::{SizeChoice, SoundSource},
     source::SourceSpec,
     upscale::{EngineChoice, Method},
 };
@@ -153,6 +153,48 @@ impl SendArgs {
     }
 }
 
+/// The sound that is sent, and what is done to it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Sound")]
+pub(crate) struct SoundSendArgs {
+    /// Sound that is sent: microphone, source (the clip's own, or the scene's tones), none, or a file: .wav, .ogg, .mp4, .mkv
+    ///
+    /// Without it: the microphone, and source where --source names a clip or the scene. A file is repeated. In a call
+    /// with yourself nothing is sent or heard unless this is given.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) audio: Option<SoundSource>,
+    /// The microphone to take, by its name; see `clearcall devices`
+    #[arg(long, value_name = "NAME", conflicts_with = "audio")]
+    pub(crate) microphone: Option<String>,
+    /// Begin with the sound muted: silence is sent
+    #[arg(long)]
+    pub(crate) mute: bool,
+    /// Leave the speaker's echo in what the microphone hears
+    #[arg(long)]
+    pub(crate) no_echo_cancellation: bool,
+    /// Leave steady noise in it
+    #[arg(long)]
+    pub(crate) no_noise_suppression: bool,
+    /// Leave it as loud as it is
+    #[arg(long)]
+    pub(crate) no_gain_control: bool,
+}
+
+/// What is done with the sound that arrives.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Sound")]
+pub(crate) struct SoundReceiveArgs {
+    /// The speaker to play it by, by its name; see `clearcall devices`. Without a window it is played only where this is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) speaker: Option<String>,
+    /// Write the sound that arrives to this file
+    #[arg(long, value_name = "FILE.wav")]
+    pub(crate) audio_out: Option<PathBuf>,
+    /// A call without sound: none is sent, and none is asked for
+    #[arg(long, conflicts_with_all = ["speaker", "audio_out"])]
+    pub(crate) no_audio: bool,
+}
+
 /// What is done with what arrives.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReceiveArgs {
@@ -198,6 +240,10 @@ pub(crate) struct CallArgs {
     pub(crate) send: SendArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
+    #[command(flatten)]
+    pub(crate) sound: SoundSendArgs,
+    #[command(flatten)]
+    pub(crate) hear: SoundReceiveArgs,
     /// Lose this share of the packets on purpose, in percent
     #[arg(long, value_name = "PERCENT", default_value = "0")]
     pub(crate) loss: Percent,
@@ -222,6 +268,10 @@ pub(crate) struct HostArgs {
     pub(crate) send: SendArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
+    #[command(flatten)]
+    pub(crate) sound: SoundSendArgs,
+    #[command(flatten)]
+    pub(crate) hear: SoundReceiveArgs,
 }
 
 /// How a host shows who it is.
@@ -267,6 +317,10 @@ pub(crate) struct JoinArgs {
     pub(crate) send: SendArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
+    #[command(flatten)]
+    pub(crate) sound: SoundSendArgs,
+    #[command(flatten)]
+    pub(crate) hear: SoundReceiveArgs,
 }
 
 #[derive(Debug, Args)]
@@ -281,6 +335,8 @@ pub(crate) struct WatchArgs {
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) receive: ReceiveArgs,
+    #[command(flatten)]
+    pub(crate) hear: SoundReceiveArgs,
 }
 
 #[derive(Debug, Args)]

@@ -13,11 +13,16 @@
 //! queue, and what does not fit into it is a gap that asks for a keyframe.
 
 mod auto_size;
+#[cfg(feature = "audio")]
+mod audio;
+mod audio_settings;
 mod connection;
 mod display_frame;
 mod error;
 mod governed;
 mod history;
+#[cfg_attr(not(feature = "audio"), expect(dead_code, reason = "sound has no picture to wait for"))]
+mod lip_sync;
 mod notices;
 mod receiver;
 mod recorder;
@@ -36,6 +41,7 @@ mod state_machine;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use audio_settings::{AudioProcessing, AudioSettings, SoundSource, SpeakerChoice};
 pub use auto_size::{AutoSize, Room, largest};
 pub use display_frame::{DisplayFrame, NetworkOff, Side};
 pub use error::SessionError;

@@ -1,7 +1,7 @@
-//! H.264 into a file as it comes, without decoding it: fragmented MP4 (ISO/IEC 14496-12 and -15).
+//! H.264 and Opus into a file as they come, without decoding them: fragmented MP4 (ISO/IEC 14496-12 and -15).
 //!
 //! ```text
-//! ftyp │ moov: what the track is │ moof mdat │ moof mdat │ …   each pair a fragment: a GOP, or two seconds of it
+//! ftyp │ moov: what the tracks are │ moof mdat │ moof mdat │ …   each pair a fragment: a GOP, or two seconds of it
 //! ```
 //!
 //! Whatever ends the program or fills the disk costs the last fragment only; all before it plays. There is no index
@@ -10,9 +10,12 @@
 //! would make some of them refuse the whole file.
 //!
 //! Parameter sets are taken out of the samples and stand in `avcC`. A stream that changes them, and with them its
-//! size, goes on in a new file: fragments can only point at sample descriptions that `moov` has listed before.
+//! size, goes on in a new file: fragments can only point at sample descriptions that `moov` has listed before. For the
+//! same reason it is decided at the beginning whether a file has a track for sound. One that is never fed is filled
+//! with silence.
 
 mod boxes;
+pub(crate) mod sound;
 
 use std::{
     fmt::Debug,
@@ -21,6 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use self::sound::{Channels, SoundPacket, SoundTrack};
 use crate::{
     codec::{
         MAX_UNIT_BYTES,
@@ -35,7 +39,7 @@ const CLOCK: u32 = 90_000;
 const MAX_FRAGMENT_TICKS: u64 = 2 * CLOCK as u64;
 /// A fragment is not begun with, or continued beyond, so many bytes; one sample may have more.
 const MAX_FRAGMENT_BYTES: usize = 8 << 20;
-/// Nor so many samples.
+/// Nor so many samples. Both hold for each track.
 const MAX_FRAGMENT_SAMPLES: usize = 1000;
 /// A step between two timestamps that is longer than this many ticks is a jump of the clock and no time.
 const MAX_STEP: u32 = 60 * CLOCK;
@@ -103,7 +107,8 @@ pub struct Recording {
     pps: Vec<u8>,
     size: Size,
     fragment: Fragment,
-    /// The timestamp of the newest sample.
+    sound: Option<Box<SoundTrack>>,
+    /// The timestamp of the newest picture.
     last: u32,
     /// When it is decoded, in ticks from the first.
     clock: u64,
@@ -112,12 +117,12 @@ pub struct Recording {
     kept: Kept,
 }
 
-/// Samples that are not in the file yet.
+/// Samples of a track that are not in the file yet.
 #[derive(Debug, Default)]
 struct Fragment {
     samples: Vec<boxes::Sample>,
     data: Vec<u8>,
-    /// When the first of them is decoded.
+    /// When the first of them is decoded, in the track's ticks.
     begins: u64,
 }
 
@@ -126,7 +131,7 @@ struct Fragment {
 struct Kept {
     fragments: u32,
     frames: usize,
-    /// When the last of them ends.
+    /// When the last picture ends.
     ticks: u64,
 }
 
@@ -150,15 +155,16 @@ impl Recording {
     /// [`RecordError::NoParameters`] for what is no such keyframe, [`RecordError::Write`] when the file exists
     /// already or cannot be written.
     pub fn create(path: impl Into<PathBuf>, keyframe: &[u8], timestamp: u32) -> Result<Self, RecordError> {
-        Self::create_with(open_new, path.into(), keyframe, timestamp)
+        Self::create_with(open_new, path.into(), keyframe, timestamp, None)
     }
 
-    /// Like [`create`](Self::create), into what `open` makes of the path.
+    /// Like [`create`](Self::create), into what `open` makes of the path, and with a track for `sound`.
     pub(crate) fn create_with(
         open: OpenSink,
         path: PathBuf,
         keyframe: &[u8],
         timestamp: u32,
+        sound: Option<Channels>,
     ) -> Result<Self, RecordError> {
         let short = |set: &&[u8]| set.len() <= usize::from(u16::MAX);
         let (sps, pps) = parameter_sets(keyframe);
@@ -171,7 +177,7 @@ impl Recording {
             Ok(sink) => sink,
             Err(source) => return Err(RecordError::Write { path, kept_seconds: 0.0, source }),
         };
-        let head = boxes::head(size, &sps, &pps);
+        let head = boxes::head(size, &sps, &pps, sound);
         let mut recording = Self {
             path,
             sink: Some(sink),
@@ -179,6 +185,7 @@ impl Recording {
             pps,
             size,
             fragment: Fragment::default(),
+            sound: sound.map(|_| Box::new(SoundTrack::new())),
             last: timestamp,
             clock: 0,
             step: DEFAULT_STEP,
@@ -223,11 +230,53 @@ impl Recording {
             return;
         }
         // Two samples of one time would not be told apart.
-        self.step = if step > MAX_STEP { DEFAULT_STEP } else { step.max(1) };
+        self.step = if step > MAX_STEP { self.jump() } else { step.max(1) };
         self.clock = self.clock.saturating_add(self.step.into());
         if let Some(newest) = self.fragment.samples.last_mut() {
             newest.duration = self.step;
         }
+    }
+
+    /// How long a step of unknown length was: the sound may tell, which went on.
+    fn jump(&self) -> u32 {
+        let heard = self.sound.as_ref().map_or(0, |sound| rescaled(sound.end(), sound::CLOCK, CLOCK));
+        u32::try_from(heard.saturating_sub(self.clock)).unwrap_or(u32::MAX).max(DEFAULT_STEP)
+    }
+
+    /// Adds a packet of sound, where the file has a track for it. One that has no place there is left out.
+    ///
+    /// # Errors
+    /// As [`unit`](Self::unit).
+    pub(crate) fn sound(&mut self, packet: &SoundPacket<'_>) -> Result<(), RecordError> {
+        let picture = rescaled(self.clock, CLOCK, sound::CLOCK);
+        while let Some(track) = &mut self.sound
+            && let Some(place) = track.place(packet, picture)
+        {
+            if track.fill(place.time) {
+                track.add(packet, place);
+                break;
+            }
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits when no picture has come for a while.
+    ///
+    /// # Errors
+    /// As [`unit`](Self::unit).
+    pub(crate) fn pause(&mut self) -> Result<(), RecordError> {
+        if self.fragment.samples.is_empty() { self.pause_pictures() } else { self.flush() }
+    }
+
+    /// Writes what waits when no picture will be added for a while: not each packet of sound by itself, but a second
+    /// of it.
+    ///
+    /// # Errors
+    /// As [`unit`](Self::unit).
+    pub(crate) fn pause_pictures(&mut self) -> Result<(), RecordError> {
+        let waits = self.sound.as_ref().map_or(0, |track| track.waits());
+        if waits < u64::from(sound::CLOCK) { Ok(()) } else { self.flush() }
     }
 
     /// The newest sample lasts until then; good for the last, which has nothing behind it.
@@ -245,12 +294,18 @@ impl Recording {
     /// # Errors
     /// As [`unit`](Self::unit).
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        let Fragment { samples, data, begins } = std::mem::take(&mut self.fragment);
-        if samples.is_empty() {
+        let pictures = std::mem::take(&mut self.fragment);
+        let picture = rescaled(self.clock, CLOCK, sound::CLOCK);
+        let sound = self.sound.as_mut().map(|track| {
+            track.give_up(picture);
+            track.take()
+        });
+        let sound = sound.unwrap_or_default();
+        if pictures.samples.is_empty() && sound.samples.is_empty() {
             return Ok(());
         }
         let number = self.kept.fragments.saturating_add(1);
-        let mut fragment = boxes::fragment(number, begins, &samples, &data);
+        let mut fragment = boxes::fragment(number, &[(boxes::VIDEO, &pictures), (boxes::SOUND, &sound)]);
         fragment[4..8].copy_from_slice(b"free");
         self.write(|sink| {
             let at = sink.stream_position()?;
@@ -259,12 +314,12 @@ impl Recording {
             sink.write_all(b"moof")?;
             sink.seek(SeekFrom::End(0)).map(|_| ())
         })?;
-        let ticks: u64 = samples.iter().map(|s| u64::from(s.duration)).sum();
-        self.kept = Kept {
-            fragments: number,
-            frames: self.kept.frames.saturating_add(samples.len()),
-            ticks: begins.saturating_add(ticks),
-        };
+        self.kept.fragments = number;
+        self.kept.frames = self.kept.frames.saturating_add(pictures.samples.len());
+        if !pictures.samples.is_empty() {
+            let ticks: u64 = pictures.samples.iter().map(|s| u64::from(s.duration)).sum();
+            self.kept.ticks = pictures.begins.saturating_add(ticks);
+        }
         Ok(())
     }
 
@@ -292,11 +347,15 @@ impl Recording {
         self.kept.ticks as f64 / f64::from(CLOCK)
     }
 
-    /// Writes the last fragment.
+    /// Writes the last fragment, with silence up to the last picture where sound ends before it.
     ///
     /// # Errors
     /// As [`unit`](Self::unit).
     pub fn finish(mut self) -> Result<Recorded, RecordError> {
+        let picture = rescaled(self.clock, CLOCK, sound::CLOCK);
+        if let Some(track) = &mut self.sound {
+            track.end_at(picture);
+        }
         self.flush()?;
         Ok(Recorded { frames: self.kept.frames, seconds: self.seconds(), size: self.size, path: self.path })
     }
@@ -309,6 +368,11 @@ impl Fragment {
             || self.data.len().saturating_add(bytes) > MAX_FRAGMENT_BYTES
             || self.samples.len() >= MAX_FRAGMENT_SAMPLES
     }
+}
+
+/// Ticks of one clock in those of another.
+fn rescaled(ticks: u64, from: u32, to: u32) -> u64 {
+    u64::try_from(u128::from(ticks) * u128::from(to) / u128::from(from)).unwrap_or(u64::MAX)
 }
 
 /// Opens what a recording is written to.

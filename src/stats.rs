@@ -3,6 +3,8 @@
 //! A [`Stats`] is shared by all threads of a call. A stage counts into its own counters, behind a
 //! short lock; the window, the report and the log read the same [`Snapshot`].
 
+mod audio;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,6 +12,8 @@ use std::{
 };
 
 use serde::Serialize;
+
+pub use audio::AudioStats;
 
 use crate::{
     call::Media,
@@ -194,6 +198,7 @@ struct Inner {
     bicubic_only: u64,
     full_size: u64,
     network: Network,
+    audio: Option<AudioStats>,
     /// What connections that are over had counted.
     network_before: Network,
     engine: Option<EngineKind>,
@@ -323,8 +328,10 @@ pub struct Snapshot {
     pub gpu_ms: Option<Percentiles>,
     /// The same for each of its passes, in the order in which they run; those of the network that runs.
     pub gpu_passes: Vec<PassSnapshot>,
-    /// The network.
+    /// The network, as far as video goes over it.
     pub network: Network,
+    /// The sound; none in a call without any.
+    pub audio: Option<AudioStats>,
     /// Every stage by its name.
     pub stages: BTreeMap<&'static str, StageSnapshot>,
 }
@@ -424,6 +431,11 @@ impl Stats {
         inner.network = Network { rtt_ms: inner.network.rtt_ms, ..Network::default() };
     }
 
+    /// The sound's newest numbers.
+    pub fn audio(&self, new: AudioStats) {
+        self.lock().audio = Some(new);
+    }
+
     /// Which engine runs, and why.
     pub fn engine(&self, engine: EngineKind, reason: &str) {
         let mut inner = self.lock();
@@ -499,6 +511,7 @@ impl Stats {
                 .map(|(name, recent)| PassSnapshot { name: name.to_string(), ms: recent.percentiles() })
                 .collect(),
             network: inner.network.with_counts(&inner.network_before),
+            audio: inner.audio.clone(),
             stages: Stage::ALL
                 .iter()
                 .filter_map(|&s| {

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use clearcall::call::Media;
 use clearcall::call::signal::ServerIdentity;
-use clearcall::pipeline::{CallSettings, CallState, NetworkSettings, Session, Signaling, Taken};
+#[cfg(feature = "audio")]
+use clearcall::pipeline::SoundSource;
+use clearcall::pipeline::{AudioSettings, CallSettings, CallState, NetworkSettings, Session, Signaling, Taken};
 use support::settings;
 
 /// A browser takes its time to start on a machine that is busy.
@@ -54,6 +56,17 @@ fn open(browser: &str, profile: &std::path::Path, link: &str) -> Browser {
     Browser(child)
 }
 
+/// The scene's tones are sent, and what comes is played to nobody.
+#[cfg(feature = "audio")]
+fn sound() -> AudioSettings {
+    AudioSettings { on: true, source: SoundSource::OfPictures, ..AudioSettings::default() }
+}
+
+#[cfg(not(feature = "audio"))]
+fn sound() -> AudioSettings {
+    AudioSettings::default()
+}
+
 #[test]
 fn a_browser_that_opens_the_link_is_the_other_side() {
     let Some(browser) = chromium() else {
@@ -66,6 +79,7 @@ fn a_browser_that_opens_the_link_is_the_other_side() {
         size: Some("320x240".parse().unwrap()),
         bitrate: 300_000,
         network: NetworkSettings { identity, ..NetworkSettings::default() },
+        audio: sound(),
         ..settings()
     };
     let listen = "127.0.0.1:0".parse().unwrap();
@@ -86,5 +100,17 @@ fn a_browser_that_opens_the_link_is_the_other_side() {
         host.wait_frame(Duration::from_millis(100));
     }
     assert_eq!(host.stats().direction, Some(Media::SendRecv));
+    // The browser's microphone beeps once a second, and the scene does.
+    #[cfg(feature = "audio")]
+    {
+        let mut loudest = f64::MIN;
+        let both = |audio: &clearcall::stats::AudioStats| audio.packets_in > 50 && audio.loss_out.is_some();
+        while loudest < -50.0 || !host.stats().audio.as_ref().is_some_and(both) {
+            assert!(begun.elapsed() < PATIENCE, "no sound: {:?}, {:?}", host.stats().audio, host.notices());
+            host.wait_frame(Duration::from_millis(50));
+            loudest = loudest.max(host.stats().audio.map_or(f64::MIN, |audio| audio.level_in_dbfs));
+        }
+        println!("sound both ways: {:?}", host.stats().audio);
+    }
     drop(page);
 }

@@ -12,7 +12,7 @@ use clearcall::{
     call::Impairment,
     frame::Colour,
     model::Model,
-    pipeline::{CallSettings, Session, Signaling, Taken},
+    pipeline::{AudioSettings, CallSettings, Session, Signaling, Taken},
     source::SourceSpec,
     upscale::{EngineChoice, EngineKind, GpuContext, GpuEngine, Method, UpscaleError, Upscaler, reference},
 };
@@ -130,6 +130,7 @@ fn call_that_loses(gpu: &GpuContext) -> (Option<EngineKind>, String) {
         auto: None,
         engine: EngineChoice::Gpu,
         muted: false,
+        audio: AudioSettings::default(),
         impairment: Arc::new(Impairment::new(7)),
         recording: None,
         network: clearcall::pipeline::NetworkSettings::default(),

@@ -17,6 +17,12 @@ use egui::{Key, Modifiers};
 use egui_kittest::{Harness, kittest::Queryable as _};
 use window::{has, open, settings, shows, start, texts, until};
 
+#[cfg(feature = "audio")]
+use clearcall::{
+    audio::device::{Clock, Devices, FakeDevices},
+    pipeline::{AudioSettings, SoundSource, SpeakerChoice},
+};
+
 #[test]
 fn a_loopback_call_from_the_start_page_and_back() {
     let mut harness = open(start(settings(), None));
@@ -416,4 +422,107 @@ fn pictures_of_the_gpu_engine_are_shown_from_its_textures() {
 fn mean(picture: &image::RgbaImage) -> [f64; 3] {
     let n = f64::from(picture.width() * picture.height());
     [0, 1, 2].map(|c| picture.pixels().map(|p| f64::from(p[c])).sum::<f64>() / n)
+}
+
+/// A call with oneself on devices with these names.
+#[cfg(feature = "audio")]
+fn with_sound() -> CallSettings {
+    let devices = FakeDevices::new(Clock::system());
+    devices.set_microphones(&["Desk", "Headset"]);
+    devices.set_speakers(&["Hall", "Headphones"]);
+    let (source, speaker) = (SoundSource::Microphone(None), SpeakerChoice::Default);
+    let audio = AudioSettings { source, speaker, devices: Devices::new(devices), ..AudioSettings::default() };
+    CallSettings { audio, ..settings() }
+}
+
+/// What the report says of the sound.
+#[cfg(feature = "audio")]
+fn reported(path: &std::path::Path) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    report["audio"].clone()
+}
+
+#[cfg(feature = "audio")]
+#[test]
+fn the_sound_is_chosen_before_a_call_muted_in_it_and_remembered_without_the_mute() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, report) = (folder.path().join("settings.json"), folder.path().join("r.json"));
+    let begin = |signaling| Start {
+        sound_chosen: false,
+        settings: Some(path.clone()),
+        report: Some(report.clone()),
+        ..start(with_sound(), signaling)
+    };
+    let mut harness = open(begin(None));
+    until("the choice of the sound", || shows(&mut harness, "Your sound: System's microphone"));
+    harness.get_by_label_contains("Your sound: ").click();
+    until("the devices", || shows(&mut harness, "Headset"));
+    harness.get_by_label("Headset").click();
+    until("another microphone", || shows(&mut harness, "Your sound: Headset · System's speaker"));
+    harness.key_press(Key::Escape);
+    harness.step();
+    harness.get_by_label("With sound").click();
+    harness.step();
+    harness.get_by_label("Loopback call").click();
+    until("the sound's numbers", || shows(&mut harness, "sound: lost "));
+    assert!(!has(&harness, "muted"));
+    harness.get_by_label("Mute").click();
+    // So says the thread that sends it.
+    until("silence", || {
+        harness.step();
+        texts(&harness, "sound: lost ").iter().any(|text| text.contains(" · muted · "))
+    });
+    harness.get_by_label("Sound").click();
+    until("the speakers", || shows(&mut harness, "Headphones"));
+    harness.get_by_label("Headphones").click();
+    harness.step();
+    harness.get_by_label("Noise suppression").click();
+    harness.step();
+    until("the other speaker", || shows(&mut harness, " · from Headset · to Headphones"));
+    harness.state_mut().finish();
+    drop(harness);
+    let audio = reported(&report);
+    assert_eq!((&audio["source"], &audio["speaker"]), (&"Headset".into(), &"Headphones".into()), "{audio}");
+    assert_eq!(audio["muted"], true, "{audio}");
+
+    // The next call begins with these, and with one's own voice.
+    let mut again = begin(Some(Signaling::Loopback));
+    again.call_settings.audio.on = true;
+    let mut harness = open(again);
+    until("the sound's numbers", || shows(&mut harness, "sound: lost "));
+    assert!(!has(&harness, "muted"));
+    harness.get_by_label("Sound").click();
+    until("the menu", || shows(&mut harness, "Noise suppression"));
+    harness.state_mut().finish();
+    drop(harness);
+    let audio = reported(&report);
+    assert_eq!((&audio["source"], &audio["muted"]), (&"Headset".into(), &false.into()), "{audio}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\"noise_suppression\": false") && !text.contains("mute"), "{text}");
+
+    // What the command line names is for this time only.
+    let mut named = begin(Some(Signaling::Loopback));
+    (named.sound_chosen, named.call_settings.audio.on) = (true, true);
+    named.call_settings.audio.source = SoundSource::Microphone(Some("Desk".to_owned()));
+    let mut harness = open(named);
+    until("the sound's numbers", || shows(&mut harness, "sound: lost "));
+    harness.state_mut().finish();
+    assert_eq!(reported(&report)["source"], "Desk");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("Headset"));
+}
+
+#[cfg(feature = "audio")]
+#[test]
+fn a_call_with_oneself_is_silent_unless_asked_and_no_call_has_sound_where_none_is_wanted() {
+    let mut harness = open(start(with_sound(), None));
+    until("the choice", || shows(&mut harness, "With sound"));
+    harness.get_by_label("Loopback call").click();
+    until("numbers", || shows(&mut harness, "Picture: bicubic"));
+    assert!(!has(&harness, "sound: ") && harness.query_by_label("Mute").is_none());
+    harness.state_mut().finish();
+    drop(harness);
+
+    let mut harness = open(Start { no_sound: true, ..start(with_sound(), None) });
+    until("the start page", || shows(&mut harness, "Your picture"));
+    assert!(!has(&harness, "With sound") && !has(&harness, "Your sound"));
 }

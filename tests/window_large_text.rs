@@ -9,7 +9,7 @@ use clearcall::{
         compare::{blind_test::Blind, panes::Layout, sides::SideChoice},
         controls::Action,
         overlay::Overlay,
-        pages::start_page::StartPage,
+        pages::start_page::{SoundPart, StartPage},
     },
     pipeline::{CallState, Cause},
     source::SourceSpec,
@@ -21,7 +21,7 @@ use egui_kittest::{
     Harness,
     kittest::{NodeT as _, Queryable as _},
 };
-use page::{Page, window};
+use page::{Page, device_names, sound_choice, window};
 
 /// 900 by 600 pixels of which each point takes two by two.
 const ROOM: [f32; 2] = [450.0, 300.0];
@@ -84,6 +84,21 @@ fn a_call_in_each_layout() {
         let picture = harness.query_all_by_label_contains("Picture: ").next().map(|n| n.rect());
         assert!(picture.is_some_and(|rect| rect.height() > 60.0), "{layout:?}: {picture:?}");
     }
+}
+
+#[test]
+fn a_call_with_sound_and_its_menu() {
+    let mut harness = open(Page::connected().with_sound());
+    all_can_be_reached("a call with sound", &mut harness);
+    harness.get_by_label("Sound").scroll_to_me();
+    harness.run_steps(4);
+    harness.get_by_label("Sound").click();
+    harness.run_steps(4);
+    harness.get_by_label("Gain control").scroll_to_me();
+    harness.run_steps(4);
+    let window = Rect::from_min_size(pos2(0.0, 0.0), vec2(ROOM[0], ROOM[1]));
+    let rect = harness.get_by_label("Gain control").rect();
+    assert!(window.contains_rect(rect), "{rect:?}");
 }
 
 #[test]
@@ -166,6 +181,8 @@ fn the_start_page() {
         let name = "Integrated camera: high definition".to_owned();
         page.cameras = Some(vec![ListedCamera { index: 0, name, formats: vec![format], problem: None }]);
         page.clips = vec!["a.mp4".to_owned()];
+        let names = Some(std::sync::Arc::new(device_names()));
+        page.sound = Some(SoundPart { choice: sound_choice(), names, look_wanted: false, in_loopback: false });
         page.links = vec!["http://127.0.0.1:8080/whip?token=a".to_owned()];
         let mut harness = window(Theme::Dark).with_size(ROOM).with_pixels_per_point(2.0).build_eframe(|_| Door(page));
         harness.run();

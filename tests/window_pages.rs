@@ -4,21 +4,21 @@
 #[path = "support/page.rs"]
 mod page;
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use clearcall::{
     app::{
         compare::{geometry::Zoom, sides::SideChoice},
         controls::Action,
-        pages::start_page::{Begin, Card, StartPage},
+        pages::start_page::{Begin, Card, SoundPart, StartPage},
     },
-    pipeline::{CallState, Cause, NetworkOff, Signaling},
+    pipeline::{CallState, Cause, NetworkOff, Signaling, SoundSource, SpeakerChoice},
     source::SourceSpec,
     upscale::{EngineChoice, Picture},
 };
 use egui::{Theme, vec2};
 use egui_kittest::{Harness, kittest::Queryable as _};
-use page::{Page, window};
+use page::{Page, device_names, sound_choice, window};
 
 /// The start page alone, and what was begun from it.
 struct Door {
@@ -41,7 +41,10 @@ fn start_page(theme: Theme, page: StartPage) -> Harness<'static, Door> {
 }
 
 fn fresh_start_page() -> StartPage {
-    StartPage::new(&SourceSpec::Scene, "Sent within 480x360 at up to 30 frames and 300 kbit a second.".to_owned())
+    let sent = "Sent within 480x360 at up to 30 frames and 300 kbit a second.".to_owned();
+    let names = Some(Arc::new(device_names()));
+    let sound = SoundPart { choice: sound_choice(), names, look_wanted: false, in_loopback: false };
+    StartPage { sound: Some(sound), ..StartPage::new(&SourceSpec::Scene, sent) }
 }
 
 #[test]
@@ -67,6 +70,23 @@ fn call_page_light_without_numbers_and_with_a_notice() {
     page.notices = vec!["The camera is gone; a still picture is sent until it is back.".to_owned()];
     page.controls.stats = false;
     page.open(Theme::Light).snapshot("call_light_notice");
+}
+
+#[test]
+fn call_page_with_sound_dark() {
+    Page::connected().with_sound().open(Theme::Dark).snapshot("call_sound");
+}
+
+#[test]
+fn call_page_with_sound_muted_and_its_menu_light_and_wide() {
+    let mut page = Page::connected().with_sound();
+    if let (Some(sound), Some(audio)) = (&mut page.controls.sound, &mut page.audio) {
+        (sound.muted, audio.muted, audio.level_out_dbfs) = (true, true, -90.0);
+    }
+    let mut harness = page.open_at(Theme::Light, [1300.0, 800.0]);
+    harness.get_by_label("Sound").click();
+    harness.run();
+    harness.snapshot("call_sound_muted_light");
 }
 
 #[test]
@@ -142,6 +162,69 @@ fn what_is_done_comes_back_as_actions() {
     harness.get_by_label("Hang up").click();
     harness.run();
     assert_eq!(*actions.borrow(), [Action::Hide, Action::Model, Action::CopyStats, Action::HangUp]);
+}
+
+#[test]
+fn the_sound_is_muted_and_chosen_in_a_call() {
+    let page = Page::connected().with_sound();
+    let actions = Rc::clone(&page.actions);
+    let mut harness = page.open(Theme::Dark);
+    let sound = |harness: &Harness<'_, Page>| harness.state().controls.sound.clone().unwrap();
+    harness.get_by_label("Mute").click();
+    harness.run();
+    assert!(sound(&harness).muted);
+    harness.get_by_label("Your level: muted");
+    #[cfg(feature = "audio")]
+    {
+        harness.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::M);
+        harness.run();
+        assert!(!sound(&harness).muted);
+        assert_eq!(actions.borrow_mut().pop(), Some(Action::MuteSound));
+    }
+    // The key of the next network is another one.
+    assert_eq!(harness.state().controls.model, 1);
+
+    harness.get_by_label("Sound").click();
+    harness.run();
+    harness.get_by_label("Headset").click();
+    harness.run();
+    harness.get_by_label("Headphones").click();
+    harness.run();
+    harness.get_by_label("Echo cancellation").click();
+    harness.run();
+    let chosen = sound(&harness).choice;
+    assert_eq!(chosen.source, SoundSource::Microphone(Some("Headset".to_owned())));
+    assert_eq!(chosen.speaker, SpeakerChoice::Named("Headphones".to_owned()));
+    assert!(!chosen.processing.echo_cancellation && chosen.processing.noise_suppression);
+    let chosen = [Action::Sound, Action::Sound, Action::Sound];
+    assert_eq!(actions.borrow()[..2], [Action::MuteSound, Action::LookForDevices]);
+    assert_eq!(actions.borrow()[2..], chosen);
+}
+
+#[test]
+fn who_only_watches_chooses_the_speaker_and_a_call_without_sound_has_none_of_it() {
+    let mut page = Page::connected().with_sound();
+    if let Some(sound) = &mut page.controls.sound {
+        sound.sends = false;
+    }
+    let mut harness = page.open(Theme::Dark);
+    harness.get_by_label("Sound").click();
+    harness.run();
+    harness.get_by_label("Their level");
+    harness.get_by_label("Hall");
+    for name in ["Mute", "Your level", "Desk", "Echo cancellation"] {
+        assert!(harness.query_by_label(name).is_none(), "{name}");
+    }
+
+    let page = Page::connected();
+    let actions = Rc::clone(&page.actions);
+    let mut harness = page.open(Theme::Dark);
+    for name in ["Mute", "Sound", "Their level"] {
+        assert!(harness.query_by_label(name).is_none(), "{name}");
+    }
+    harness.key_press_modifiers(egui::Modifiers::SHIFT, egui::Key::M);
+    harness.run();
+    assert!(actions.borrow().iter().all(|action| *action != Action::MuteSound), "{actions:?}");
 }
 
 #[test]
@@ -245,8 +328,10 @@ fn keys_do_what_the_buttons_do() {
 
 #[test]
 fn every_control_is_reached_with_tab() {
-    let mut harness = Page::connected().open(Theme::Dark);
+    let mut harness = Page::connected().with_sound().open(Theme::Dark);
     let names = [
+        "Mute",
+        "Sound",
         "Hang up",
         "Stats",
         "Help",
@@ -282,6 +367,17 @@ fn the_smallest_window_holds_everything() {
     }
     assert!(harness.get_by_label("Picture: bicubic").rect().height() > 180.0);
     harness.snapshot("call_smallest");
+}
+
+#[test]
+fn the_smallest_window_holds_the_sound_as_well() {
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(900.0, 600.0));
+    let mut harness = Page::connected().with_sound().open_at(Theme::Dark, [900.0, 600.0]);
+    for name in ["Mute", "Your level", "Their level", "Sound", "Copy as JSON", "Your picture, as it is sent"] {
+        let rect = harness.get_by_label(name).rect();
+        assert!(window.contains_rect(rect), "{name} at {rect:?}");
+    }
+    harness.snapshot("call_smallest_sound");
 }
 
 #[test]
@@ -334,4 +430,42 @@ fn the_start_page_begins_what_was_chosen() {
     harness.run();
     assert!(harness.state().begun.is_none());
     harness.get_by_label_contains("No clip is chosen");
+}
+
+#[test]
+fn the_start_page_has_the_sound_chosen_and_a_call_with_oneself_has_none_unless_asked_for() {
+    let mut harness = start_page(Theme::Dark, fresh_start_page());
+    let begun = |harness: &mut Harness<'_, Door>| {
+        harness.get_by_label("Loopback call").click();
+        harness.run();
+        harness.state_mut().begun.take().unwrap().sound
+    };
+    assert!(!begun(&mut harness));
+    harness.get_by_label("With sound").click();
+    harness.run();
+    assert!(begun(&mut harness));
+    harness.get_by_label("With sound").click();
+    harness.run();
+    harness.get_by_label("Make an offer line").click();
+    harness.run();
+    assert!(harness.state_mut().begun.take().unwrap().sound);
+
+    harness.get_by_label("Your sound: System's microphone · System's speaker").click();
+    harness.run();
+    assert!(harness.state().page.sound.as_ref().unwrap().look_wanted);
+    harness.get_by_label("The picture's own sound").click();
+    harness.run();
+    harness.get_by_label("Hall").click();
+    harness.run();
+    harness.get_by_label("Gain control").click();
+    harness.run();
+    harness.snapshot("start_sound");
+    let choice = &harness.state().page.sound.as_ref().unwrap().choice;
+    assert_eq!(choice.source, SoundSource::OfPictures);
+    assert_eq!(choice.speaker, SpeakerChoice::Named("Hall".to_owned()));
+    assert!(!choice.processing.gain_control && choice.processing.echo_cancellation);
+
+    // Where no call has sound there is nothing of it.
+    let harness = start_page(Theme::Dark, StartPage { sound: None, ..fresh_start_page() });
+    assert!(harness.query_by_label("With sound").is_none() && harness.query_by_label_contains("Your sound").is_none());
 }

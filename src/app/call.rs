@@ -39,14 +39,15 @@ use crate::{
             preview::Preview,
             start_page::Card,
         },
+        sound::{DeviceLookup, SoundChoice, SoundControls},
         throttle::Throttle,
     },
     call::Impairment,
     frame::{Frame, Size},
     model::Model,
     pipeline::{
-        Auto, CallSettings, CallState, DisplayFrame, NetworkOff, RecorderState, Session, SessionError, Side, Signaling,
-        Wake,
+        AudioSettings, Auto, CallSettings, CallState, DisplayFrame, NetworkOff, RecorderState, Session, SessionError,
+        Side, Signaling, SoundSource, Wake,
     },
     spotlight::Chooser,
     stats::{Snapshot, Stats},
@@ -111,6 +112,8 @@ pub(crate) struct Call {
     view_recorder: ViewRecorder,
     /// Another theme is wanted.
     pub(crate) theme_wanted: bool,
+    /// Finds microphones and speakers.
+    pub(crate) devices: DeviceLookup,
     /// What was done before the session had begun.
     pending: Vec<Action>,
     pub(crate) controls: Controls,
@@ -120,7 +123,7 @@ impl Call {
     /// Starts a session on a thread of its own, because opening a camera takes its time.
     /// Pictures that the person keeps go to `folder`; `before` lets the source go first.
     pub(crate) fn begin(
-        settings: CallSettings,
+        mut settings: CallSettings,
         signaling: Signaling,
         gpu: Option<GpuContext>,
         wake: Wake,
@@ -130,6 +133,7 @@ impl Call {
     ) -> Self {
         let model = networks.position(&settings.model).unwrap_or(0);
         let limits = settings.auto.clone().unwrap_or(Auto { spare_battery: true, ..Auto::default() });
+        let sends = !matches!(signaling, Signaling::Watch { .. });
         let controls = Controls {
             bitrate: settings.bitrate,
             model,
@@ -138,6 +142,7 @@ impl Call {
             spare_battery: limits.spare_battery,
             engine: settings.engine,
             hidden: settings.muted,
+            sound: sound_controls(&settings.audio, sends),
             loss: (settings.impairment.loss() * 100.0) as f32,
             delay_ms: settings.impairment.delay().0.as_millis().try_into().unwrap_or(u32::MAX),
             jitter_ms: settings.impairment.delay().1.as_millis().try_into().unwrap_or(u32::MAX),
@@ -158,6 +163,10 @@ impl Call {
             answer: String::new(),
             answer_error: None,
         };
+        if !sends {
+            // Who sends nothing needs no open microphone.
+            settings.audio.source = SoundSource::None;
+        }
         let title = match signaling {
             Signaling::Loopback => "Loopback call",
             Signaling::Host { .. } => "Hosting",
@@ -210,6 +219,7 @@ impl Call {
             exports,
             view_recorder,
             theme_wanted: false,
+            devices: DeviceLookup::default(),
             pending: Vec::new(),
             controls,
         }
@@ -261,10 +271,16 @@ impl Call {
         let models = networks.models();
         // What nobody chose stays open.
         let kept = before.size_in(&self.signaling) == self.controls.size;
+        let mut audio = before.audio.clone();
+        if let Some(sound) = &self.controls.sound {
+            sound.choice.put(&mut audio);
+            audio.muted = sound.muted;
+        }
         CallSettings {
             auto: self.auto(networks),
             bitrate: self.controls.bitrate,
             muted: self.controls.hidden,
+            audio,
             size: before.size.filter(|_| kept).or((!kept).then_some(self.controls.size)),
             fps: self.controls.fps as f32,
             engine: self.controls.engine,
@@ -290,6 +306,7 @@ impl Call {
         self.read_numbers(ui, models, now);
 
         let fps = self.fps(now);
+        let devices = self.devices.names();
         let notices: Vec<String> = self.notices.iter().map(|(_, text)| text.clone()).collect();
         let view = CallView {
             title: self.title,
@@ -300,6 +317,7 @@ impl Call {
             stats: &self.stats,
             fps,
             models: networks.choices(),
+            devices: devices.as_deref(),
             off: self.off(),
             notices: &notices,
             trace: &self.trace,
@@ -493,6 +511,11 @@ impl Call {
             _ => 0.0,
         }
     }
+}
+
+/// The sound as a call begins with it.
+fn sound_controls(audio: &AudioSettings, sends: bool) -> Option<SoundControls> {
+    audio.on.then(|| SoundControls { muted: audio.muted, sends, choice: SoundChoice::of(audio) })
 }
 
 /// What was found about a frame, by the sides' choices.

@@ -78,6 +78,8 @@ pub enum Command {
     Stats,
     /// Hide the own picture.
     Hide,
+    /// Send silence instead of the own sound.
+    MuteSound,
     /// End the call.
     HangUp,
     /// What keys there are.
@@ -192,6 +194,8 @@ pub const TABLE: &[Entry] = {
         plain(C::Graphs, G::Call, Key::Q, "Q", "Scores and graphs of the last minute"),
         plain(C::Stats, G::Call, Key::S, "S", "Numbers of each stage"),
         plain(C::Hide, G::Call, Key::H, "H", "Hide my picture"),
+        #[cfg(feature = "audio")]
+        with(Modifiers::SHIFT, plain(C::MuteSound, G::Call, Key::M, "Shift+M", "Mute my sound")),
         with(Modifiers::CTRL, plain(C::HangUp, G::Call, Key::E, "Ctrl+E", "Hang up")),
         with(Modifiers::CTRL, plain(C::Palette, G::Call, Key::K, "Ctrl+K", "Everything by name")),
         plain(C::Help, G::Call, Key::Questionmark, "?", "This sheet"),

@@ -10,6 +10,7 @@ use crate::{
             sides::SideChoice,
         },
         overlay::Overlay,
+        sound::{SoundChoice, SoundControls},
     },
     pipeline::{RecorderState, SizeChoice},
     spotlight::Chooser,
@@ -35,6 +36,8 @@ pub struct Controls {
     pub vivid: f32,
     /// Black is sent.
     pub hidden: bool,
+    /// The sound; none in a call without any.
+    pub sound: Option<SoundControls>,
     /// Packets lost on purpose, in per cent.
     pub loss: f32,
     /// Milliseconds that each packet is held back.
@@ -101,6 +104,7 @@ pub(crate) struct Began {
     pub(crate) network: Chosen,
     pub(crate) engine: EngineChoice,
     pub(crate) sending: Sending,
+    pub(crate) sound: Option<SoundChoice>,
 }
 
 /// What the person did.
@@ -118,6 +122,12 @@ pub enum Action {
     Engine,
     /// Hide or show the own picture.
     Hide,
+    /// Mute the own sound, or let it be heard again.
+    MuteSound,
+    /// Something else is chosen of the sound.
+    Sound,
+    /// Microphones and speakers are to be chosen from.
+    LookForDevices,
     /// Loss or delay were changed.
     Impair,
     /// The size was changed.
@@ -171,7 +181,8 @@ impl Controls {
 
     pub(crate) fn began(&self) -> Began {
         let sending = Sending { size: self.size.to_string(), fps: self.fps, bitrate: self.bitrate };
-        Began { network: self.chosen(), engine: self.engine, sending }
+        let sound = self.sound.as_ref().map(|sound| sound.choice.clone());
+        Began { network: self.chosen(), engine: self.engine, sending, sound }
     }
 
     fn chosen(&self) -> Chosen {

@@ -8,6 +8,7 @@ pub(crate) mod comparison;
 pub(crate) mod control_bar;
 pub mod graphs;
 pub(crate) mod preview;
+pub(crate) mod sound_controls;
 pub mod start_page;
 pub(crate) mod stats_panel;
 pub(crate) mod toolbar;

@@ -12,12 +12,13 @@ use crate::{
         compare::{MAX_GAIN, geometry::PanZoom, panes::Layout, sides::SideChoice},
         controls::{Began, Chosen, Controls, Sending},
         networks::{ModelChoice, Networks},
+        sound::SoundChoice,
         theme::Theme,
     },
     atomic_file,
     codec::{MAX_BITRATE, MIN_BITRATE},
     model::Model,
-    pipeline::{Auto, CallSettings},
+    pipeline::{AudioSettings, Auto, CallSettings, SoundSource},
     upscale::EngineChoice,
 };
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub spare_battery: bool,
     /// What is sent; without it the default.
     pub sending: Option<Sending>,
+    /// The devices and what is done to the sound; without it the default. Whether one was muted is not remembered.
+    pub sound: Option<SoundChoice>,
     /// Where a host waits; without it the default.
     pub listen: Option<String>,
     /// Where the network runs.
@@ -95,6 +98,7 @@ impl Default for Settings {
             cpu_share: 100,
             spare_battery: true,
             sending: None,
+            sound: None,
             listen: None,
             engine: EngineChoice::Auto,
             vivid: Model::USUAL_VIVID,
@@ -174,6 +178,14 @@ impl Settings {
         }
     }
 
+    /// The sound that was chosen last. A clip or the scene that the command line names has its own.
+    pub(crate) fn hear(&self, audio: &mut AudioSettings) {
+        let Some(sound) = &self.sound else { return };
+        let own = (audio.source == SoundSource::OfPictures).then_some(SoundSource::OfPictures);
+        sound.put(audio);
+        audio.source = own.unwrap_or_else(|| sound.source.clone());
+    }
+
     /// Takes over what is not as it was when the call began: the rest may be of the command line, for this time only.
     pub(crate) fn take_changes(&mut self, began: Option<&Began>, now: Began, networks: &Networks) {
         if began.is_none_or(|b| b.network != now.network) {
@@ -188,6 +200,9 @@ impl Settings {
             let before = self.sending.take().map(|sending| sending.size).filter(|_| kept);
             let size = if kept { before.unwrap_or_default() } else { now.sending.size };
             self.sending = Some(Sending { size, ..now.sending });
+        }
+        if now.sound.is_some() && began.is_none_or(|b| b.sound != now.sound) {
+            self.sound = now.sound;
         }
     }
 
@@ -232,6 +247,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::{AudioProcessing, SpeakerChoice};
 
     #[test]
     fn what_is_written_is_read_and_damage_is_no_trouble() {
@@ -258,6 +274,34 @@ mod tests {
         assert_eq!(Settings::read(&path), Settings::default());
         std::fs::write(&path, "{\"gain\": 4000, \"unknown\": 1}").unwrap();
         assert_eq!(Settings::read(&path).gain, 16);
+    }
+
+    #[test]
+    fn the_chosen_sound_is_read_again_and_files_without_it_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        std::fs::write(&path, "{\"zoom\": 2.0}").unwrap();
+        let mut settings = Settings::read(&path);
+        assert_eq!((settings.zoom, &settings.sound), (2.0, &None));
+        let before = AudioSettings { source: SoundSource::Microphone(None), ..AudioSettings::default() };
+        let mut audio = before.clone();
+        settings.hear(&mut audio);
+        assert_eq!(SoundChoice::of(&audio), SoundChoice::of(&before));
+
+        let sound = SoundChoice {
+            source: SoundSource::Microphone(Some("Desk".to_owned())),
+            speaker: SpeakerChoice::Named("Hall".to_owned()),
+            processing: AudioProcessing { echo_cancellation: false, ..AudioProcessing::default() },
+        };
+        settings.sound = Some(sound.clone());
+        settings.write(&path).unwrap();
+        let settings = Settings::read(&path);
+        settings.hear(&mut audio);
+        assert_eq!((SoundChoice::of(&audio), audio.on, audio.muted), (sound.clone(), false, false));
+        // The sound of the clip that the command line names stays.
+        audio.source = SoundSource::OfPictures;
+        settings.hear(&mut audio);
+        assert_eq!(SoundChoice::of(&audio), SoundChoice { source: SoundSource::OfPictures, ..sound });
     }
 
     #[test]

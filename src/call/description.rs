@@ -9,16 +9,19 @@
 //! Programs write descriptions in many ways, and rtc 0.21 reads few of them: it drops what is in no BUNDLE group,
 //! fails on a candidate that it cannot read or a section without a direction, answers simulcast with all of its
 //! layers, and writes refused sections without what others need to read them. So it sees nothing but the one video
-//! section that is taken, in one canonical form, and what the far side sees is written here.
+//! section that is taken, in one canonical form, and what the far side sees is written here. Of the sound's section it
+//! hears nothing (`call/audio.rs` says why); where a far side has sound only, that section stands for the video's.
 
+mod for_webrtc;
 mod format;
+mod opus;
 mod sdp;
 mod stream;
 
-use std::fmt::Write as _;
-
+use for_webrtc::{for_webrtc, names_retransmissions, sends};
 pub(super) use format::{Format, canonical, own as own_formats};
-use sdp::{Sdp, Section, after, candidate};
+pub(super) use opus::AudioFormat;
+use sdp::{Sdp, Section, after};
 
 use super::{CallError, Media};
 use crate::codec::H264Profile;
@@ -27,15 +30,6 @@ use crate::codec::H264Profile;
 pub(super) const MAX_DESCRIPTION: usize = 64 << 10;
 /// Sections that are answered; each refused one is written out.
 const MAX_SECTIONS: usize = 64;
-/// Candidates that are tried.
-const MAX_CANDIDATES: usize = 64;
-/// What a section is called that has no name; it is told to webrtc only.
-const UNNAMED: &str = "0";
-/// The header extensions that are used; the others are for layers and other things that nobody here looks at.
-const EXTENSIONS: [&str; 2] = [
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-];
 
 /// What the two sides have agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +48,31 @@ pub(super) struct Negotiated {
     pub(super) single_nal_units: bool,
     /// SPS and PPS that need not come with its pictures.
     pub(super) parameter_sets: Vec<Vec<u8>>,
+    /// The sound, where both have some.
+    pub(super) audio: Option<AudioFormat>,
+}
+
+/// Which ways this side can do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    pub(super) video: Media,
+    pub(super) audio: Media,
+}
+
+/// Where the sound's section stands in the descriptions of a call, which must not change (RFC 3264 §8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AudioPlace {
+    /// What it is called.
+    pub(super) mid: String,
+    /// It comes before the video's.
+    pub(super) first: bool,
+}
+
+impl Default for AudioPlace {
+    /// In this side's offer.
+    fn default() -> Self {
+        Self { mid: opus::MID.to_owned(), first: false }
+    }
 }
 
 /// What the far side offers.
@@ -64,8 +83,13 @@ pub(super) struct Offer {
     pub(super) for_webrtc: String,
     sections: Vec<Answered>,
     format: Format,
-    chosen: usize,
-    /// Whether the chosen section is in a BUNDLE group.
+    /// The section whose transport is used: the video's, or the sound's where there is no video.
+    transport: usize,
+    /// Whether there is video.
+    has_video: bool,
+    /// The sound's section.
+    audio: Option<usize>,
+    /// Whether the section of the transport is in a BUNDLE group.
     bundled: bool,
     setup: &'static str,
 }
@@ -93,12 +117,12 @@ pub(super) struct Answer {
 }
 
 impl Offer {
-    /// Takes what a side that can do `media` wants of an offer.
-    pub(super) fn read(offer: &str, media: Media) -> Result<Self, CallError> {
+    /// Takes what this side can do of an offer.
+    pub(super) fn read(offer: &str, wishes: Wishes) -> Result<Self, CallError> {
         let sdp = checked("offer", offer)?;
-        let mut chosen = choose(&sdp)?;
+        let mut chosen = choose(&sdp, wishes)?;
         let section = &sdp.sections[chosen.index];
-        chosen.format.rtx = chosen.format.rtx.filter(|_| names_retransmissions(&sdp, section));
+        chosen.format.rtx = chosen.format.rtx.filter(|_| chosen.is_video && names_retransmissions(&sdp, section));
         let setup = match sdp.attribute(section, "setup") {
             Some("active") => "passive",
             None | Some("actpass" | "passive") => "active",
@@ -107,15 +131,24 @@ impl Offer {
         let formats = chosen.with_others(format::all(section));
         let bundle = section.mid().and_then(|mid| sdp.bundle(mid));
         let group = bundle.as_deref().unwrap_or_default();
+        let audio = chosen.audio(&sdp, wishes, &formats);
         Ok(Self {
-            negotiated: chosen.negotiated(&sdp, media, &formats),
-            for_webrtc: for_webrtc(&sdp, &chosen, &formats, "offer")?,
+            negotiated: chosen.negotiated(&sdp, wishes, &formats, audio),
+            for_webrtc: for_webrtc(&sdp, &chosen, &formats, sends(audio, &sdp, wishes), "offer")?,
             sections: sdp.sections.iter().map(|section| Answered::of(section, group)).collect(),
             bundled: bundle.is_some(),
             format: chosen.format,
-            chosen: chosen.index,
+            transport: chosen.index,
+            has_video: chosen.is_video,
+            audio: audio.map(|(index, _)| index),
             setup,
         })
+    }
+
+    /// Where the sound's section stands, if there is one.
+    pub(super) fn audio_place(&self) -> Option<AudioPlace> {
+        let index = self.audio?;
+        Some(AudioPlace { mid: self.sections[index].mid.clone()?, first: index < self.transport })
     }
 
     /// What is spoken from now on, whoever offers next.
@@ -123,8 +156,9 @@ impl Offer {
         &self.format
     }
 
-    /// The answer for the far side, made of webrtc's answer to the one section that it knows.
-    pub(super) fn answer(&self, from_webrtc: &str) -> String {
+    /// The answer for the far side, made of webrtc's answer to the one section that it knows. `audio_ssrc`: the number of
+    /// this side's sound.
+    pub(super) fn answer(&self, from_webrtc: &str, audio_ssrc: u32) -> String {
         let answer = Sdp::parse(from_webrtc);
         let mut out = String::new();
         let mut line = |text: &str| {
@@ -139,19 +173,21 @@ impl Offer {
             }
         }
         if self.bundled {
-            let shared = self.sections.iter().enumerate().filter(|(i, s)| *i == self.chosen || s.shares);
+            let shared = self.sections.iter().enumerate().filter(|(i, s)| *i == self.transport || s.shares);
             let mids: Vec<_> = shared.filter_map(|(_, s)| s.mid.as_deref()).collect();
             line(&format!("a=group:BUNDLE {}", mids.join(" ")));
         }
         for (index, section) in self.sections.iter().enumerate() {
-            if index == self.chosen {
-                for text in self.used(section, &answer, used) {
-                    line(&text);
+            let lines = match &self.negotiated.audio {
+                _ if index == self.transport && self.has_video => self.used(section, &answer, used),
+                Some(audio) if self.audio == Some(index) => {
+                    let opus = opus_lines(audio.payload_type, audio.direction, audio_ssrc, used);
+                    section.beside(&answer, used, self.setup, &audio.payload_type.to_string(), true, opus)
                 }
-            } else {
-                for text in section.unused(&answer, used, self.setup) {
-                    line(&text);
-                }
+                _ => section.unused(&answer, used, self.setup),
+            };
+            for text in &lines {
+                line(text);
             }
         }
         out
@@ -212,20 +248,31 @@ impl Answered {
     /// parameters even then, and take no answer without. One that shares the transport stays and is inactive: aiortc
     /// would wait for the transport of a refused one before it connects any other.
     fn unused(&self, answer: &Sdp<'_>, used: &Section<'_>, setup: &str) -> Vec<String> {
-        let port = if self.shares { 9 } else { 0 };
-        let mut out = vec![
-            format!("m={} {port} {} {}", self.kind, self.protocol, self.format),
-            "c=IN IP4 0.0.0.0".to_owned(),
-            "a=inactive".to_owned(),
-        ];
+        let mut media = vec!["a=inactive".to_owned()];
+        media.extend(self.of_format.iter().cloned());
+        self.beside(answer, used, setup, &self.format, self.shares, media)
+    }
+
+    /// One beside the video's, that says `media` of its one `format`; with the transport of `used`, if it `shares` that.
+    fn beside(
+        &self,
+        answer: &Sdp<'_>,
+        used: &Section<'_>,
+        setup: &str,
+        format: &str,
+        shares: bool,
+        media: Vec<String>,
+    ) -> Vec<String> {
+        let port = if shares { 9 } else { 0 };
+        let mut out = vec![format!("m={} {port} {} {format}", self.kind, self.protocol), "c=IN IP4 0.0.0.0".to_owned()];
         out.extend(self.mid.as_ref().map(|mid| format!("a=mid:{mid}")));
         for name in ["ice-ufrag", "ice-pwd", "fingerprint"] {
             out.extend(answer.attribute(used, name).map(|value| format!("a={name}:{value}")));
         }
         out.push(format!("a=setup:{setup}"));
         out.extend(self.muxed.then(|| "a=rtcp-mux".to_owned()));
-        out.extend(self.of_format.iter().cloned());
-        if self.shares {
+        out.extend(media);
+        if shares {
             // A bundle's transport is described in its first section.
             let of_transport = |line: &&&str| line.starts_with("a=candidate:") || **line == "a=end-of-candidates";
             out.extend(used.lines.iter().filter(of_transport).map(|line| (*line).to_owned()));
@@ -235,34 +282,79 @@ impl Answered {
 }
 
 impl Answer {
-    /// Takes the answer to an offer of these formats for `media`.
-    pub(super) fn read(answer: &str, media: Media, offered: &[Format]) -> Result<Self, CallError> {
+    /// Takes the answer to an offer of these formats.
+    pub(super) fn read(answer: &str, wishes: Wishes, offered: &[Format]) -> Result<Self, CallError> {
         let sdp = checked("answer", answer)?;
-        let chosen = choose(&sdp)?;
+        let chosen = choose(&sdp, wishes)?;
         // What is sent is the best that it takes; what comes may be in any of its formats.
         let formats = chosen.with_others(format::all(&sdp.sections[chosen.index]).into_iter().chain(offered.to_vec()));
+        let audio = chosen.audio(&sdp, wishes, &formats);
         Ok(Self {
-            negotiated: chosen.negotiated(&sdp, media, &formats),
-            for_webrtc: for_webrtc(&sdp, &chosen, &formats, "answer")?,
+            negotiated: chosen.negotiated(&sdp, wishes, &formats, audio),
+            for_webrtc: for_webrtc(&sdp, &chosen, &formats, sends(audio, &sdp, wishes), "answer")?,
         })
     }
 }
 
-/// This side's own offer, as the far side gets it: with these formats instead of those that webrtc writes.
-pub(super) fn own_offer(from_webrtc: &str, formats: &[Format]) -> String {
+/// What this side offers of sound.
+#[derive(Debug, Clone)]
+pub(super) struct OwnAudio {
+    pub(super) direction: Media,
+    pub(super) ssrc: u32,
+    pub(super) place: AudioPlace,
+}
+
+/// This side's own offer, as the far side gets it: with the ways of the video, and these formats instead of those that
+/// webrtc writes, and a section for the sound.
+pub(super) fn own_offer(from_webrtc: &str, video: Media, formats: &[Format], audio: Option<&OwnAudio>) -> String {
     let sdp = Sdp::parse(from_webrtc);
-    let mut lines: Vec<String> = sdp.session.iter().map(|line| (*line).to_owned()).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for line in &sdp.session {
+        let group = line.strip_prefix("a=group:BUNDLE").zip(audio);
+        lines.push(match group {
+            Some((mids, audio)) if audio.place.first => format!("a=group:BUNDLE {}{mids}", audio.place.mid),
+            Some((_, audio)) => format!("{line} {}", audio.place.mid),
+            None => (*line).to_owned(),
+        });
+    }
     for section in &sdp.sections {
+        let sound = audio.map(|audio| own_audio(&sdp, section, audio));
+        let (before, after) = if audio.is_some_and(|a| a.place.first) { (sound, None) } else { (None, sound) };
+        lines.extend(before.into_iter().flatten());
         if section.is_video() {
-            lines.extend(with_formats(section, formats));
+            lines.extend(with_formats(section, video, formats));
         } else {
             lines.extend(section.lines.iter().map(|line| (*line).to_owned()));
         }
+        lines.extend(after.into_iter().flatten());
     }
     candidates_once(lines).iter().flat_map(|line| [line.as_str(), "\r\n"]).collect()
 }
 
-fn with_formats(section: &Section<'_>, formats: &[Format]) -> Vec<String> {
+/// The sound's section of this side's offer, over the transport of the video's.
+fn own_audio(sdp: &Sdp<'_>, video: &Section<'_>, audio: &OwnAudio) -> Vec<String> {
+    let section = Answered {
+        kind: "audio".to_owned(),
+        protocol: video.protocol().to_owned(),
+        mid: Some(audio.place.mid.clone()),
+        format: opus::PAYLOAD_TYPE.to_string(),
+        of_format: Vec::new(),
+        muxed: true,
+        shares: true,
+    };
+    let opus = opus_lines(opus::PAYLOAD_TYPE, audio.direction, audio.ssrc, video);
+    let setup = sdp.attribute(video, "setup").unwrap_or("actpass");
+    section.beside(sdp, video, setup, &section.format, true, opus)
+}
+
+/// What the sound's section says of Opus, with the names under which this side's video goes.
+fn opus_lines(payload_type: u8, direction: Media, ssrc: u32, video: &Section<'_>) -> Vec<String> {
+    let cname = video.attributes("ssrc").find_map(|value| value.split_once(" cname:")).map_or("clearcall", |(_, n)| n);
+    let stream = video.attribute("msid").and_then(|value| value.split_ascii_whitespace().next()).unwrap_or("clearcall");
+    opus::lines(payload_type, direction, ssrc, cname, stream)
+}
+
+fn with_formats(section: &Section<'_>, ways: Media, formats: &[Format]) -> Vec<String> {
     let first = section.formats().next().unwrap_or_default();
     let feedback: Vec<&str> = section.attributes("rtcp-fb").filter_map(|value| after(value, first)).collect();
     let types: Vec<String> = formats.iter().flat_map(Format::payload_types).map(|t| t.to_string()).collect();
@@ -271,7 +363,12 @@ fn with_formats(section: &Section<'_>, formats: &[Format]) -> Vec<String> {
     let of_format = |line: &str| ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().any(|name| line.starts_with(name));
     let mut written = false;
     for line in &section.lines[1..] {
-        if !of_format(line) {
+        let name = line.strip_prefix("a=").and_then(|text| text.split(':').next()).unwrap_or_default();
+        if Media::from_sdp(name).is_some() {
+            out.push(format!("a={}", ways.in_sdp()));
+        } else if !ways.sends() && matches!(name, "ssrc" | "ssrc-group" | "msid") {
+            // The stream is there for the sound's sake.
+        } else if !of_format(line) {
             out.push((*line).to_owned());
         } else if !std::mem::replace(&mut written, true) {
             for format in formats {
@@ -319,7 +416,7 @@ fn checked<'a>(what: &'static str, text: &'a str) -> Result<Sdp<'a>, CallError> 
         let sections = sdp.sections.len();
         return Err(unusable(what, format!("it has {sections} media sections, more than {MAX_SECTIONS}")));
     }
-    if !sdp.sections.iter().any(Section::is_video) {
+    if sdp.sections.is_empty() {
         return Err(unusable(what, "there is no video in it"));
     }
     Ok(sdp)
@@ -329,6 +426,8 @@ fn checked<'a>(what: &'static str, text: &'a str) -> Result<Sdp<'a>, CallError> 
 struct Chosen {
     index: usize,
     format: Format,
+    /// It is video; else it is sound, and stands for the video that is not there.
+    is_video: bool,
 }
 
 impl Chosen {
@@ -348,10 +447,26 @@ impl Chosen {
         formats
     }
 
+    /// The sound's section, and the payload type of Opus in it; none where no sound is wanted.
+    fn audio(&self, sdp: &Sdp<'_>, wishes: Wishes, formats: &[Format]) -> Option<(usize, u8)> {
+        let section = &sdp.sections[self.index];
+        if wishes.audio == Media::Inactive {
+            return None;
+        }
+        if !self.is_video {
+            return Some((self.index, opus::payload_type(section)?));
+        }
+        let bundle = section.mid().and_then(|mid| sdp.bundle(mid)).unwrap_or_default();
+        let video: Vec<u8> = formats.iter().flat_map(Format::payload_types).collect();
+        opus::choose(sdp, &bundle, &video)
+    }
+
     /// What comes may be in any of the formats.
-    fn negotiated(&self, sdp: &Sdp<'_>, media: Media, formats: &[Format]) -> Negotiated {
-        let far = sdp.direction(&sdp.sections[self.index]);
+    fn negotiated(&self, sdp: &Sdp<'_>, wishes: Wishes, formats: &[Format], audio: Option<(usize, u8)>) -> Negotiated {
+        let far = if self.is_video { sdp.direction(&sdp.sections[self.index]) } else { Media::Inactive };
+        let media = wishes.video;
         Negotiated {
+            audio: audio.map(|(index, payload_type)| opus::agreed(sdp, index, payload_type, wishes.audio)),
             direction: Media::of(media.sends() && far.receives(), media.receives() && far.sends()),
             payload_type: self.format.payload_type,
             rtx: self.format.rtx,
@@ -363,8 +478,22 @@ impl Chosen {
     }
 }
 
-/// Of the video sections that can be used, the first of those with the most ways.
-fn choose(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
+/// Of the video sections that can be used, the first of those with the most ways; where there is none, and sound is
+/// wanted, a section with Opus.
+fn choose(sdp: &Sdp<'_>, wishes: Wishes) -> Result<Chosen, CallError> {
+    let without = |error: CallError| {
+        let is_opus = |s: &Section<'_>| s.kind() == "audio" && !s.is_refused() && opus::payload_type(s).is_some();
+        let sound = sdp.sections.iter().position(is_opus).filter(|_| wishes.audio != Media::Inactive);
+        let format = own_formats().into_iter().next();
+        sound.zip(format).map(|(index, format)| Chosen { index, format, is_video: false }).ok_or(error)
+    };
+    if !sdp.sections.iter().any(Section::is_video) {
+        return without(CallError::NoH264("there is no video in it".to_owned()));
+    }
+    choose_video(sdp).or_else(without)
+}
+
+fn choose_video(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
     let mut best: Option<(u8, Chosen)> = None;
     let mut why = None;
     for (index, section) in sdp.sections.iter().enumerate().filter(|(_, section)| section.is_video()) {
@@ -376,7 +505,7 @@ fn choose(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
                 let direction = sdp.direction(section);
                 let ways = u8::from(direction.sends()) * 2 + u8::from(direction.receives());
                 if best.as_ref().is_none_or(|(w, _)| *w < ways) {
-                    best = Some((ways, Chosen { index, format }));
+                    best = Some((ways, Chosen { index, format, is_video: true }));
                 }
             }
             Err(reason) => _ = why.get_or_insert(reason),
@@ -384,118 +513,6 @@ fn choose(sdp: &Sdp<'_>) -> Result<Chosen, CallError> {
     }
     let refused = || "it refuses video: the port of every video section is 0".to_owned();
     best.map(|(_, chosen)| chosen).ok_or_else(|| CallError::NoH264(why.unwrap_or_else(refused)))
-}
-
-/// The chosen section alone, with these formats, as rtc understands it.
-fn for_webrtc(sdp: &Sdp<'_>, chosen: &Chosen, formats: &[Format], what: &'static str) -> Result<String, CallError> {
-    let section = &sdp.sections[chosen.index];
-    let mid = section.mid();
-    // The whole group goes over one transport, which its first section describes (RFC 8843 §7).
-    let bundle = mid.and_then(|mid| sdp.bundle(mid)).unwrap_or_default();
-    let in_bundle = |s: &&Section<'_>| s.mid().is_some_and(|mid| bundle.contains(&mid));
-    let group: Vec<&Section<'_>> = std::iter::once(section).chain(sdp.sections.iter().filter(in_bundle)).collect();
-    let transport = |name: &str| {
-        let own = group.iter().find_map(|s| s.attribute(name));
-        own.or_else(|| sdp.attribute(section, name)).filter(|value| !value.is_empty())
-    };
-    let (Some(ufrag), Some(password)) = (transport("ice-ufrag"), transport("ice-pwd")) else {
-        return Err(unusable(what, "its video has no ice-ufrag and ice-pwd, and without ICE there is no call"));
-    };
-    let Some(fingerprint) = fingerprint(sdp, &group) else {
-        return Err(unusable(what, "its video is not encrypted by DTLS-SRTP (no fingerprint)"));
-    };
-    let setup = transport("setup").unwrap_or(if what == "answer" { "active" } else { "actpass" });
-    let session = |flag: &str| sdp.session.contains(&flag) || group.iter().any(|s| s.lines.contains(&flag));
-
-    let mid = mid.unwrap_or(UNNAMED);
-    let mut out = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
-    // Writing into a string does not fail.
-    let mut line = |text: std::fmt::Arguments<'_>| _ = write!(out, "{text}\r\n");
-    line(format_args!("a=group:BUNDLE {mid}"));
-    for flag in ["a=ice-lite", "a=extmap-allow-mixed"] {
-        if session(flag) {
-            line(format_args!("{flag}"));
-        }
-    }
-    let of_feedback = chosen.format.payload_type.to_string();
-    let stream = stream::declared(section);
-    let repairs = chosen.format.rtx.is_some() && names_retransmissions(sdp, section);
-    let formats = || formats.iter().map(|f| (f.payload_type, f.profile, f.rtx.filter(|_| repairs)));
-    let types = formats().flat_map(|(payload_type, _, rtx)| [Some(payload_type), rtx]).flatten();
-    let types: Vec<String> = types.map(|t| t.to_string()).collect();
-    line(format_args!("m=video 9 UDP/TLS/RTP/SAVPF {}", types.join(" ")));
-    line(format_args!("c=IN IP4 0.0.0.0"));
-    line(format_args!("a=ice-ufrag:{ufrag}"));
-    line(format_args!("a=ice-pwd:{password}"));
-    line(format_args!("a=fingerprint:{fingerprint}"));
-    line(format_args!("a=setup:{setup}"));
-    line(format_args!("a=mid:{mid}"));
-    line(format_args!("a={}", direction_for_webrtc(sdp.direction(section)).in_sdp()));
-    line(format_args!("a=rtcp-mux"));
-    for (payload_type, profile, rtx) in formats() {
-        // In the forms that this side's webrtc is set up for, whatever the level and the way of packing are.
-        line(format_args!("a=rtpmap:{payload_type} H264/90000"));
-        line(format_args!("a=fmtp:{payload_type} {}", format::canonical(profile)));
-        if let Some(rtx) = rtx {
-            line(format_args!("a=rtpmap:{rtx} rtx/90000"));
-            line(format_args!("a=fmtp:{rtx} apt={payload_type}"));
-        }
-        for feedback in section.attributes("rtcp-fb") {
-            if let Some(kind) = after(feedback, &of_feedback).or_else(|| after(feedback, "*")) {
-                line(format_args!("a=rtcp-fb:{payload_type} {kind}"));
-            }
-        }
-    }
-    for extension in section.attributes("extmap") {
-        let mut words = extension.split_ascii_whitespace();
-        let id = words.next().and_then(|id| id.split('/').next()?.parse::<u8>().ok()).filter(|id| *id > 0);
-        if let (Some(id), Some(uri)) = (id, words.next().filter(|uri| EXTENSIONS.contains(uri))) {
-            line(format_args!("a=extmap:{id} {uri}"));
-        }
-    }
-    line(format_args!("a=msid:far video"));
-    if let Some(stream) = stream {
-        if let Some(rtx) = stream.rtx {
-            line(format_args!("a=ssrc-group:FID {} {rtx}", stream.ssrc));
-        }
-        for ssrc in std::iter::once(stream.ssrc).chain(stream.rtx) {
-            line(format_args!("a=ssrc:{ssrc} msid:far video"));
-        }
-    }
-    let mut tried = Vec::new();
-    for candidate in group.iter().flat_map(|s| s.attributes("candidate")).filter_map(candidate) {
-        if tried.len() < MAX_CANDIDATES && !tried.contains(&candidate) {
-            line(format_args!("a=candidate:{candidate}"));
-            tried.push(candidate);
-        }
-    }
-    Ok(out)
-}
-
-/// rtc ends for good what is inactive once; that nothing is sent is seen to here.
-fn direction_for_webrtc(far: Media) -> Media {
-    if far == Media::Inactive { Media::SendOnly } else { far }
-}
-
-/// Whether it is said which stream repairs which. rtc takes the first packet that comes for the picture's stream, and
-/// of a browser whose streams have no numbers that is one of the others; what is lost comes again as it was then.
-fn names_retransmissions(sdp: &Sdp<'_>, section: &Section<'_>) -> bool {
-    !direction_for_webrtc(sdp.direction(section)).sends()
-        || stream::declared(section).is_some_and(|stream| stream.rtx.is_some())
-}
-
-/// The one that rtc checks, of a hash that it knows.
-fn fingerprint(sdp: &Sdp<'_>, group: &[&Section<'_>]) -> Option<String> {
-    let of_group = group.iter().flat_map(|s| s.attributes("fingerprint"));
-    let session = Section { lines: sdp.session.clone() };
-    let all: Vec<&str> = of_group.chain(session.attributes("fingerprint")).collect();
-    let mut hashes = ["sha-256", "sha-384", "sha-512", "sha-1"].iter();
-    hashes.find_map(|hash| {
-        all.iter().find_map(|print| {
-            let (name, value) = print.split_once(' ')?;
-            name.eq_ignore_ascii_case(hash).then(|| format!("{hash} {}", value.trim()))
-        })
-    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use rtc::shared::error::Result;
 use webrtc::peer_connection::SettingEngine;
 
 use super::IceServer;
+use super::audio::AudioTap;
 use super::description::{canonical, own_formats};
 use super::rate::Bounds;
 use super::stats_interceptor::{Counters, Estimator, StatsInterceptor};
@@ -68,7 +69,13 @@ pub(super) fn media_engine() -> Result<MediaEngine> {
 
 /// NACK, reports, TWCC both ways, our rate control and our stats_interceptor. There is no pacer here: the sending task
 /// spaces packets itself.
-pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &Arc<Counters>) -> Result<Registry> {
+pub(super) fn interceptors(
+    engine: &mut MediaEngine,
+    bounds: Bounds,
+    counters: &Arc<Counters>,
+    video_ssrc: u32,
+    audio: AudioTap,
+) -> Result<Registry> {
     let registry = configure_nack(Registry::new(), engine);
     configure_simulcast_extension_headers(engine)?;
     let registry = configure_twcc(registry, engine)?;
@@ -82,7 +89,7 @@ pub(super) fn interceptors(engine: &mut MediaEngine, bounds: Bounds, counters: &
         .with(Slot::TwccSender, TwccSenderBuilder::new().build())
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(Duration::from_millis(100)).build())
         .with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build())
-        .with(Slot::from(TAP), StatsInterceptor::new(Arc::clone(counters))))
+        .with(Slot::from(TAP), StatsInterceptor::new(Arc::clone(counters), video_ssrc, audio)))
 }
 
 /// Without a sign of life for so long a connection is silent.

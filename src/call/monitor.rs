@@ -10,6 +10,7 @@ use rtc::statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats;
 use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCStatsReport, RTCStatsReportEntry, StatsSelector};
 
+use super::audio::{self, AudioSending};
 use super::engine::SILENT;
 use super::peer_state::{Life, PeerShared};
 use super::recover::Throttle;
@@ -26,6 +27,7 @@ pub(super) struct PeerMonitor {
     pub(super) pc: Arc<dyn PeerConnection>,
     pub(super) shared: Arc<PeerShared>,
     pub(super) sending: Option<Sending>,
+    pub(super) audio_sending: Option<AudioSending>,
     pub(super) sender: UnitSender,
 }
 
@@ -89,6 +91,7 @@ impl PeerMonitor {
                         Life::Silent => shared.mailbox.put(|l| l.heard = Some(false)),
                         Life::Over(reason) => {
                             shared.sending.open.store(false, Relaxed);
+                            shared.audio.open.store(false, Relaxed);
                             shared.mailbox.put(|l| l.over = Some(reason));
                             return;
                         }
@@ -121,8 +124,20 @@ impl PeerMonitor {
         self.shared.mailbox.put(|l| l.connected = Some((local, remote)));
     }
 
+    /// Sends sound if the far side takes it, and not if it does not.
+    fn follow_audio(&mut self) {
+        let audio = self.shared.negotiated.borrow().as_ref().and_then(|negotiated| negotiated.audio.clone());
+        let sends = audio.is_some_and(|audio| audio.direction.sends());
+        if sends && let Some(sending) = self.audio_sending.take() {
+            let negotiated = self.shared.negotiated.subscribe();
+            self.shared.keep(tokio::spawn(audio::send(sending, negotiated)));
+        }
+        self.shared.audio.open.store(sends && self.audio_sending.is_none(), Relaxed);
+    }
+
     /// Sends if the far side takes video, and not if it does not.
     fn follow_direction(&mut self) {
+        self.follow_audio();
         let sends = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.direction.sends());
         if sends && let Some(sending) = self.sending.take() {
             let negotiated = self.shared.negotiated.subscribe();
@@ -224,6 +239,7 @@ impl PeerMonitor {
             units_in: load(&receiving.units),
             units_damaged: load(&receiving.damaged),
             units_overrun: load(&receiving.overrun),
+            audio: self.shared.audio.stats(),
         }
     }
 }

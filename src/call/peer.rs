@@ -19,7 +19,8 @@ use webrtc::peer_connection::{
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
-use super::description::{Answer, Format, Negotiated, Offer, own_formats, own_offer};
+use super::audio::{AudioSender, AudioState, AudioTap, audio_sender};
+use super::description::{Answer, AudioPlace, Format, Negotiated, Offer, OwnAudio, Wishes, own_formats, own_offer};
 use super::monitor::PeerMonitor;
 use super::packetize::MAX_PAYLOAD;
 use super::peer_state::{Life, PeerShared};
@@ -49,13 +50,17 @@ pub struct Peer {
     shared: Arc<PeerShared>,
     runtime: Handle,
     media: Media,
+    audio: Media,
     track: Option<Arc<TrackLocalStaticRTP>>,
     sender: UnitSender,
+    audio_sender: AudioSender,
     /// webrtc has been given what this side sends and receives.
     described: Arc<AtomicBool>,
     closed: AtomicBool,
     /// What this side offers: all that it can, or what it has answered to the far side.
     formats: Mutex<Vec<Format>>,
+    /// Where the sound's section stands.
+    audio_place: Mutex<AudioPlace>,
     /// One of the ICE servers is a relay.
     has_relay: bool,
 }
@@ -147,6 +152,7 @@ impl Peer {
             counters: Arc::default(),
             sending: Arc::default(),
             receiving: Arc::default(),
+            audio: Arc::new(AudioState::new(rand::random())),
             mailbox: Arc::default(),
             events: events.clone(),
             life: watch::Sender::new(Life::New),
@@ -158,7 +164,8 @@ impl Peer {
         });
         let bounds = Bounds { min: config.min_bitrate, start: config.bitrate, max: config.max_bitrate };
         let mut codecs = engine::media_engine().map_err(set_up)?;
-        let interceptors = engine::interceptors(&mut codecs, bounds, &shared.counters).map_err(set_up)?;
+        let tap = AudioTap::new(Arc::clone(&shared.audio), shared.negotiated.subscribe(), events.clone());
+        let interceptors = engine::interceptors(&mut codecs, bounds, &shared.counters, ssrc, tap).map_err(set_up)?;
         let network = CallRuntime { impairment: config.impairment.clone(), counters: Arc::clone(&shared.counters) };
         let pc = PeerConnectionBuilder::new()
             .with_media_engine(codecs)
@@ -172,25 +179,38 @@ impl Peer {
             .await
             .map_err(set_up)?;
         let pc: Arc<dyn PeerConnection> = Arc::new(pc);
-        let track = config.media.sends().then(|| Arc::new(TrackLocalStaticRTP::new(engine::track(ssrc, rtx))));
+        // What carries packets of sound is the video's track, even where no video is sent.
+        let has_track = config.media.sends() || config.audio.sends();
+        let track = has_track.then(|| Arc::new(TrackLocalStaticRTP::new(engine::track(ssrc, rtx))));
+        let (audio_sender, audio_sending) =
+            audio_sender(track.clone().filter(|_| config.audio.sends()), Arc::clone(&shared.audio));
         let (sender, sending) = send::unit_sender(
-            track.clone().map(|t| (t, ssrc)),
+            track.clone().filter(|_| config.media.sends()).map(|t| (t, ssrc)),
             Arc::clone(&shared.sending),
             Arc::clone(&shared.counters),
         );
         shared.keep(tokio::spawn(Arc::clone(&shared.mailbox).deliver(events)));
-        let monitor = PeerMonitor { pc: Arc::clone(&pc), shared: Arc::clone(&shared), sending, sender: sender.clone() };
+        let monitor = PeerMonitor {
+            pc: Arc::clone(&pc),
+            shared: Arc::clone(&shared),
+            sending,
+            audio_sending,
+            sender: sender.clone(),
+        };
         shared.keep(tokio::spawn(monitor.run()));
         Ok(Self {
             pc,
             shared,
             runtime,
             media: config.media,
+            audio: config.audio,
             track,
             sender,
+            audio_sender,
             described: Arc::default(),
             closed: AtomicBool::new(false),
             formats: Mutex::new(own_formats()),
+            audio_place: Mutex::default(),
             has_relay: config.ice_servers.iter().any(super::IceServer::relays),
         })
     }
@@ -200,10 +220,12 @@ impl Peer {
     /// # Errors
     /// When webrtc makes no offer, or no network address is found in time.
     pub async fn offer(&self) -> Result<String, CallError> {
-        let (pc, track, media) = (Arc::clone(&self.pc), self.track.clone(), self.media);
+        let (pc, track) = (Arc::clone(&self.pc), self.track.clone());
+        // A track for sound is bound by being sent.
+        let ways = Media::of(track.is_some(), self.media.receives());
         let described = self.described.swap(true, Relaxed);
         let make = async move {
-            let direction = match media {
+            let direction = match ways {
                 Media::SendOnly => RTCRtpTransceiverDirection::Sendonly,
                 Media::RecvOnly => RTCRtpTransceiverDirection::Recvonly,
                 Media::SendRecv => RTCRtpTransceiverDirection::Sendrecv,
@@ -221,7 +243,16 @@ impl Peer {
             pc.set_local_description(offer).await.map_err(internal("using the offer"))
         };
         self.run("making the offer", make).await?;
-        Ok(own_offer(&self.local_description().await?, &self.formats()))
+        let audio = (self.audio != Media::Inactive).then(|| OwnAudio {
+            direction: self.audio,
+            ssrc: self.shared.audio.ssrc,
+            place: self.audio_place.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        });
+        Ok(own_offer(&self.local_description().await?, self.media, &self.formats(), audio.as_ref()))
+    }
+
+    const fn wishes(&self) -> Wishes {
+        Wishes { video: self.media, audio: self.audio }
     }
 
     /// Answers the far side's offer. A later offer negotiates the same call anew.
@@ -230,10 +261,11 @@ impl Peer {
     /// When the offer cannot be used or has no H.264 that is spoken here, or no network address is found in time.
     pub async fn answer(&self, offer: &str) -> Result<String, CallError> {
         let wrong = |why: String| CallError::Description { what: "offer", why };
-        let offer = Offer::read(offer, self.media)?;
+        let offer = Offer::read(offer, self.wishes())?;
         let description = RTCSessionDescription::offer(offer.for_webrtc.clone()).map_err(|e| wrong(e.to_string()))?;
-        // A track that nobody takes would be sent all the same.
-        let track = self.track.clone().filter(|_| offer.negotiated.direction.sends());
+        // A track that nobody takes would be sent all the same; but sound goes with it.
+        let sound = offer.negotiated.audio.as_ref().is_some_and(|audio| audio.direction.sends());
+        let track = self.track.clone().filter(|_| offer.negotiated.direction.sends() || sound);
         let (pc, described) = (Arc::clone(&self.pc), Arc::clone(&self.described));
         let make = async move {
             if let Some(track) = track
@@ -246,7 +278,10 @@ impl Peer {
             pc.set_local_description(answer).await.map_err(internal("using the answer"))
         };
         self.run("answering the offer", make).await?;
-        let answer = offer.answer(&self.local_description().await?);
+        if let Some(place) = offer.audio_place() {
+            *self.audio_place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        }
+        let answer = offer.answer(&self.local_description().await?, self.shared.audio.ssrc);
         *self.formats.lock().unwrap_or_else(PoisonError::into_inner) = vec![offer.format().clone()];
         self.agree(offer.negotiated);
         Ok(answer)
@@ -258,7 +293,7 @@ impl Peer {
     /// When the answer cannot be used or takes no video.
     pub async fn accept_answer(&self, answer: &str) -> Result<(), CallError> {
         let wrong = |why: String| CallError::Description { what: "answer", why };
-        let answer = Answer::read(answer, self.media, &self.formats())?;
+        let answer = Answer::read(answer, self.wishes(), &self.formats())?;
         let description = RTCSessionDescription::answer(answer.for_webrtc).map_err(|e| wrong(e.to_string()))?;
         // What comes first of the far side must find it agreed.
         let before = self.shared.negotiated.borrow().clone();
@@ -286,6 +321,13 @@ impl Peer {
     /// Which way video goes, as the two sides have agreed; [`None`] before they have.
     pub fn direction(&self) -> Option<Media> {
         self.shared.negotiated.borrow().as_ref().map(|negotiated| negotiated.direction)
+    }
+
+    /// Which way sound goes, as the two sides have agreed; [`None`] before they have.
+    pub fn audio_direction(&self) -> Option<Media> {
+        let negotiated = self.shared.negotiated.borrow();
+        let audio = negotiated.as_ref()?.audio.as_ref();
+        Some(audio.map_or(Media::Inactive, |audio| audio.direction))
     }
 
     /// The profile that may be sent, as the two sides have agreed.
@@ -436,6 +478,11 @@ impl Peer {
         self.sender.clone()
     }
 
+    /// Where packets of sound to be sent go.
+    pub fn audio_sender(&self) -> AudioSender {
+        self.audio_sender.clone()
+    }
+
     /// The picture is broken: asks the far side for a keyframe, again and again (less and less often)
     /// until one arrives.
     pub fn request_keyframe(&self) {
@@ -491,6 +538,7 @@ impl Drop for Peer {
 
 async fn shut_down(pc: Arc<dyn PeerConnection>, shared: Arc<PeerShared>, track: Option<Arc<TrackLocalStaticRTP>>) {
     shared.sending.open.store(false, Relaxed);
+    shared.audio.open.store(false, Relaxed);
     if matches!(*shared.life.borrow(), Life::Connected | Life::Silent) {
         say_goodbye(&shared, track).await;
     }

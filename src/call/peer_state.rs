@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use webrtc::media_stream::track_remote::TrackRemote;
 
+use super::audio::AudioState;
 use super::description::Negotiated;
 use super::mailbox::EventMailbox;
 use super::receive::ReceiveState;
@@ -27,6 +28,7 @@ pub(super) struct PeerShared {
     pub(super) counters: Arc<Counters>,
     pub(super) sending: Arc<SendState>,
     pub(super) receiving: Arc<ReceiveState>,
+    pub(super) audio: Arc<AudioState>,
     pub(super) mailbox: Arc<EventMailbox>,
     pub(super) events: mpsc::Sender<PeerEvent>,
     pub(super) life: watch::Sender<Life>,

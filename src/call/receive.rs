@@ -1,7 +1,7 @@
 //! The receiving half of a peer: RTP packets in, units and requests for keyframes out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -12,6 +12,7 @@ use super::depacketize::{Depacketizer, Limits, Output, RtpPayload, Unit};
 use super::description::Negotiated;
 use super::mailbox::EventMailbox;
 use super::recover::Recovery;
+use super::send::VIDEO_CLOCK;
 use super::stats_interceptor::Counters;
 use super::{PeerEvent, ReceivedUnit};
 use crate::codec::nal::{NalKind, nal_units};
@@ -169,7 +170,11 @@ impl Receiver {
             unit.data = with_sets(negotiated.as_ref().map_or(&[], |n| n.parameter_sets.as_slice()), unit.data);
         }
         let Unit { data, keyframe, timestamp: rtp_timestamp, complete, arrived } = unit;
-        let unit = ReceivedUnit { data, keyframe, rtp_timestamp, arrived, complete };
+        let sender_time = self.ssrc.and_then(|ssrc| {
+            let clocks = self.r.counters.sender_clocks.lock().unwrap_or_else(PoisonError::into_inner);
+            clocks.sender_time(ssrc, rtp_timestamp, VIDEO_CLOCK)
+        });
+        let unit = ReceivedUnit { data, keyframe, rtp_timestamp, arrived, complete, sender_time };
         if self.r.events.try_send(PeerEvent::Unit(unit)).is_err() {
             state.overrun.fetch_add(1, Relaxed);
             self.recovery.broken();

@@ -13,6 +13,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::description::Negotiated;
 use super::packetize::{MAX_PAYLOAD, packetize, packetize_single};
+use super::sender_clock::RtpClock;
 use super::stats_interceptor::Counters;
 use crate::codec::AccessUnit;
 use crate::frame::Stamp;
@@ -25,6 +26,8 @@ const LOG: usize = 1024;
 /// hits the network as one blow.
 const PACE_FACTOR: f64 = 10.0;
 const PACE_FLOOR: f64 = 4e6;
+/// RTP's clock of video (RFC 6184 §8.1), in Hz.
+pub(super) const VIDEO_CLOCK: u32 = 90_000;
 /// Packets that may go out without a pause.
 const BURST: Duration = Duration::from_millis(8);
 
@@ -213,6 +216,8 @@ pub(super) async fn run(sending: Sending, negotiated: watch::Receiver<Option<Neg
         primed = true;
         let timestamp = timestamps.of(unit.stamp.captured);
         log.add(timestamp, unit.stamp);
+        *counters.video_clock.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(RtpClock { timestamp, at: unit.stamp.captured, rate: VIDEO_CLOCK });
         let agreed = negotiated.borrow().as_ref().map(|n| (n.payload_type, n.single_nal_units));
         let Some((payload_type, single)) = agreed else { continue };
         let payloads = if single { packetize_single(&unit.data) } else { packetize(&unit.data, MAX_PAYLOAD) };

@@ -8,10 +8,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Attribute, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket};
+use rtc::interceptor::{
+    Attribute, AttributedPacket, BandwidthEstimator, Interceptor, Packet, PacketReport, StreamInfo, TaggedPacket,
+};
 use rtc::rtcp::goodbye::Goodbye;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -20,13 +22,16 @@ use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
+use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
 use rtc::shared::marshal::MarshalSize;
 use tokio::sync::Notify;
 
+use super::audio::{self, AudioTap};
 use super::nack_filter::{HEAVY_LOSS, NackFilter, RecentLoss};
 use super::rate::{Bounds, PacketFate, RateControl};
 use super::retransmit_budget::RetransmitBudget;
+use super::sender_clock::{RtpClock, SenderClocks};
 
 /// What the interceptor and the tasks count; read by the statistics.
 #[derive(Debug, Default)]
@@ -62,6 +67,10 @@ pub(crate) struct Counters {
     /// The payload type of our own; more than 255 where there are none.
     pub(crate) rtx_out: AtomicU32,
     pub(crate) keyframe_asked: AtomicBool,
+    /// How the timestamps of our video run.
+    pub(super) video_clock: Mutex<Option<RtpClock>>,
+    /// What the far side says of its streams' timestamps.
+    pub(super) sender_clocks: Mutex<SenderClocks>,
     /// The far side has said goodbye.
     pub(crate) far_left: AtomicBool,
     /// Something of this has changed that the control task acts on.
@@ -127,6 +136,10 @@ pub(crate) struct StatsInterceptor {
     nacks: HashMap<u32, NackFilter>,
     budget: RetransmitBudget,
     loss: RecentLoss,
+    /// What is sound.
+    audio: AudioTap,
+    /// Our video's number.
+    video_ssrc: u32,
     /// The middle of the NTP time of our last sender reports, and when they left.
     reports: VecDeque<(u32, Instant)>,
     inbound: VecDeque<TaggedPacket>,
@@ -134,9 +147,11 @@ pub(crate) struct StatsInterceptor {
 }
 
 impl StatsInterceptor {
-    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+    pub(super) fn new(counters: Arc<Counters>, video_ssrc: u32, audio: AudioTap) -> Self {
         Self {
             counters,
+            audio,
+            video_ssrc,
             repairs: HashMap::new(),
             primary: None,
             own_rtx: None,
@@ -177,6 +192,8 @@ impl StatsInterceptor {
             self.hear_reports(&report.reports, now);
         } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
             self.hear_reports(&report.reports, now);
+            self.audio.hear_sender(report, now);
+            lock(&self.counters.sender_clocks).hear(report.ssrc, report.ntp_time, report.rtp_time);
         } else if packet.is::<Goodbye>() {
             self.counters.far_left.store(true, Relaxed);
             self.counters.changed.notify_one();
@@ -203,6 +220,7 @@ impl StatsInterceptor {
 
     /// RFC 3550 §6.4.1: now, minus when our report left, minus how long the far side kept it.
     fn hear_reports(&self, reports: &[ReceptionReport], now: Instant) {
+        self.audio.hear_reports(reports);
         for report in reports.iter().filter(|r| r.last_sender_report != 0) {
             let Some((_, sent)) = self.reports.iter().find(|(ntp, _)| *ntp == report.last_sender_report) else {
                 continue;
@@ -241,10 +259,12 @@ impl StatsInterceptor {
             } else if packet.as_any().is::<Goodbye>() {
                 self.counters.said_goodbye.notify_one();
             } else if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
+                let report = on_our_clock(report, self.video_ssrc, &self.counters, &self.audio, now);
                 self.reports.push_back(((report.ntp_time >> 16) as u32, now));
                 if self.reports.len() > 8 {
                     self.reports.pop_front();
                 }
+                *packet = Box::new(report);
             }
             true
         });
@@ -261,6 +281,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
 
     fn handle_read(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
         match &mut msg.message.packet {
+            Packet::Rtp(packet) if self.audio.receive(packet, &lock(&self.counters.sender_clocks), msg.now) => {
+                // webrtc has never heard of it.
+                return Ok(());
+            }
             Packet::Rtp(packet) => {
                 add(&self.counters.packets_in, 1);
                 add(&self.counters.bytes_in, packet.marshal_size());
@@ -285,6 +309,16 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
     fn handle_write(&mut self, mut msg: TaggedPacket) -> Result<(), Error> {
         let repeated = msg.message.has(&Attribute::Retransmission);
         let now = msg.now;
+        let sound = match &msg.message.packet {
+            Packet::Rtcp(packets) => audio::unwrap(packets),
+            _ => None,
+        };
+        if let Some(packet) = sound {
+            self.audio.sent(&packet, now);
+            msg.message.packet = Packet::Rtp(packet);
+            self.outbound.push_back(msg);
+            return Ok(());
+        }
         let goes_on = match &mut msg.message.packet {
             Packet::Rtp(packet) => {
                 // webrtc takes the type of the format that it was told first.
@@ -314,6 +348,42 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for StatsInterceptor {
     fn poll_write(&mut self) -> Option<TaggedPacket> {
         self.outbound.pop_front()
     }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        let mut reports = self.audio.reports(now);
+        if !reports.is_empty() && self.tell(&mut reports, now) {
+            let message = AttributedPacket::new(Packet::Rtcp(reports));
+            self.outbound.push_back(TaggedPacket { now, transport: TransportContext::default(), message });
+        }
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.audio.deadline()
+    }
+}
+
+/// A report of ours says of the video when it was captured, where webrtc says when it left, and goes by the same clock as
+/// that of the sound.
+fn on_our_clock(
+    report: &SenderReport,
+    video_ssrc: u32,
+    counters: &Counters,
+    audio: &AudioTap,
+    now: Instant,
+) -> SenderReport {
+    let mut report = report.clone();
+    if report.ssrc == video_ssrc
+        && let Some(clock) = *lock(&counters.video_clock)
+    {
+        report.ntp_time = audio.wall().ntp(now);
+        report.rtp_time = clock.timestamp_at(now);
+    }
+    report
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Interceptor for StatsInterceptor {

@@ -13,12 +13,18 @@ use clearcall::{
     },
     interrupt::Interrupt,
     model::Model,
-    pipeline::{Auto, CallSettings, NetworkSettings, SessionError, Signaling},
+    pipeline::{
+        AudioProcessing, AudioSettings, Auto, CallSettings, NetworkSettings, SessionError, Signaling, SoundSource,
+        SpeakerChoice,
+    },
     source::{self, SourceSpec},
 };
 
 use super::{Input as _, InputFault};
-use crate::cli::{CallArgs, Cli, Command, HostArgs, JoinArgs, NetworkArgs, ReceiveArgs, SendArgs, TlsArgs, WatchArgs};
+use crate::cli::{
+    CallArgs, Cli, Command, HostArgs, JoinArgs, NetworkArgs, ReceiveArgs, SendArgs, SoundReceiveArgs, SoundSendArgs,
+    TlsArgs, WatchArgs,
+};
 
 /// The model's name that leaves the choice to the program.
 const AUTO: &str = "auto";
@@ -40,13 +46,24 @@ struct Outcome {
     /// The engine was named, likewise.
     #[cfg(feature = "app")]
     engine_chosen: bool,
-    /// The size, the frame rate or the bitrate was named, likewise.
     #[cfg(feature = "app")]
-    sending_chosen: bool,
+    named: Named,
     /// How far networks go to their vivid weights, where the command line says.
     vivid: Option<f32>,
     /// Those of the network that it names, if it has some.
     weights: Option<Model>,
+}
+
+/// What else the command line says, so that what a window remembers of it does not count.
+#[cfg_attr(not(feature = "app"), allow(dead_code))] // without a window nothing is remembered
+#[derive(Clone, Copy)]
+struct Named {
+    /// The size, the frame rate or the bitrate.
+    sending: bool,
+    /// A device, a file, or what is done to the sound.
+    sound: bool,
+    /// That there is to be no sound.
+    no_sound: bool,
 }
 
 /// `clearcall` without a command: the loopback call of `clearcall call`, headless where there is no display.
@@ -55,30 +72,34 @@ pub(crate) fn default() -> anyhow::Result<()> {
     let Some(Command::Call(args)) = Cli::try_parse_from(["clearcall", "call"])?.command else {
         bail!("the command line has no call");
     };
-    let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let sound = Sound::of_loopback(args.sound, args.hear);
+    let named = sound.named(args.send.named());
+    let settings = call_settings(args.send, &args.receive, sound, no_impairment())?;
     run(settings, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn call(args: CallArgs) -> anyhow::Result<()> {
     let delay = Duration::from_millis(args.delay.into());
     let impairment = no_impairment().with_loss(args.loss.0.into()).with_delay(delay, Duration::ZERO);
-    let named = args.send.named();
-    let settings = call_settings(args.send, &args.receive, impairment)?;
+    let sound = Sound::of_loopback(args.sound, args.hear);
+    let named = sound.named(args.send.named());
+    let settings = call_settings(args.send, &args.receive, sound, impairment)?;
     run(settings, Signaling::Loopback, Outcome { fall_back: true, ..outcome(args.receive, named)? })
 }
 
 pub(crate) fn host(args: HostArgs) -> anyhow::Result<()> {
-    let named = args.send.named();
-    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let sound = Sound::of_call(args.sound, args.hear);
+    let named = sound.named(args.send.named());
+    let mut settings = call_settings(args.send, &args.receive, sound, no_impairment())?;
     settings.network = NetworkSettings { identity: identity(&args.tls)?, ..network(args.network, None)? };
     let signaling = if args.paste { Signaling::Offer } else { Signaling::Host { listen: args.listen } };
     run(settings, signaling, outcome(args.receive, named)?)
 }
 
 pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
-    let named = args.send.named();
-    let mut settings = call_settings(args.send, &args.receive, no_impairment())?;
+    let sound = Sound::of_call(args.sound, args.hear);
+    let named = sound.named(args.send.named());
+    let mut settings = call_settings(args.send, &args.receive, sound, no_impairment())?;
     settings.network = network(args.network, args.token)?;
     let link = args.link.trim().to_owned();
     let signaling = if link.starts_with("http://") || link.starts_with("https://") {
@@ -92,9 +113,11 @@ pub(crate) fn join(args: JoinArgs) -> anyhow::Result<()> {
 /// Nothing is sent, so there is nothing to choose of that.
 pub(crate) fn watch(args: WatchArgs) -> anyhow::Result<()> {
     let nothing = SendArgs { source: Some(SourceSpec::Scene), size: None, fps: None, bitrate: None };
-    let mut settings = call_settings(nothing, &args.receive, no_impairment())?;
+    let sound = Sound::heard(args.hear);
+    let named = sound.named(false);
+    let mut settings = call_settings(nothing, &args.receive, sound, no_impairment())?;
     settings.network = network(args.network, args.token)?;
-    run(settings, Signaling::Watch { url: args.link.trim().to_owned() }, outcome(args.receive, false)?)
+    run(settings, Signaling::Watch { url: args.link.trim().to_owned() }, outcome(args.receive, named)?)
 }
 
 /// How the other side is reached. Read here and not by the command line's parser, which would print what is wrong, the
@@ -122,8 +145,8 @@ fn no_impairment() -> Impairment {
     Impairment::new(1)
 }
 
-/// What is to come of a call; `named` says whether the command line says what is sent.
-fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
+/// What is to come of a call.
+fn outcome(args: ReceiveArgs, named: Named) -> anyhow::Result<Outcome> {
     #[cfg(not(feature = "app"))]
     let _ = named;
     let vivid = args.vivid.map(|amount| amount.0);
@@ -143,13 +166,98 @@ fn outcome(args: ReceiveArgs, named: bool) -> anyhow::Result<Outcome> {
         #[cfg(feature = "app")]
         engine_chosen: args.engine.is_some(),
         #[cfg(feature = "app")]
-        sending_chosen: named,
+        named,
         vivid,
         weights,
     })
 }
 
-fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) -> anyhow::Result<CallSettings> {
+/// The sound of a call, as the command line has it.
+struct Sound {
+    send: SoundSendArgs,
+    hear: SoundReceiveArgs,
+    on: bool,
+    /// Nothing is sent in this kind of call.
+    only_heard: bool,
+}
+
+impl Sound {
+    /// With another machine there is sound unless it is not wanted.
+    fn of_call(send: SoundSendArgs, hear: SoundReceiveArgs) -> Self {
+        Self { on: !hear.no_audio, send, hear, only_heard: false }
+    }
+
+    /// A microphone beside its own speaker howls, so a call with oneself is silent unless sound is asked for.
+    fn of_loopback(send: SoundSendArgs, hear: SoundReceiveArgs) -> Self {
+        let asked = send.audio.is_some() || send.microphone.is_some() || hear.audio_out.is_some();
+        Self { on: asked && !hear.no_audio, send, hear, only_heard: false }
+    }
+
+    fn heard(hear: SoundReceiveArgs) -> Self {
+        Self { on: !hear.no_audio, send: SoundSendArgs::default(), hear, only_heard: true }
+    }
+
+    fn named(&self, sending: bool) -> Named {
+        let Self { send, hear, .. } = self;
+        let device = send.audio.is_some() || send.microphone.is_some() || hear.speaker.is_some();
+        let processing = send.no_echo_cancellation || send.no_noise_suppression || send.no_gain_control;
+        Named { sending, sound: device || processing, no_sound: hear.no_audio }
+    }
+
+    fn settings(self, pictures: Option<&SourceSpec>, headless: bool) -> anyhow::Result<AudioSettings> {
+        let Self { send, hear, on, only_heard } = self;
+        let unheard = send.audio.is_some() || send.microphone.is_some();
+        if unheard && !on {
+            return Err(
+                InputFault("--no-audio is a call without sound: leave out --audio and --microphone".into()).into()
+            );
+        }
+        if cfg!(not(feature = "audio")) && (unheard || hear.audio_out.is_some() || hear.speaker.is_some()) {
+            let why = "this program was built without sound (cargo feature `audio`): leave out its options";
+            return Err(InputFault(why.to_owned()).into());
+        }
+        let source = match (send.audio, send.microphone, pictures) {
+            _ if only_heard => SoundSource::None,
+            (Some(source), ..) => source,
+            (None, Some(name), _) => SoundSource::Microphone(Some(name)),
+            (None, None, Some(SourceSpec::Clip(_) | SourceSpec::Scene)) => SoundSource::OfPictures,
+            (None, None, _) => SoundSource::Microphone(None),
+        };
+        if let SoundSource::File(path) = &source
+            && !path.is_file()
+        {
+            let text =
+                format!("--audio {}: there is no such file; it may also be microphone, source or none", path.display());
+            return Err(InputFault(text).into());
+        }
+        Ok(AudioSettings {
+            on: on && cfg!(feature = "audio"),
+            source,
+            speaker: match hear.speaker {
+                Some(name) => SpeakerChoice::Named(name),
+                None if headless => SpeakerChoice::None,
+                None => SpeakerChoice::Default,
+            },
+            muted: send.mute,
+            processing: AudioProcessing {
+                echo_cancellation: !send.no_echo_cancellation,
+                noise_suppression: !send.no_noise_suppression,
+                gain_control: !send.no_gain_control,
+            },
+            out: hear.audio_out,
+            #[cfg(feature = "audio")]
+            devices: clearcall::audio::device::Devices::default(),
+        })
+    }
+}
+
+fn call_settings(
+    send: SendArgs,
+    receive: &ReceiveArgs,
+    sound: Sound,
+    impairment: Impairment,
+) -> anyhow::Result<CallSettings> {
+    let audio = sound.settings(send.source.as_ref(), receive.headless)?;
     let source = send.source.unwrap_or_else(|| match source::cameras() {
         Ok(cameras) if !cameras.is_empty() => SourceSpec::Camera(cameras[0].index, None),
         _ => SourceSpec::Scene,
@@ -170,6 +278,7 @@ fn call_settings(send: SendArgs, receive: &ReceiveArgs, impairment: Impairment) 
         fps: send.fps.map_or(30.0, |fps| fps.0),
         bitrate: send.bitrate.map_or(DEFAULT_BITRATE, |bitrate| bitrate.0),
         muted: false,
+        audio,
         model,
         auto,
         engine: receive.engine.unwrap_or_default(),
@@ -191,7 +300,9 @@ fn run(settings: CallSettings, signaling: Signaling, mut outcome: Outcome) -> an
         call_settings: settings.clone(),
         chosen: outcome.chosen,
         engine_chosen: outcome.engine_chosen,
-        sending_chosen: outcome.sending_chosen,
+        sending_chosen: outcome.named.sending,
+        sound_chosen: outcome.named.sound,
+        no_sound: outcome.named.no_sound,
         vivid: outcome.vivid,
         weights: outcome.weights.clone(),
         signaling: Some(signaling.clone()),

@@ -16,6 +16,9 @@ struct Devices {
     cameras: Vec<ListedCamera>,
     /// Why there is no list of cameras.
     camera_note: Option<String>,
+    /// The default comes first; empty in a build without sound.
+    microphones: Vec<String>,
+    speakers: Vec<String>,
     adapters: Vec<Adapter>,
     engines: Vec<EngineRow>,
 }
@@ -51,7 +54,8 @@ pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
             what: format!("{threads} threads{}", if real.is_none() { ", taken by --engine auto" } else { "" }),
         },
     ];
-    let all = Devices { cameras, camera_note, adapters, engines };
+    let (microphones, speakers) = sound_devices();
+    let all = Devices { cameras, camera_note, microphones, speakers, adapters, engines };
     if args.json {
         out!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
@@ -66,6 +70,16 @@ pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
     if all.cameras.is_empty() {
         out!("  none{}", all.camera_note.as_deref().map(|n| format!(" ({n})")).unwrap_or_default());
     }
+    for (what, names) in [("Microphones", &all.microphones), ("Speakers", &all.speakers)] {
+        out!("{what}");
+        for (n, name) in names.iter().enumerate() {
+            out!("  {name}{}", if n == 0 { " (the default)" } else { "" });
+        }
+        if names.is_empty() {
+            let why = if cfg!(feature = "audio") { "" } else { " (built without sound: cargo feature `audio`)" };
+            out!("  none{why}");
+        }
+    }
     out!("GPU adapters");
     for a in &all.adapters {
         out!("  {} ({}, {}{})", a.name, a.backend, a.driver, if a.software { ", software" } else { "" });
@@ -78,6 +92,19 @@ pub(crate) fn devices(args: &ListArgs) -> anyhow::Result<()> {
         out!("  {}  {}{}", e.engine, if e.available { "" } else { "not available: " }, e.what);
     }
     Ok(())
+}
+
+/// The names of the machine's microphones and of its speakers.
+#[cfg(feature = "audio")]
+fn sound_devices() -> (Vec<String>, Vec<String>) {
+    use clearcall::audio::device::Devices;
+    let devices = Devices::default();
+    (devices.microphones(), devices.speakers())
+}
+
+#[cfg(not(feature = "audio"))]
+fn sound_devices() -> (Vec<String>, Vec<String>) {
+    (Vec::new(), Vec::new())
 }
 
 /// One model in `models --json`.

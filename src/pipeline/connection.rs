@@ -80,6 +80,22 @@ impl Connection {
         if self.far.is_some() { Media::SendRecv } else { self.near.direction().unwrap_or_default() }
     }
 
+    /// Whether sound comes over it.
+    pub(super) fn hears(&self) -> bool {
+        self.receiving().audio_direction().is_some_and(Media::receives)
+    }
+
+    /// Whether sound is sent over it.
+    pub(super) fn talks(&self) -> bool {
+        self.near.audio_direction().is_some_and(Media::sends)
+    }
+
+    /// Where sound to be sent goes, if the far side takes it.
+    #[cfg(feature = "audio")]
+    pub(super) fn audio_sender(&self) -> Option<call::AudioSender> {
+        self.talks().then(|| self.near.audio_sender())
+    }
+
     /// When each frame was captured, where that can be known.
     pub(super) fn captured(&self) -> Option<Arc<CaptureLog>> {
         self.far.is_some().then(|| self.near.sender().capture_log())
@@ -105,6 +121,7 @@ impl Connection {
 /// Both ends in this process, connected.
 pub(super) async fn loopback(settings: CallSettings, runtime: Handle) -> Result<Opened, SessionError> {
     let config = |media| PeerConfig {
+        audio: audio(&settings, media),
         impairment: Some(Arc::clone(&settings.impairment)),
         ..PeerConfig::new(media, settings.bitrate)
     };
@@ -118,6 +135,11 @@ pub(super) async fn loopback(settings: CallSettings, runtime: Handle) -> Result<
         inboxes: vec![(NetworkSide::Out, near_inbox), (NetworkSide::In, far_inbox)],
         description: None,
     })
+}
+
+/// Which way sound goes in a call whose video goes so.
+fn audio(settings: &CallSettings, media: Media) -> Media {
+    if settings.audio.on { media } else { Media::Inactive }
 }
 
 /// To the server behind `url`. `resumes`: the call that was lost there.
@@ -304,6 +326,7 @@ impl Opened {
         let config = PeerConfig {
             bind,
             ice_servers: settings.network.ice_servers.clone(),
+            audio: audio(settings, media),
             bitrate: usual.bitrate.min(START_BITRATE),
             impairment: Some(Arc::clone(&settings.impairment)),
             unreachable_limit: patience.unwrap_or(usual.unreachable_limit),

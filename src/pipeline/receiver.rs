@@ -5,7 +5,7 @@ mod upscaling;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, watch};
 
 use self::{decoding::Decoding, upscaling::Upscaling};
 use super::{
-    CallSettings, Wake, display_frame::DisplayFrame, governed::Auto, notices::Notices, recorder::Recorder,
-    request::Request, side_renderer::SideRenderer, slot::Slot, state_machine::Generation,
+    CallSettings, Wake, display_frame::DisplayFrame, governed::Auto, lip_sync::LipSync, notices::Notices,
+    recorder::Recorder, request::Request, side_renderer::SideRenderer, slot::Slot, state_machine::Generation,
 };
 use crate::{
     call::ReceivedUnit,
@@ -106,6 +106,7 @@ pub(super) struct ReceiveContext {
     pub(super) session: mpsc::Sender<Request>,
     pub(super) stats: Stats,
     pub(super) notices: Notices,
+    pub(super) lip_sync: Arc<Mutex<LipSync>>,
     pub(super) wake: Wake,
 }
 
@@ -131,6 +132,7 @@ impl ReceiveHalf {
             recorder: context.recorder,
             settings: context.settings.clone(),
             wake: Arc::clone(&context.wake),
+            lip_sync: context.lip_sync,
             stats: context.stats.clone(),
             notices: context.notices.clone(),
         };

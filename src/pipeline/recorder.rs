@@ -1,14 +1,20 @@
-//! Records access units as they come: what arrives, or the view that was encoded anew.
+//! Records access units and sound as they come: what arrives, or the view that was encoded anew.
+
+mod sound_queue;
 
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
+use self::sound_queue::SoundQueue;
 use super::lock;
 use crate::{
-    call::ReceivedUnit,
-    record::{OpenSink, RecordError, Recorded, Recording, Written, open_new},
+    call::{ReceivedAudio, ReceivedUnit},
+    record::{
+        OpenSink, RecordError, Recorded, Recording, Written, open_new,
+        sound::{Moment, SoundPacket},
+    },
 };
 
 /// A stream that changes its parameter sets more often than that is no stream to record.
@@ -44,6 +50,8 @@ pub(crate) struct Recorder {
     files: Mutex<Option<Files>>,
     /// Beside the files, so that who looks at it never waits for the disk.
     state: Mutex<RecorderState>,
+    /// Likewise, for who brings it.
+    sound: SoundQueue,
     /// The wish that it follows.
     followed: Mutex<Option<Arc<Path>>>,
     recorded: Mutex<Vec<Result<Vec<Recorded>, RecordError>>>,
@@ -57,8 +65,16 @@ struct Files {
     /// The number of the next one, from 1.
     next: u32,
     done: Vec<Recorded>,
-    current: Option<Recording>,
+    current: Option<Current>,
     waiting: bool,
+}
+
+/// The file that is being written.
+#[derive(Debug)]
+struct Current {
+    recording: Recording,
+    /// When its newest picture was captured.
+    newest: Moment,
 }
 
 impl Recorder {
@@ -72,6 +88,7 @@ impl Recorder {
     pub(crate) fn start_with(&self, open: OpenSink, path: PathBuf) {
         self.end();
         let mut files = lock(&self.files);
+        self.sound.clear();
         *files = Some(Files { path, open, next: 1, done: Vec::new(), current: None, waiting: true });
         self.say(RecorderState::WaitingForKeyframe);
     }
@@ -119,9 +136,9 @@ impl Recorder {
     /// Ends the recording; its files, none if nothing has been recorded.
     pub(crate) fn stop(&self) -> Result<Vec<Recorded>, RecordError> {
         let mut files = lock(&self.files);
-        let Some(files) = files.take() else { return Ok(Vec::new()) };
+        let Some(mut files) = files.take() else { return Ok(Vec::new()) };
         self.say(RecorderState::Off);
-        files.finish().inspect_err(|error| self.say(failed(error)))
+        files.take_sound(&self.sound, None).and_then(|()| files.finish()).inspect_err(|error| self.say(failed(error)))
     }
 
     /// Units are missing before the next one.
@@ -134,10 +151,24 @@ impl Recorder {
 
     /// Takes a unit; true, as from the others, when a keyframe would help.
     pub(crate) fn unit(&self, unit: &ReceivedUnit) -> Result<bool, RecordError> {
-        self.with_files(|files| files.unit(unit))
+        self.with_files(|files| files.unit(unit, &self.sound))
     }
 
-    /// What comes next belongs to another connection, whose clock and pictures are others: a new file.
+    /// Whether sound belongs to what comes. A file that begins while it does has a track for it; so has one that
+    /// begins when sound has come.
+    pub(crate) fn expects_audio(&self, expected: bool) {
+        self.sound.expect(expected);
+    }
+
+    /// Takes a packet of sound, which is written with the next unit or [`pause`](Self::pause). Waits for no disk.
+    pub(crate) fn audio(&self, packet: &ReceivedAudio) {
+        if self.state().is_on() {
+            self.sound.put(packet.clone());
+        }
+    }
+
+    /// What comes next belongs to another connection, whose clock and pictures are others: a new file. Sound that
+    /// waits may be that connection's already.
     pub(crate) fn new_stream(&self) -> Result<bool, RecordError> {
         self.with_files(|files| {
             files.waiting = true;
@@ -147,7 +178,7 @@ impl Recorder {
 
     /// Nothing has come for a while: what has is written, so that it is safe.
     pub(crate) fn pause(&self) -> Result<bool, RecordError> {
-        self.with_files(|files| files.current.as_mut().map_or(Ok(()), Recording::flush))
+        self.with_files(|files| files.pause(&self.sound))
     }
 
     /// Does something to the files; true when they wait for a keyframe. What fails ends the recording.
@@ -195,21 +226,29 @@ fn failed(error: &RecordError) -> RecorderState {
 }
 
 impl Files {
-    fn unit(&mut self, unit: &ReceivedUnit) -> Result<(), RecordError> {
+    fn unit(&mut self, unit: &ReceivedUnit, sound: &SoundQueue) -> Result<(), RecordError> {
         let begins = unit.keyframe && unit.complete;
+        let moment = Moment { arrived: unit.arrived, sender_time: unit.sender_time };
+        self.take_sound(sound, Some(moment))?;
         self.waiting |= !unit.complete;
         if self.waiting && !begins {
-            return Ok(());
+            return self.current.as_mut().map_or(Ok(()), |current| current.recording.pause_pictures());
         }
         let written = match &mut self.current {
-            Some(recording) => recording.unit(&unit.data, unit.keyframe, unit.rtp_timestamp)?,
+            Some(Current { recording, newest }) => {
+                let written = recording.unit(&unit.data, unit.keyframe, unit.rtp_timestamp)?;
+                if written == Written::Frame {
+                    *newest = moment;
+                }
+                written
+            }
             None => Written::Changed,
         };
         self.waiting = match written {
             Written::Frame => false,
             Written::Changed if begins => {
                 self.end_file()?;
-                self.current = Some(self.next_file(unit)?);
+                self.current = Some(Current { recording: self.next_file(unit, sound)?, newest: moment });
                 false
             }
             Written::Changed => true,
@@ -217,19 +256,45 @@ impl Files {
         Ok(())
     }
 
+    /// Adds the sound that was captured before a picture, or all that has come. What was before the first one is left
+    /// out.
+    fn take_sound(&mut self, sound: &SoundQueue, before: Option<Moment>) -> Result<(), RecordError> {
+        if self.current.is_none() && before.is_none() {
+            return Ok(());
+        }
+        for packet in sound.take(before) {
+            if let Some(Current { recording, newest }) = &mut self.current {
+                let moment = Moment { arrived: packet.arrived, sender_time: packet.sender_time };
+                recording.sound(&SoundPacket {
+                    data: &packet.payload,
+                    ssrc: packet.ssrc,
+                    timestamp: packet.rtp_timestamp,
+                    since_picture: moment.since(*newest),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, sound: &SoundQueue) -> Result<(), RecordError> {
+        self.take_sound(sound, None)?;
+        self.current.as_mut().map_or(Ok(()), |current| current.recording.pause())
+    }
+
     fn end_file(&mut self) -> Result<(), RecordError> {
-        if let Some(recording) = self.current.take() {
+        if let Some(Current { recording, .. }) = self.current.take() {
             self.done.push(recording.finish()?);
         }
         Ok(())
     }
 
     /// Begins the next file; those after the first have their number in their name.
-    fn next_file(&mut self, unit: &ReceivedUnit) -> Result<Recording, RecordError> {
+    fn next_file(&mut self, unit: &ReceivedUnit, sound: &SoundQueue) -> Result<Recording, RecordError> {
+        let channels = sound.channels();
         while self.next <= MAX_FILES {
             let path = numbered(&self.path, self.next);
             self.next += 1;
-            match Recording::create_with(self.open, path, &unit.data, unit.rtp_timestamp) {
+            match Recording::create_with(self.open, path, &unit.data, unit.rtp_timestamp, channels) {
                 // An earlier recording's: it must not be lost.
                 Err(RecordError::Write { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
                 begun => return begun,
@@ -258,5 +323,7 @@ impl Drop for Recorder {
     }
 }
 
+#[cfg(test)]
+mod sound_tests;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, watch};
@@ -45,6 +45,16 @@ pub(super) struct Outlet {
     pub(super) profile: H264Profile,
 }
 
+/// Where the source of the pictures is.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "audio"), expect(dead_code, reason = "sound goes by it"))]
+pub(super) struct SourcePosition {
+    /// So far from its beginning
+    pub(super) position: Duration,
+    /// it was at this moment.
+    pub(super) at: Instant,
+}
+
 /// What the threads of the sending half share with the session.
 pub(super) struct SendContext {
     pub(super) settings: watch::Receiver<CallSettings>,
@@ -52,6 +62,8 @@ pub(super) struct SendContext {
     pub(super) outlet: watch::Receiver<Option<Outlet>>,
     /// Where the source's pictures are kept, if somebody can know that they are the truth.
     pub(super) ground_truth: Option<Arc<GroundTruthBuffer>>,
+    /// Told of each picture of a source that has places.
+    pub(super) position: watch::Sender<Option<SourcePosition>>,
     pub(super) session: mpsc::Sender<Request>,
     pub(super) stats: Stats,
     pub(super) notices: Notices,
@@ -77,6 +89,7 @@ impl SendHalf {
             settings: context.settings.clone(),
             outlet: context.outlet.clone(),
             out: half.pictures.clone(),
+            position: context.position.clone(),
             session: context.session.clone(),
             stats: context.stats.clone(),
             notices: context.notices.clone(),

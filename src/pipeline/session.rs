@@ -13,8 +13,10 @@ use tokio::{
 };
 
 use super::{
-    Auto, CallSettings, CallState, DisplayFrame, NetworkSettings, SessionError, Side, Signaling, SizeChoice, Slot,
-    Taken, Wake, lock,
+    AudioProcessing, Auto, CallSettings, CallState, DisplayFrame, NetworkSettings, SessionError, Side, Signaling,
+    SizeChoice, Slot, SoundSource, SpeakerChoice, Taken, Wake,
+    lip_sync::LipSync,
+    lock,
     receiver::{ReceiveContext, ReceiveHalf},
     recorder::{Recorder, RecorderState},
     request::{Endpoint, REQUESTS, Request},
@@ -22,6 +24,11 @@ use super::{
     session_task::{SessionTask, Surroundings},
     shared::SessionShared,
     side_renderer::{SideRenderer, ViewRequest},
+};
+#[cfg(feature = "audio")]
+use super::{
+    audio::{AudioContext, AudioHalf},
+    session_task::AudioLines,
 };
 use crate::{
     call::{
@@ -49,6 +56,9 @@ pub struct Session {
     recorder: Arc<Recorder>,
     send: Mutex<Option<SendHalf>>,
     receive: Option<ReceiveHalf>,
+    #[cfg(feature = "audio")]
+    audio: Option<AudioHalf>,
+    lip_sync: Arc<Mutex<LipSync>>,
     /// `None` only while it is being dropped.
     running: Option<RunningTask>,
 }
@@ -92,12 +102,15 @@ impl Session {
         let loopback = matches!(signaling, Signaling::Loopback);
         let (settings, wanted) = watch::channel(settings);
         let (outlet, outlet_now) = watch::channel(None);
+        let (position, _source_at) = watch::channel(None);
+        let lip_sync = Arc::<Mutex<LipSync>>::default();
         let (frames, view_request, recorder): (Slot<_>, Arc<ViewRequest>, Arc<Recorder>) = Default::default();
         let send = SendHalf::start(
             source,
             SendContext {
                 settings: wanted.clone(),
                 outlet: outlet_now,
+                position,
                 ground_truth: loopback.then(|| Arc::clone(&view_request.ground_truth)),
                 session: requests.clone(),
                 stats: stats.clone(),
@@ -110,16 +123,36 @@ impl Session {
             frames: frames.clone(),
             recorder: Arc::clone(&recorder),
             session: requests.clone(),
-            stats,
-            notices,
+            stats: stats.clone(),
+            notices: notices.clone(),
+            lip_sync: Arc::clone(&lip_sync),
             wake,
         })?;
+        #[cfg(feature = "audio")]
+        let (audio, audio_lines) = if wanted.borrow().audio.on {
+            let (outlet, outlet_now) = watch::channel(None);
+            let (half, packets) = AudioHalf::start(AudioContext {
+                settings: wanted.clone(),
+                outlet: outlet_now,
+                position: _source_at,
+                lip_sync: Arc::clone(&lip_sync),
+                stats,
+                notices,
+            })?;
+            (Some(half), Some(AudioLines { outlet, packets }))
+        } else {
+            (None, None)
+        };
         let surroundings = Surroundings {
             shared: Arc::clone(&shared),
             runtime: runtime.handle().clone(),
             settings: wanted,
             outlet,
             units,
+            recorder: Arc::clone(&recorder),
+            lip_sync: Arc::clone(&lip_sync),
+            #[cfg(feature = "audio")]
+            audio: audio_lines,
             requests: inbox,
         };
         let task = SessionTask::new(signaling, host, surroundings);
@@ -135,6 +168,9 @@ impl Session {
             recorder,
             send: Mutex::new(Some(send)),
             receive: Some(receive),
+            #[cfg(feature = "audio")]
+            audio,
+            lip_sync,
             running,
         })
     }
@@ -186,6 +222,7 @@ impl Session {
 
     /// Counts a frame as shown now; call it once for each that reached the screen.
     pub fn shown(&self, frame: &DisplayFrame) {
+        lock(&self.lip_sync).shown(frame.pair.stamp.id, Instant::now());
         let since = |then| Instant::now().saturating_duration_since(then);
         self.shared.stats.shown(since(frame.pair.stamp.captured), frame.shown_upscaler());
         self.shared.stats.output(Stage::Show, since(frame.ready));
@@ -246,6 +283,26 @@ impl Session {
         self.settings.send_modify(|settings| settings.muted = muted);
     }
 
+    /// Sends silence instead of the sound, over this connection and every one that follows.
+    pub fn mute_sound(&self, muted: bool) {
+        self.settings.send_modify(|settings| settings.audio.muted = muted);
+    }
+
+    /// Sends other sound from now on.
+    pub fn set_sound_source(&self, source: SoundSource) {
+        self.settings.send_modify(|settings| settings.audio.source = source);
+    }
+
+    /// Plays what arrives elsewhere from now on.
+    pub fn set_speaker(&self, speaker: SpeakerChoice) {
+        self.settings.send_modify(|settings| settings.audio.speaker = speaker);
+    }
+
+    /// Does something else to the microphone's sound from now on.
+    pub fn set_audio_processing(&self, processing: AudioProcessing) {
+        self.settings.send_modify(|settings| settings.audio.processing = processing);
+    }
+
     /// Records what arrives into an MP4 from the next keyframe on, which is asked for. What goes wrong is a notice
     /// and the [state](Self::recorder_state).
     pub fn record(&self, path: &Path) {
@@ -299,6 +356,8 @@ impl Drop for Session {
         }
         drop(lock(&self.send).take());
         drop(self.receive.take());
+        #[cfg(feature = "audio")]
+        drop(self.audio.take());
         runtime.shutdown_timeout(CLOSING);
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -19,10 +19,15 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
+#[cfg(feature = "audio")]
+use super::audio::{AudioOutlet, AudioQueue};
 use super::{
     CallSettings, CallState, SessionError, Signaling,
     connection::{self, Connection, Opened},
+    lip_sync::LipSync,
+    lock,
     receiver::UnitQueue,
+    recorder::Recorder,
     request::{Reply, Request},
     sender::Outlet,
     shared::SessionShared,
@@ -30,7 +35,7 @@ use super::{
 };
 use crate::{
     call::{
-        CallError, EndReason, NetStats, PeerEvent,
+        CallError, EndReason, NetStats, PeerEvent, ReceivedAudio,
         signal::{Host, IceUpdate, IceUpdated, IncomingCall, Refusal, WhipSession},
     },
     frame::Stamp,
@@ -43,6 +48,9 @@ const EVENTS: usize = 256;
 const DOUBT_AFTER: Duration = Duration::from_secs(3);
 /// Both cameras and screens send something more often than that.
 const NO_PICTURES: Duration = Duration::from_secs(5);
+/// What sound takes of the network, in bit/s: 32 kbit/s of Opus, and fifty times a second the headers of RTP, UDP, IPv4
+/// and SRTP's tag, of 12, 8, 20 and 10 bytes.
+const SOUND_BITRATE: u32 = 32_000 + 50 * (12 + 8 + 20 + 10) * 8;
 /// How long goodbyes may take in all.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -65,7 +73,19 @@ pub(super) struct Surroundings {
     pub(super) settings: watch::Receiver<CallSettings>,
     pub(super) outlet: watch::Sender<Option<Outlet>>,
     pub(super) units: UnitQueue,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) lip_sync: Arc<Mutex<LipSync>>,
+    /// None in a call without sound.
+    #[cfg(feature = "audio")]
+    pub(super) audio: Option<AudioLines>,
     pub(super) requests: mpsc::Receiver<Request>,
+}
+
+/// The session's ends of what the audio thread shares with it.
+#[cfg(feature = "audio")]
+pub(super) struct AudioLines {
+    pub(super) outlet: watch::Sender<Option<AudioOutlet>>,
+    pub(super) packets: AudioQueue,
 }
 
 /// See the module.
@@ -77,6 +97,10 @@ pub(super) struct SessionTask {
     settings: watch::Receiver<CallSettings>,
     outlet: watch::Sender<Option<Outlet>>,
     units: UnitQueue,
+    recorder: Arc<Recorder>,
+    lip_sync: Arc<Mutex<LipSync>>,
+    #[cfg(feature = "audio")]
+    audio: Option<AudioLines>,
     host: Option<Host>,
     requests: mpsc::Receiver<Request>,
     events: mpsc::Receiver<(Generation, NetworkSide, PeerEvent)>,
@@ -101,7 +125,9 @@ pub(super) struct SessionTask {
 impl SessionTask {
     /// Begins the call. `host` listens already.
     pub(super) fn new(signaling: Signaling, host: Option<Host>, surroundings: Surroundings) -> Self {
-        let Surroundings { shared, runtime, settings, outlet, units, requests } = surroundings;
+        #[cfg(feature = "audio")]
+        let audio = surroundings.audio;
+        let Surroundings { shared, runtime, settings, outlet, units, recorder, lip_sync, requests, .. } = surroundings;
         let role = match signaling {
             Signaling::Loopback => Role::Loopback,
             Signaling::Host { .. } => Role::Host,
@@ -118,6 +144,10 @@ impl SessionTask {
             settings,
             outlet,
             units,
+            recorder,
+            lip_sync,
+            #[cfg(feature = "audio")]
+            audio,
             host,
             requests,
             events,
@@ -321,6 +351,9 @@ impl SessionTask {
         let direction = connection.direction();
         self.attached = Some(generation);
         self.shared.stats.direction(direction);
+        lock(&self.lip_sync).begin_anew();
+        self.recorder.expects_audio(connection.hears());
+        self.attach_audio(generation);
         if !direction.sends() {
             self.outlet.send_replace(None);
             return;
@@ -328,14 +361,45 @@ impl SessionTask {
         let units = connection.sending().sender();
         // A call with oneself is there to compare what is wished for.
         let adapts_size = !matches!(self.signaling, Signaling::Loopback);
-        let allowed = connection.sending().target_bitrate();
+        let allowed = self.left_for_video(generation, connection.sending().target_bitrate());
         let longest_nal_unit = connection.sending().longest_nal_unit();
         let profile = connection.sending().profile();
         let outlet = Outlet { generation, units, allowed, keyframes_asked: 0, adapts_size, longest_nal_unit, profile };
         self.outlet.send_replace(Some(outlet));
     }
 
+    /// Sound goes over this connection from now on.
+    #[cfg(feature = "audio")]
+    fn attach_audio(&self, generation: Generation) {
+        let (Some(audio), Some(connection)) = (&self.audio, self.connections.get(&generation)) else { return };
+        audio.outlet.send_replace(Some(AudioOutlet { generation, sender: connection.audio_sender() }));
+    }
+
+    #[cfg(not(feature = "audio"))]
+    fn attach_audio(&self, _: Generation) {}
+
+    #[cfg(feature = "audio")]
+    fn detach_audio(&self, generation: Generation) {
+        let Some(audio) = &self.audio else { return };
+        audio.outlet.send_if_modified(|outlet| outlet.take_if(|o| o.generation == generation).is_some());
+    }
+
+    #[cfg(not(feature = "audio"))]
+    fn detach_audio(&self, _: Generation) {}
+
+    /// Sound that has come, to who plays it.
+    #[cfg(feature = "audio")]
+    fn hear(&self, generation: Generation, sound: ReceivedAudio) {
+        if let Some(audio) = &self.audio {
+            audio.packets.put(generation, sound);
+        }
+    }
+
+    #[cfg(not(feature = "audio"))]
+    fn hear(&self, _: Generation, _: ReceivedAudio) {}
+
     fn close(&mut self, generation: Generation) {
+        self.detach_audio(generation);
         self.outlet.send_if_modified(|outlet| {
             let attached = outlet.as_ref().is_some_and(|o| o.generation == generation);
             if attached {
@@ -463,6 +527,9 @@ impl SessionTask {
                 let stamp = stamp.unwrap_or(Stamp { id: self.units_seen, captured: unit.arrived });
                 self.units_seen += 1;
                 self.last_unit = Some(Instant::now());
+                if let Some(sender_time) = unit.sender_time {
+                    lock(&self.lip_sync).expect(stamp.id, sender_time);
+                }
                 self.units.put(generation, unit, stamp);
             }
             PeerEvent::Silent => self.decide(Input::Silent(generation)),
@@ -470,7 +537,10 @@ impl SessionTask {
             PeerEvent::Ended(EndReason::HungUp) => self.decide(Input::HungUp(generation)),
             PeerEvent::Ended(reason) => self.decide(Input::Broken { generation, why: reason.to_string() }),
             PeerEvent::KeyframeWanted => self.change_outlet(generation, |outlet| outlet.keyframes_asked += 1),
-            PeerEvent::TargetBitrate(bits) => self.change_outlet(generation, |outlet| outlet.allowed = bits),
+            PeerEvent::TargetBitrate(bits) => {
+                let allowed = self.left_for_video(generation, bits);
+                self.change_outlet(generation, |outlet| outlet.allowed = allowed);
+            }
             PeerEvent::Gap { packets } if live => {
                 tracing::info!("{packets} packets are lost for good");
                 self.units.gap();
@@ -479,7 +549,11 @@ impl SessionTask {
                 self.shared.stats.network(side, network(&stats));
                 self.say_where_pictures_stay();
             }
-            PeerEvent::Gap { .. } | PeerEvent::Stats(_) => {}
+            PeerEvent::Audio(audio) if live => {
+                self.recorder.audio(&audio);
+                self.hear(generation, audio);
+            }
+            PeerEvent::Gap { .. } | PeerEvent::Stats(_) | PeerEvent::Audio(_) => {}
         }
     }
 
@@ -493,6 +567,17 @@ impl SessionTask {
             let seconds = NO_PICTURES.as_secs();
             let why = format!("no picture has come for {seconds} seconds, though the connection stands");
             self.shared.notices.say(why);
+        }
+    }
+
+    /// What of the network's bits the video may take: those of the sound come first, where it does not carry all that is
+    /// wished for.
+    fn left_for_video(&self, generation: Generation, network: u32) -> u32 {
+        let sends = self.connections.get(&generation).is_some_and(Connection::talks);
+        if sends && network < self.settings.borrow().bitrate {
+            network.saturating_sub(SOUND_BITRATE).max(network / 2)
+        } else {
+            network
         }
     }
 

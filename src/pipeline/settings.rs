@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use super::{Auto, SizeChoice};
+use super::{AudioSettings, Auto, SizeChoice};
 use crate::{
     call::{
         IceServer, Impairment,
@@ -34,6 +34,8 @@ pub struct CallSettings {
     pub auto: Option<Auto>,
     /// Where it runs.
     pub engine: EngineChoice,
+    /// The sound.
+    pub audio: AudioSettings,
     /// What is done to the packets that are sent; may be changed while the call runs.
     pub impairment: Arc<Impairment>,
     /// What arrives is recorded into this MP4. Each `Arc` is a recording of its own, even of the same path.
@@ -118,6 +120,7 @@ pub(super) mod tests {
             model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
             auto: None,
             engine: EngineChoice::Cpu,
+            audio: AudioSettings::default(),
             impairment: Arc::new(Impairment::new(7)),
             recording: None,
             network: NetworkSettings::default(),

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Ticks from frame to frame at 25 a second.
-const FRAME_TICKS: u32 = CLOCK / 25;
+pub(super) const FRAME_TICKS: u32 = CLOCK / 25;
 /// Frames from keyframe to keyframe.
-const GOP: usize = 5;
+pub(super) const GOP: usize = 5;
 
 /// Units of the scene, 25 a second.
 fn units(size: &str, count: u64, keyframe_interval: Option<u32>) -> Vec<AccessUnit> {
@@ -40,17 +40,17 @@ fn units(size: &str, count: u64, keyframe_interval: Option<u32>) -> Vec<AccessUn
     (0..count).filter_map(frame).collect()
 }
 
-fn gops(count: u64) -> Vec<AccessUnit> {
+pub(super) fn gops(count: u64) -> Vec<AccessUnit> {
     units("96x64", count, Some(GOP as u32))
 }
 
-fn decoded(units: &[AccessUnit]) -> Vec<Frame> {
+pub(super) fn decoded(units: &[AccessUnit]) -> Vec<Frame> {
     let mut decoder = Decoder::new().unwrap();
     units.iter().filter_map(|u| decoder.decode(&u.data, u.stamp).unwrap()).map(|d| d.frame).collect()
 }
 
 /// The frames that a player gets, and what it meets behind them.
-fn played(path: &Path) -> (Vec<Frame>, Option<ClipError>) {
+pub(super) fn played(path: &Path) -> (Vec<Frame>, Option<ClipError>) {
     let mut clip = match ClipReader::open(path) {
         Ok(clip) => clip,
         Err(error) => return (Vec::new(), Some(error)),
@@ -99,7 +99,7 @@ impl Seek for SmallDisk {
 
 /// Records all units; the first error ends it, as in a call.
 fn record(open: OpenSink, path: &Path, units: &[AccessUnit]) -> Result<Recorded, RecordError> {
-    let mut recording = Recording::create_with(open, path.to_owned(), &units[0].data, 0)?;
+    let mut recording = Recording::create_with(open, path.to_owned(), &units[0].data, 0, None)?;
     for (i, unit) in units.iter().enumerate().skip(1) {
         recording.unit(&unit.data, unit.keyframe, FRAME_TICKS * i as u32)?;
     }
@@ -107,7 +107,7 @@ fn record(open: OpenSink, path: &Path, units: &[AccessUnit]) -> Result<Recorded,
 }
 
 /// The boxes of a file: their names and where they end. The last may be cut.
-fn boxes_of(data: &[u8]) -> Vec<([u8; 4], usize)> {
+pub(super) fn boxes_of(data: &[u8]) -> Vec<([u8; 4], usize)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(head) = data.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -213,7 +213,7 @@ fn the_error_says_what_is_kept_and_nothing_is_written_behind_half_a_fragment() {
     let whole = record(open_new, &folder.path().join("whole.mp4"), &units).unwrap();
     let length = std::fs::metadata(whole.path).unwrap().len();
     let path = folder.path().join(format!("{}.mp4", length - 1));
-    let mut recording = Recording::create_with(open_on_small_disk, path.clone(), &units[0].data, 0).unwrap();
+    let mut recording = Recording::create_with(open_on_small_disk, path.clone(), &units[0].data, 0, None).unwrap();
     for (i, unit) in units.iter().enumerate().skip(1) {
         recording.unit(&unit.data, unit.keyframe, FRAME_TICKS * i as u32).unwrap();
     }

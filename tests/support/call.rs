@@ -6,7 +6,7 @@ use clearcall::{
     call::Impairment,
     frame::Size,
     model::Model,
-    pipeline::{CallSettings, NetworkSettings, SizeChoice},
+    pipeline::{AudioSettings, CallSettings, NetworkSettings, SizeChoice},
     source::SourceSpec,
     upscale::EngineChoice,
 };
@@ -19,6 +19,7 @@ pub(crate) fn settings() -> CallSettings {
         fps: 30.0,
         bitrate: 200_000,
         muted: false,
+        audio: AudioSettings::default(),
         model: Arc::new(Model::untrained(4, 0, 7).unwrap()),
         auto: None,
         engine: EngineChoice::Cpu,

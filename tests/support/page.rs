@@ -13,12 +13,13 @@ use clearcall::{
             call_view::CallView,
             graphs::{Sample, Scored, Trace},
         },
+        sound::{DeviceNames, SoundChoice, SoundControls},
         theme::style,
     },
     frame::{Rgba, Size},
-    pipeline::{CallState, NetworkOff, RecorderState},
+    pipeline::{AudioProcessing, CallState, NetworkOff, RecorderState, SoundSource, SpeakerChoice},
     spotlight::{Chooser, Saliency},
-    stats::{Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
+    stats::{AudioStats, Bitrate, Frames, Network, Percentiles, ShownUpscaler, Snapshot, Stage, StageSnapshot},
     upscale::{EngineChoice, EngineKind, Picture},
 };
 use egui::{Color32, ColorImage, TextureHandle, TextureOptions, Theme};
@@ -70,6 +71,7 @@ pub(crate) fn numbers() -> Snapshot {
             plis: 1,
         },
         stages,
+        audio: None,
     }
 }
 
@@ -77,6 +79,19 @@ pub(crate) fn models() -> Vec<ModelChoice> {
     [("nano", 936), ("small", 2088)]
         .map(|(name, mac_per_pixel)| ModelChoice { name: name.to_owned(), mac_per_pixel, vivid: false })
         .into()
+}
+
+pub(crate) fn device_names() -> DeviceNames {
+    let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    DeviceNames { microphones: names(["Desk", "Headset"]), speakers: names(["Hall", "Headphones"]) }
+}
+
+pub(crate) fn sound_choice() -> SoundChoice {
+    SoundChoice {
+        source: SoundSource::Microphone(None),
+        speaker: SpeakerChoice::Default,
+        processing: AudioProcessing::default(),
+    }
 }
 
 pub(crate) fn controls() -> Controls {
@@ -88,6 +103,7 @@ pub(crate) fn controls() -> Controls {
         spare_battery: true,
         engine: EngineChoice::Auto,
         hidden: false,
+        sound: None,
         loss: 2.0,
         delay_ms: 40,
         jitter_ms: 0,
@@ -217,6 +233,8 @@ pub(crate) struct Page {
     pub(crate) seen_for: f64,
     pub(crate) off: Option<NetworkOff>,
     pub(crate) why: &'static str,
+    /// The sound's numbers, in a call with sound.
+    pub(crate) audio: Option<AudioStats>,
     pub(crate) sides: Vec<(SideChoice, Picture)>,
     /// The size of the upscaled ones.
     pub(crate) size: Size,
@@ -238,6 +256,7 @@ impl Page {
             seen_for: 60.0,
             off: None,
             why: "as asked",
+            audio: None,
             controls: controls(),
             size: picture_size(),
             pictures: None,
@@ -248,6 +267,24 @@ impl Page {
 
     pub(crate) fn connected() -> Self {
         Self::new(CallState::Connected { with: "127.0.0.1:50123".to_owned() })
+    }
+
+    /// The same with sound: one is heard, the other side more softly.
+    pub(crate) fn with_sound(mut self) -> Self {
+        self.controls.sound = Some(SoundControls { muted: false, sends: true, choice: sound_choice() });
+        let audio = AudioStats {
+            source: "Desk".to_owned(),
+            loss_in: 0.005,
+            concealed: 0.012,
+            jitter_ms: Some(2.1),
+            delay_ms: Some(61.0),
+            drift_ppm: Some(-8.0),
+            lip_sync_ms: Some(12.0),
+            level_out_dbfs: -15.0,
+            level_in_dbfs: -30.0,
+            ..AudioStats::default()
+        };
+        Self { audio: Some(audio), ..self }
     }
 
     /// The same with pictures of a person, of a usual size.
@@ -266,6 +303,7 @@ impl Page {
         let own = (own.id(), picture_size());
         let mut stats = numbers();
         self.why.clone_into(&mut stats.model_reason);
+        stats.audio.clone_from(&self.audio);
         let loopback = !matches!(self.state, CallState::Offered { .. } | CallState::Waiting { .. });
         let view = CallView {
             title: if loopback { "Loopback call" } else { "Call" },
@@ -276,6 +314,7 @@ impl Page {
             stats: &stats,
             fps: 29.7,
             models: &models(),
+            devices: Some(&device_names()),
             off: self.off,
             notices: &self.notices,
             trace: &self.trace,

@@ -1,6 +1,9 @@
 //! Does what the person asked for during a call.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use egui::Ui;
 
@@ -11,6 +14,7 @@ use crate::{
         controls::{Action, Keep},
         export::{ExportedSide, Exports},
         networks::Networks,
+        sound::SoundControls,
     },
     pipeline::Session,
 };
@@ -118,6 +122,25 @@ impl Call {
                 Action::Model => self.choose(networks),
                 Action::Engine => session.set_engine(self.controls.engine),
                 Action::Hide => session.mute(self.controls.hidden),
+                Action::MuteSound => {
+                    if let Some(sound) = &self.controls.sound {
+                        session.mute_sound(sound.muted);
+                    }
+                }
+                Action::Sound => {
+                    if let Some(SoundControls { sends, choice, .. }) = &self.controls.sound {
+                        // Who sends nothing needs no open microphone.
+                        if *sends {
+                            session.set_sound_source(choice.source.clone());
+                        }
+                        session.set_speaker(choice.speaker.clone());
+                        session.set_audio_processing(choice.processing);
+                    }
+                }
+                Action::LookForDevices => {
+                    let repaint = ui.ctx().clone();
+                    self.devices.look(&session.settings().audio, Arc::new(move || repaint.request_repaint()));
+                }
                 Action::Impair => {
                     // The sockets of the call look here for every packet.
                     let ms = |n: u32| Duration::from_millis(n.into());

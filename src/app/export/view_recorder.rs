@@ -289,6 +289,7 @@ impl ViewEncoder {
             rtp_timestamp: ticks as u32,
             arrived: view.at,
             complete: true,
+            sender_time: None,
         };
         self.recorder.unit(&unit).map(|_| ()).map_err(|e| e.to_string())
     }

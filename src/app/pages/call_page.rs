@@ -190,7 +190,7 @@ fn panels(ui: &mut Ui, parts: &mut Parts<'_, '_>) {
     }
     panel(egui::Panel::bottom("call controls")).frame(bar).show(ui, |ui| parts.settings(ui));
     if parts.counts() {
-        let place = panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::HEIGHT);
+        let place = panel(egui::Panel::bottom("call stats")).exact_size(stats_panel::height(parts.view.stats));
         place.frame(bar).show(ui, |ui| parts.numbers(ui));
     }
     if parts.asks() {
@@ -250,6 +250,7 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
             | Command::Nearest
             | Command::Stats
             | Command::Hide
+            | Command::MuteSound
             | Command::HangUp
             | Command::Help
             | Command::Theme
@@ -313,6 +314,12 @@ fn obey(command: Command, view: &CallView<'_>, controls: &mut Controls, actions:
         Command::Hide => {
             controls.hidden = !controls.hidden;
             actions.push(Action::Hide);
+        }
+        Command::MuteSound => {
+            if let Some(sound) = controls.sound.as_mut().filter(|sound| sound.sends) {
+                sound.muted = !sound.muted;
+                actions.push(Action::MuteSound);
+            }
         }
         Command::HangUp => actions.push(Action::HangUp),
         Command::Help => {

@@ -3,7 +3,7 @@
 use egui::TextureId;
 
 use crate::{
-    app::{compare::paint::Pictures, networks::ModelChoice, pages::graphs::Trace},
+    app::{compare::paint::Pictures, networks::ModelChoice, pages::graphs::Trace, sound::DeviceNames},
     frame::Size,
     pipeline::{CallState, NetworkOff},
     stats::Snapshot,
@@ -28,6 +28,8 @@ pub struct CallView<'a> {
     pub fps: f64,
     /// The networks to choose from.
     pub models: &'a [ModelChoice],
+    /// Microphones and speakers, once they are known.
+    pub devices: Option<&'a DeviceNames>,
     /// Why no network ran, where none did.
     pub off: Option<NetworkOff>,
     /// What has happened just now.

@@ -10,7 +10,7 @@ use crate::{
     app::{
         controls::{Action, Controls, adopt},
         networks::ModelChoice,
-        pages::call_view::CallView,
+        pages::{call_view::CallView, sound_controls},
         theme::style,
     },
     codec::{MAX_BITRATE, MIN_BITRATE},
@@ -44,6 +44,9 @@ pub(crate) fn show(ui: &mut Ui, view: &CallView<'_>, controls: &mut Controls, ac
                 if ui.add(button).on_hover_text("Send black instead of your picture (H)").clicked() {
                     controls.hidden = !controls.hidden;
                     actions.push(Action::Hide);
+                }
+                if let (Some(sound), Some(now)) = (&mut controls.sound, &view.stats.audio) {
+                    sound_controls::show(ui, now, sound, view.devices, actions);
                 }
                 // What is sent, and what is made of what comes: in one row, or in one each.
                 if ui.available_size_before_wrap().x < made_of_it(view, controls) {

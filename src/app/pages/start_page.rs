@@ -2,12 +2,15 @@
 
 mod source_card;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use egui::{RichText, TextureId, Ui, vec2};
 
 use crate::{
-    app::theme::{Theme, style},
+    app::{
+        sound::{DeviceNames, SoundChoice},
+        theme::{Theme, style},
+    },
     call::{
         IceServer,
         signal::{DEFAULT_PORT, ServerIdentity},
@@ -88,6 +91,8 @@ pub struct StartPage {
     pub error: Option<(Card, String)>,
     /// The call before this page is still ending; a new one has to wait for it.
     pub busy: bool,
+    /// The sound; none where no call has any.
+    pub sound: Option<SoundPart>,
     /// What the rest of the settings says, in one line.
     pub summary: String,
     /// The cameras, once they are known.
@@ -106,6 +111,19 @@ pub struct StartPage {
     pub theme_wanted: bool,
 }
 
+/// What is chosen of the sound.
+#[derive(Debug, Clone)]
+pub struct SoundPart {
+    /// What is sent, and where what arrives is played.
+    pub choice: SoundChoice,
+    /// Microphones and speakers, once they are known.
+    pub names: Option<Arc<DeviceNames>>,
+    /// They are to be looked for again.
+    pub look_wanted: bool,
+    /// A call with oneself has sound as well.
+    pub in_loopback: bool,
+}
+
 /// What the person asked for.
 #[derive(Debug, Clone)]
 pub struct Begin {
@@ -115,6 +133,8 @@ pub struct Begin {
     pub signaling: Signaling,
     /// How the other side is reached; of the token the page knows nothing.
     pub network: NetworkSettings,
+    /// The call has sound.
+    pub sound: bool,
 }
 
 impl StartPage {
@@ -133,6 +153,7 @@ impl StartPage {
             offer: String::new(),
             error: None,
             busy: false,
+            sound: None,
             summary,
             cameras: None,
             preview: None,
@@ -193,7 +214,11 @@ impl StartPage {
             let signaling = signaling.map_err(|e| (card, e))?;
             let identity = self.identity(&signaling).map_err(|e| (card, e))?;
             let ice_servers = ice_servers(&self.ice_servers).map_err(|e| (Card::Network, e))?;
-            Ok(Begin { source, signaling, network: NetworkSettings { ice_servers, identity, bearer: None } })
+            let network = NetworkSettings { ice_servers, identity, bearer: None };
+            // A microphone beside its own speaker howls, so a call with oneself is silent unless sound is asked for.
+            let loopback = matches!(signaling, Signaling::Loopback);
+            let sound = self.sound.as_ref().is_some_and(|sound| sound.in_loopback || !loopback);
+            Ok(Begin { source, signaling, network, sound })
         });
         begin.map_err(|e| self.error = Some(e)).ok()
     }
@@ -240,7 +265,7 @@ impl StartPage {
                                 Card::Host => self.host(ui),
                                 Card::Join => self.join(ui),
                                 Card::Lines => self.lines(ui),
-                                Card::Source | Card::Loopback | Card::Network => loopback(ui),
+                                Card::Source | Card::Loopback | Card::Network => self.loopback(ui),
                             };
                             if let Some(signaling) = signaling {
                                 wanted = Some((card, signaling));
@@ -304,6 +329,18 @@ impl StartPage {
         })
     }
 
+    fn loopback(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
+        title(ui, "Loopback", "Both ends on this machine, over real packets. Nothing leaves it.");
+        let button = style::primary(ui, "Loopback call").min_size(vec2(140.0, 32.0));
+        let clicked = ui.horizontal(|ui| ui.add(button).clicked()).inner;
+        if let Some(sound) = &mut self.sound {
+            ui.checkbox(&mut sound.in_loopback, "With sound").on_hover_text(
+                "You hear yourself as the other side would: take headphones, or the microphone hears its own speaker.",
+            );
+        }
+        clicked.then_some(Ok(Signaling::Loopback))
+    }
+
     fn join(&mut self, ui: &mut Ui) -> Option<Result<Signaling, String>> {
         title(ui, "Join a call", "Paste the link that the host was given.");
         let recent = if self.links.is_empty() { None } else { recent(ui, "Recent links", &self.links) };
@@ -356,12 +393,6 @@ fn title(ui: &mut Ui, name: &str, what: &str) {
     ui.label(RichText::new(name).strong().size(16.0));
     style::quiet(ui, what);
     ui.add_space(4.0);
-}
-
-fn loopback(ui: &mut Ui) -> Option<Result<Signaling, String>> {
-    title(ui, "Loopback", "Both ends on this machine, over real packets. Nothing leaves it.");
-    let button = style::primary(ui, "Loopback call").min_size(vec2(140.0, 32.0));
-    ui.horizontal(|ui| ui.add(button).clicked().then_some(Ok(Signaling::Loopback))).inner
 }
 
 /// A menu of what was used lately.

@@ -4,11 +4,9 @@ use egui::{Align2, FontId, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::{
     app::theme::style,
-    stats::{PassSnapshot, Snapshot, Stage, StageSnapshot},
+    stats::{AudioStats, PassSnapshot, Snapshot, Stage, StageSnapshot},
 };
 
-/// Height of the whole panel.
-pub(crate) const HEIGHT: f32 = TABLE + 20.0;
 const ROW: f32 = 15.0;
 /// A row for each stage below the head.
 const TABLE: f32 = ROW * (Stage::ALL.len() + 1) as f32;
@@ -23,12 +21,30 @@ const NARROW: f32 = 760.0;
 /// The figure that tells its passes under the pointer.
 const GPU: &str = "GPU";
 
+/// Height of the whole panel; in a call with sound it has a line more.
+pub(crate) fn height(stats: &Snapshot) -> f32 {
+    TABLE + 20.0 + if stats.audio.is_some() { ROW } else { 0.0 }
+}
+
 /// Draws the panel; says whether the numbers are to be copied.
 pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
-    let width = ui.available_width();
-    if width < NARROW {
-        return below_each_other(ui, stats, fps, width);
-    }
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let width = ui.available_width();
+        let copy = if width < NARROW {
+            below_each_other(ui, stats, fps, width)
+        } else {
+            beside_each_other(ui, stats, fps, width)
+        };
+        if let Some(audio) = &stats.audio {
+            sound(ui, audio, width);
+        }
+        copy
+    })
+    .inner
+}
+
+fn beside_each_other(ui: &mut Ui, stats: &Snapshot, fps: f64, width: f32) -> bool {
     let why = (width - 870.0).clamp(0.0, 230.0);
     let table = WHY + why;
     ui.horizontal_top(|ui| {
@@ -42,6 +58,42 @@ pub(crate) fn show(ui: &mut Ui, stats: &Snapshot, fps: f64) -> bool {
         .inner
     })
     .inner
+}
+
+/// The sound's numbers in a line; what does not fit is told under the pointer.
+fn sound(ui: &mut Ui, audio: &AudioStats, width: f32) {
+    let p = style::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+    let text = sound_text(audio);
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    painter.text(rect.left_center(), Align2::LEFT_CENTER, "sound", FONT, p.text);
+    painter.text(rect.left_center() + vec2(72.0, 0.0), Align2::LEFT_CENTER, &text, FONT, p.text);
+    let spoken = format!("sound: {text}");
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+    response.on_hover_text(text);
+}
+
+/// What is known of the sound.
+fn sound_text(audio: &AudioStats) -> String {
+    let share = |v: f64| format!("{:.1} %", 100.0 * v);
+    let loss = match audio.loss_out {
+        Some(out) => format!("lost {} in, {} out", share(audio.loss_in), share(out)),
+        None => format!("lost {}", share(audio.loss_in)),
+    };
+    let mut parts = vec![loss, format!("concealed {}", share(audio.concealed))];
+    parts.extend(audio.jitter_ms.map(|ms| format!("jitter {ms:.1} ms")));
+    parts.extend(audio.delay_ms.map(|ms| format!("delay {ms:.0} ms")));
+    parts.extend(audio.lip_sync_ms.map(|ms| {
+        let when = if ms < 0.0 { "before" } else { "after" };
+        format!("{:.0} ms {when} the picture", ms.abs())
+    }));
+    parts.extend(audio.drift_ppm.map(|ppm| format!("drift {ppm:+.0} ppm")));
+    parts.push(if audio.muted { "muted".to_owned() } else { format!("out {:.0} dBFS", audio.level_out_dbfs) });
+    parts.push(format!("in {:.0} dBFS", audio.level_in_dbfs));
+    let device = |way: &str, name: &str| (!name.is_empty()).then(|| format!("{way} {name}"));
+    parts.extend(device("from", &audio.source));
+    parts.extend(device("to", &audio.speaker));
+    parts.join(" · ")
 }
 
 /// The same where the table and the figures have no room side by side.
@@ -228,4 +280,22 @@ fn figure(ui: &mut Ui, name: &str, value: &str, width: f32) -> egui::Response {
     let spoken = format!("{name}: {value}");
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sounds_line_says_what_is_known() {
+        let mut audio = AudioStats { level_out_dbfs: -90.0, level_in_dbfs: -23.4, ..AudioStats::default() };
+        assert_eq!(sound_text(&audio), "lost 0.0 % · concealed 0.0 % · out -90 dBFS · in -23 dBFS");
+        (audio.loss_in, audio.loss_out, audio.concealed, audio.muted) = (0.105, Some(0.02), 0.0125, true);
+        (audio.jitter_ms, audio.delay_ms) = (Some(2.06), Some(61.4));
+        (audio.lip_sync_ms, audio.drift_ppm) = (Some(-12.2), Some(200.4));
+        (audio.source, audio.speaker) = ("Desk".to_owned(), "Hall".to_owned());
+        let all = "lost 10.5 % in, 2.0 % out · concealed 1.2 % · jitter 2.1 ms · delay 61 ms · \
+                   12 ms before the picture · drift +200 ppm · muted · in -23 dBFS · from Desk · to Hall";
+        assert_eq!(sound_text(&audio), all);
+    }
 }

@@ -49,9 +49,18 @@ fn from_webrtc(offer: &Offer) -> String {
     )
 }
 
+/// Without sound, as a call without it is.
+fn silent(video: Media) -> Wishes {
+    Wishes { video, audio: Media::Inactive }
+}
+
 fn answer(offer: &str, media: Media) -> (Offer, String) {
-    let offer = Offer::read(offer, media).unwrap();
-    let answer = offer.answer(&from_webrtc(&offer));
+    answer_as(offer, silent(media))
+}
+
+fn answer_as(offer: &str, wishes: Wishes) -> (Offer, String) {
+    let offer = Offer::read(offer, wishes).unwrap();
+    let answer = offer.answer(&from_webrtc(&offer), 4711);
     (offer, answer)
 }
 
@@ -83,7 +92,7 @@ fn both_follow_the_ways_that_both_can() {
         assert_eq!(answer.contains("a=ssrc:1"), agreed.sends(), "{offered} for {can:?}: {answer}");
         // And as the answer to an offer of this side's.
         assert_eq!(
-            Answer::read(&one(offered), can, &own_formats()).unwrap().negotiated.direction,
+            Answer::read(&one(offered), silent(can), &own_formats()).unwrap().negotiated.direction,
             agreed,
             "{offered} for {can:?}"
         );
@@ -93,10 +102,10 @@ fn both_follow_the_ways_that_both_can() {
 #[test]
 fn no_direction_is_both_and_the_session_s_counts_for_its_sections() {
     let bare = one("x-none").replace("a=x-none\r\n", "");
-    assert_eq!(Offer::read(&bare, Media::SendRecv).unwrap().negotiated.direction, Media::SendRecv);
+    assert_eq!(Offer::read(&bare, silent(Media::SendRecv)).unwrap().negotiated.direction, Media::SendRecv);
     for (direction, agreed) in [("sendonly", Media::RecvOnly), ("inactive", Media::Inactive)] {
         let session = bare.replace("t=0 0\r\n", &format!("t=0 0\r\na={direction}\r\n"));
-        assert_eq!(Offer::read(&session, Media::SendRecv).unwrap().negotiated.direction, agreed);
+        assert_eq!(Offer::read(&session, silent(Media::SendRecv)).unwrap().negotiated.direction, agreed);
     }
 }
 
@@ -174,11 +183,11 @@ fn the_transport_of_a_bundle_is_where_its_first_section_has_it() {
     };
     let candidate = "a=candidate:1 1 udp 5 192.0.2.7 7 typ host\r\n";
     let bundled = [audio("a") + candidate, bare(video("b", "sendonly").replace(" 9 ", " 0 ")) + "a=bundle-only\r\n"];
-    let offer = Offer::read(&described("a=group:BUNDLE a b\r\n", &bundled), Media::SendRecv).unwrap();
+    let offer = Offer::read(&described("a=group:BUNDLE a b\r\n", &bundled), silent(Media::SendRecv)).unwrap();
     assert!(offer.for_webrtc.contains("a=ice-ufrag:aB3d\r\n") && offer.for_webrtc.contains(candidate));
     // Of the session as well.
     let session = "a=ice-ufrag:sess\r\na=ice-pwd:x\r\na=fingerprint:SHA-256 AB\r\na=setup:active\r\n";
-    let offer = Offer::read(&described(session, &[bare(video("b", "sendonly"))]), Media::SendRecv).unwrap();
+    let offer = Offer::read(&described(session, &[bare(video("b", "sendonly"))]), silent(Media::SendRecv)).unwrap();
     for line in ["a=ice-ufrag:sess", "a=fingerprint:sha-256 AB", "a=setup:active"] {
         assert!(offer.for_webrtc.contains(line), "{line}");
     }
@@ -188,7 +197,7 @@ fn the_transport_of_a_bundle_is_where_its_first_section_has_it() {
 fn what_cannot_be_tried_is_left_out_and_the_rest_is_used() {
     let lines = "a=candidate:1 1 UDP 2122317823 127.0.0.1 50001 typ host\r\na=candidate:foo bar\r\n\
                  a=candidate:2 1 udp 1 d5a0.local 9 typ host\r\na=candidate:3 1 udp 1 ::1 9 typ host\r\n";
-    let offer = Offer::read(&(one("sendonly") + lines), Media::SendRecv).unwrap();
+    let offer = Offer::read(&(one("sendonly") + lines), silent(Media::SendRecv)).unwrap();
     let taken: Vec<_> = offer.for_webrtc.lines().filter(|line| line.starts_with("a=candidate")).collect();
     assert_eq!(
         taken,
@@ -216,15 +225,15 @@ fn layers_are_not_answered_and_never_mixed() {
     let numbers = "a=ssrc-group:SIM 11 12 13\r\na=ssrc-group:FID 11 21\r\na=ssrc-group:FID 12 22\r\n\
                    a=ssrc-group:FID 13 23\r\na=ssrc:11 cname:x\r\na=ssrc:12 cname:x\r\na=ssrc:13 cname:x\r\n\
                    a=ssrc:21 cname:x\r\na=ssrc:22 cname:x\r\na=ssrc:23 cname:x\r\n";
-    let offer = Offer::read(&(one("sendonly") + numbers), Media::SendRecv).unwrap();
+    let offer = Offer::read(&(one("sendonly") + numbers), silent(Media::SendRecv)).unwrap();
     let streams: Vec<_> = offer.for_webrtc.lines().filter(|line| line.starts_with("a=ssrc")).collect();
     assert_eq!(streams, ["a=ssrc-group:FID 13 23", "a=ssrc:13 msid:far video", "a=ssrc:23 msid:far video"]);
     assert!(offer.for_webrtc.contains("a=fmtp:97 apt=96") && offer.negotiated.rtx == Some(97));
     // Who only receives has no streams.
-    let offer = Offer::read(&one("recvonly"), Media::SendRecv).unwrap();
+    let offer = Offer::read(&one("recvonly"), silent(Media::SendRecv)).unwrap();
     assert!(offer.for_webrtc.contains("a=fmtp:97 apt=96"));
     // An answer cannot be asked to do without any more: what it sends again is opened by its type.
-    let answer = Answer::read(&one("sendonly"), Media::SendRecv, &own_formats()).unwrap();
+    let answer = Answer::read(&one("sendonly"), silent(Media::SendRecv), &own_formats()).unwrap();
     assert!(!answer.for_webrtc.contains("rtx") && answer.negotiated.rtx == Some(97));
 }
 
@@ -248,7 +257,7 @@ fn mode_0_is_kept() {
 
 #[test]
 fn a_refusal_says_why() {
-    let no = |text: &str| Offer::read(text, Media::SendRecv).unwrap_err().to_string();
+    let no = |text: &str| Offer::read(text, silent(Media::SendRecv)).unwrap_err().to_string();
     let whole = one("sendrecv");
     let without = |prefix: &str| -> String {
         whole.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\r\n")).collect()
@@ -266,7 +275,7 @@ fn a_refusal_says_why() {
         let error = no(&offer);
         assert!(error.contains(why), "{why}: {error}");
     }
-    let error = Answer::read(&whole.replace("m=video 9", "m=video 0"), Media::SendRecv, &own_formats())
+    let error = Answer::read(&whole.replace("m=video 9", "m=video 0"), silent(Media::SendRecv), &own_formats())
         .unwrap_err()
         .to_string();
     assert!(error.contains("refuses video"), "{error}");
@@ -346,7 +355,7 @@ fn the_best_profile_of_a_browser_s_offer_is_answered_and_sent() {
         assert_eq!(lines[0], format!("m=video 9 UDP/TLS/RTP/SAVPF {payload_type}{rtx}"));
         assert!(lines.iter().any(|l| l.starts_with(&format!("a=fmtp:{payload_type} ")) && l.contains(id)), "{lines:?}");
         // And the offerer, be it one of ours, reads the same from it.
-        let read = Answer::read(&answer, Media::SendRecv, &own_formats()).unwrap().negotiated;
+        let read = Answer::read(&answer, silent(Media::SendRecv), &own_formats()).unwrap().negotiated;
         assert_eq!((read.payload_type, read.profile), (payload_type, profile));
     }
 }
@@ -364,9 +373,12 @@ fn what_an_offer_says_of_its_profile_is_kept_to() {
         ("420029", ConstrainedBaseline),
     ] {
         let fmtp = format!("packetization-mode=1;profile-level-id={id}");
-        assert_eq!(Offer::read(&with_h264(&[(96, None, &fmtp)]), Media::SendRecv).unwrap().negotiated.profile, profile);
+        assert_eq!(
+            Offer::read(&with_h264(&[(96, None, &fmtp)]), silent(Media::SendRecv)).unwrap().negotiated.profile,
+            profile
+        );
     }
-    let none = Offer::read(&with_h264(&[(96, None, "packetization-mode=1")]), Media::SendRecv).unwrap();
+    let none = Offer::read(&with_h264(&[(96, None, "packetization-mode=1")]), silent(Media::SendRecv)).unwrap();
     assert_eq!(none.negotiated.profile, ConstrainedBaseline, "no profile is baseline");
 }
 
@@ -377,7 +389,7 @@ fn all_profiles_are_offered_the_best_first() {
          a=rtpmap:102 H264/90000\r\na=fmtp:102 packetization-mode=1;profile-level-id=640c1f\r\n\
          a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\na=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n\
          a=ssrc:1 msid:a b\r\na=sendrecv\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n";
-    let offer = own_offer(from_webrtc, &own_formats());
+    let offer = own_offer(from_webrtc, Media::SendRecv, &own_formats(), None);
     let lines = section(&offer, 0);
     assert_eq!(lines[0], "m=video 9 UDP/TLS/RTP/SAVPF 102 103 104 105 106 107");
     let of =
@@ -398,7 +410,7 @@ fn all_profiles_are_offered_the_best_first() {
 fn of_an_answer_the_best_is_sent_and_all_are_received() {
     let (high, main, base) = (id(1, "640c1f"), id(1, "4d001f"), id(1, "42e01f"));
     let of = |formats: &[(u8, Option<u8>, &str)]| {
-        Answer::read(&with_h264(formats), Media::SendRecv, &own_formats()).unwrap()
+        Answer::read(&with_h264(formats), silent(Media::SendRecv), &own_formats()).unwrap()
     };
     let types = |answer: &Answer| section(&answer.for_webrtc, 0)[0].clone();
     // Chromium's, which knows no constrained high.
@@ -447,11 +459,11 @@ proptest! {
     /// section gets one in the answer.
     #[test]
     fn anything_is_answered_section_by_section_or_refused(text in soup()) {
-        let Ok(offer) = Offer::read(&text, Media::SendRecv) else { return Ok(()) };
+        let Ok(offer) = Offer::read(&text, silent(Media::SendRecv)) else { return Ok(()) };
         let count = |text: &str| Sdp::parse(text).sections.len();
         prop_assert_eq!(count(&offer.for_webrtc), 1);
-        prop_assert_eq!(count(&offer.answer(&from_webrtc(&offer))), count(&text));
-        let again = Offer::read(&offer.for_webrtc, Media::SendRecv).unwrap();
+        prop_assert_eq!(count(&offer.answer(&from_webrtc(&offer), 4711)), count(&text));
+        let again = Offer::read(&offer.for_webrtc, silent(Media::SendRecv)).unwrap();
         // Of several streams one was chosen, and that may have another number than it says.
         let plain = |text: &str| text.lines().filter(|l| !l.starts_with("a=ssrc")).map(str::to_owned).collect::<Vec<_>>();
         prop_assert_eq!(plain(&again.for_webrtc), plain(&offer.for_webrtc));

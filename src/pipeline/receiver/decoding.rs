@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
@@ -13,14 +13,15 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{Arrived, TICK, UNITS};
+
 use crate::{
     call::{ReceivedUnit, playout::PlayoutDelay},
     codec::Decoder,
     frame::{Frame, Stamp},
     model::SteadyQp,
     pipeline::{
-        CallSettings, Wake, notices::Notices, recorder::Recorder, request::Request, slot::Slot,
-        state_machine::Generation,
+        CallSettings, Wake, lip_sync::LipSync, lock, notices::Notices, recorder::Recorder, request::Request,
+        slot::Slot, state_machine::Generation,
     },
     record::RecordError,
     stats::{Stage, Stats},
@@ -36,6 +37,7 @@ pub(super) struct Decoding {
     pub(super) settings: watch::Receiver<CallSettings>,
     pub(super) stats: Stats,
     pub(super) notices: Notices,
+    pub(super) lip_sync: Arc<Mutex<LipSync>>,
     pub(super) wake: Wake,
 }
 
@@ -55,12 +57,13 @@ struct HeldUnit {
 }
 
 impl Held {
-    fn put(&mut self, arrived: Arrived) {
+    /// `longer`: how much longer it waits than the network asks for.
+    fn put(&mut self, arrived: Arrived, longer: Duration) {
         let playout = match &mut self.playout {
             Some((generation, playout)) if *generation == arrived.generation => playout,
             other => &mut other.insert((arrived.generation, PlayoutDelay::default())).1,
         };
-        let due = playout.due(arrived.unit.rtp_timestamp, arrived.at);
+        let due = playout.due(arrived.unit.rtp_timestamp, arrived.at) + longer;
         self.units.push_back(HeldUnit { arrived, due, after_gap: std::mem::take(&mut self.gap) });
     }
 
@@ -133,7 +136,12 @@ impl Decoding {
     fn hold(&self, held: &mut Held, arrived: Arrived) {
         self.stats.output(Stage::Assemble, arrived.at.saturating_duration_since(arrived.unit.arrived));
         self.stats.input(Stage::Playout);
-        held.put(arrived);
+        held.put(arrived, self.waits_for_sound());
+    }
+
+    /// How long pictures wait for their sound.
+    fn waits_for_sound(&self) -> Duration {
+        lock(&self.lip_sync).picture_delay()
     }
 
     /// The peer asks, and asks again until a keyframe has come. Where the session is behind, the next broken picture

@@ -7,7 +7,7 @@ use crate::{
     source::{clip::ClipReader, scene::Scene},
 };
 
-fn units(size: &str, count: u64) -> Vec<AccessUnit> {
+pub(super) fn units(size: &str, count: u64) -> Vec<AccessUnit> {
     let size = size.parse().unwrap();
     let scene = Scene::new(size, 30.0).unwrap();
     let config = EncoderConfig {
@@ -22,9 +22,16 @@ fn units(size: &str, count: u64) -> Vec<AccessUnit> {
     (0..count).filter_map(|n| encoder.encode(&scene.draw(n)).unwrap()).collect()
 }
 
-fn received(unit: &AccessUnit, complete: bool) -> ReceivedUnit {
+pub(super) fn received(unit: &AccessUnit, complete: bool) -> ReceivedUnit {
     let (data, keyframe) = (unit.data.clone(), unit.keyframe);
-    ReceivedUnit { data, keyframe, rtp_timestamp: 3000 * unit.stamp.id as u32, arrived: Instant::now(), complete }
+    ReceivedUnit {
+        data,
+        keyframe,
+        rtp_timestamp: 3000 * unit.stamp.id as u32,
+        arrived: Instant::now(),
+        complete,
+        sender_time: None,
+    }
 }
 
 #[test]

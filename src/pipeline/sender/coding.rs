@@ -271,6 +271,7 @@ mod tests {
                 settings: wanted,
                 outlet: outlet_now,
                 ground_truth: None,
+                position: watch::Sender::new(None),
                 session,
                 stats: stats.clone(),
                 notices: Notices::default(),

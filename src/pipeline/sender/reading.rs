@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Outlet, TICK, source_pacer::SourcePacer};
+use super::{Outlet, SourcePosition, TICK, source_pacer::SourcePacer};
 use crate::{
     frame::{Frame, Stamp},
     pipeline::{CallSettings, notices::Notices, request::Request, slot::Slot},
@@ -25,6 +25,7 @@ pub(super) struct Reader {
     pub(super) settings: watch::Receiver<CallSettings>,
     pub(super) outlet: watch::Receiver<Option<Outlet>>,
     pub(super) out: Slot<Frame>,
+    pub(super) position: watch::Sender<Option<SourcePosition>>,
     pub(super) session: mpsc::Sender<Request>,
     pub(super) stats: Stats,
     pub(super) notices: Notices,
@@ -77,6 +78,9 @@ impl Reader {
             self.stats.input(Stage::Source);
             if let Some(notice) = self.source.notice() {
                 self.notices.say(notice);
+            }
+            if let Some(position) = self.source.position() {
+                self.position.send_replace(Some(SourcePosition { position, at: started }));
             }
             pacer.lasts(self.source.shown_for());
             if !pacer.keep() {

@@ -27,6 +27,8 @@ pub struct Clip {
     /// The picture that was given last.
     last: Option<Frame>,
     shown_for: Duration,
+    /// Where in the file that picture is.
+    position: Duration,
     /// For how long the last picture is shown beyond that.
     left: Duration,
     /// Of the first time through.
@@ -46,6 +48,7 @@ impl Clip {
             shown_for: usual(&reader),
             reader,
             next_id: 0,
+            position: Duration::ZERO,
             squarer: Squarer::default(),
             ahead: None,
             last: None,
@@ -108,6 +111,10 @@ impl Source for Clip {
         self.reader.variable_rate().then_some(self.shown_for)
     }
 
+    fn position(&self) -> Option<Duration> {
+        Some(self.position)
+    }
+
     fn notice(&mut self) -> Option<String> {
         let loss = self.loss.take()?;
         Some(format!("of {} {loss}; if there is a whole copy of it, take that", self.name()))
@@ -115,6 +122,7 @@ impl Source for Clip {
 
     fn next(&mut self) -> Result<Event, SourceError> {
         if let Some(last) = self.last.clone().filter(|_| !self.left.is_zero()) {
+            self.position += self.shown_for;
             self.shown_for = self.left.min(LONGEST);
             self.left -= self.shown_for;
             return Ok(self.give(last));
@@ -125,6 +133,7 @@ impl Source for Clip {
         };
         let Some(current) = current else { return Ok(Event::Ended) };
         let captured = current.stamp.captured;
+        self.position = captured.saturating_duration_since(self.reader.opened);
         let current = if current.aspect == Aspect::SQUARE {
             current
         } else {

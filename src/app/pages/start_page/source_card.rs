@@ -6,7 +6,10 @@ use egui::{Align, Align2, FontId, Label, Layout, RichText, Role, Sense, Stroke, 
 
 use crate::{
     app::{
-        pages::start_page::{Card, SourceKind, StartPage, recent},
+        pages::{
+            sound_controls,
+            start_page::{Card, SourceKind, StartPage, recent},
+        },
         settings::MAX_CAMERA_FORMATS,
         theme::style,
     },
@@ -46,6 +49,7 @@ impl StartPage {
     fn choice(&mut self, ui: &mut Ui) {
         self.kinds(ui);
         self.details(ui);
+        self.sound(ui);
         // In place of a line that is there anyway, so that nothing moves.
         style::quiet(ui, if self.busy { "The last call is hanging up…" } else { self.summary.as_str() });
         self.error_at(ui, Card::Source);
@@ -86,6 +90,21 @@ impl StartPage {
                     .desired_width(ui.available_width());
                 ui.add(field).accessible_name("Clip file");
             }
+        });
+    }
+
+    /// What is sent and heard of sound, in a menu that says it.
+    fn sound(&mut self, ui: &mut Ui) {
+        let Some(sound) = &mut self.sound else { return };
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("Your sound").strong());
+            ui.add_space(8.0);
+            let text = sound_controls::summary(&sound.choice);
+            let button = egui::Button::new(&text).truncate();
+            let response = sound_controls::menu(ui, button, &mut sound.choice, sound.names.as_deref(), true);
+            let response = response.accessible_name(format!("Your sound: {text}"));
+            sound.look_wanted |=
+                response.on_hover_text("Microphone, speaker, and what is done to your voice").clicked();
         });
     }
 
