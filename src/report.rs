@@ -22,7 +22,7 @@ use crate::{
     atomic_file,
     call::Media,
     frame::{Rgba, Size},
-    stats::Snapshot,
+    stats::{AudioStats, Snapshot},
     upscale::UpscaleError,
 };
 
@@ -151,6 +151,9 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
         let passes: Vec<_> = s.gpu_passes.iter().map(|p| format!("{} {:.2}", p.name, p.ms.p50)).collect();
         let _ = writeln!(out, "GPU      p50 {:.2} ms, p95 {:.2} ms: {}", gpu.p50, gpu.p95, passes.join(", "));
     }
+    if let Some(audio) = &s.audio {
+        let _ = writeln!(out, "sound    {}", sound(audio));
+    }
     let _ = writeln!(out, "{:<9}{:>7}{:>7}{:>9}{:>9}  dropped", "stage", "in", "out", "p50 ms", "p95 ms");
     for stage in crate::stats::Stage::ALL {
         let Some(x) = s.stages.get(stage.name()) else { continue };
@@ -167,4 +170,36 @@ pub fn summary(s: &Snapshot, loopback: bool) -> String {
         let _ = writeln!(out, "{}", line.trim_end());
     }
     out
+}
+
+/// What became of the sound, in a line.
+fn sound(audio: &AudioStats) -> String {
+    let share = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut parts = vec![format!("{} packets sent, {} came", audio.packets_out, audio.packets_in)];
+    if audio.packets_in > 0 {
+        parts.push(format!("{} lost, {} made up", share(audio.loss_in), share(audio.concealed)));
+    }
+    parts.extend(audio.delay_ms.map(|ms| format!("{ms:.0} ms to the speaker")));
+    parts.extend(audio.lip_sync_ms.map(|ms| {
+        let when = if ms < 0.0 { "before" } else { "after" };
+        format!("{:.0} ms {when} its picture", ms.abs())
+    }));
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sound_s_line_says_what_is_known() {
+        let mut audio = AudioStats { packets_out: 50, ..AudioStats::default() };
+        assert_eq!(sound(&audio), "50 packets sent, 0 came");
+        (audio.packets_in, audio.loss_in, audio.concealed) = (45, 0.1, 0.021);
+        (audio.delay_ms, audio.lip_sync_ms) = (Some(51.6), Some(-6.4));
+        assert_eq!(
+            sound(&audio),
+            "50 packets sent, 45 came, 10.0 % lost, 2.1 % made up, 52 ms to the speaker, 6 ms before its picture"
+        );
+    }
 }
