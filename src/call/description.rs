@@ -466,7 +466,13 @@ impl Chosen {
         let far = if self.is_video { sdp.direction(&sdp.sections[self.index]) } else { Media::Inactive };
         let media = wishes.video;
         Negotiated {
-            audio: audio.map(|(index, payload_type)| opus::agreed(sdp, index, payload_type, wishes.audio)),
+            audio: audio.map(|(index, payload_type)| {
+                let mut audio = opus::agreed(sdp, index, payload_type, wishes.audio);
+                // What is video's is never taken for sound.
+                let is_video = |t: &u8| formats.iter().flat_map(Format::payload_types).any(|u| u == *t);
+                audio.far_payload_types.retain(|t| !is_video(t));
+                audio
+            }),
             direction: Media::of(media.sends() && far.receives(), media.receives() && far.sends()),
             payload_type: self.format.payload_type,
             rtx: self.format.rtx,

@@ -469,3 +469,44 @@ proptest! {
         prop_assert_eq!(plain(&again.for_webrtc), plain(&offer.for_webrtc));
     }
 }
+
+/// Wishes of a side with sound.
+fn sounding() -> Wishes {
+    Wishes { video: Media::SendRecv, audio: Media::SendRecv }
+}
+
+#[test]
+fn sound_beside_video_is_answered_over_its_transport() {
+    let offer = described("a=group:BUNDLE 0 1\r\n", &[audio("0"), video("1", "sendrecv")]);
+    let (offer, answer) = answer_as(&offer, sounding());
+    let agreed = offer.negotiated.audio.clone().unwrap();
+    // The far side only sends it.
+    assert_eq!((agreed.direction, agreed.payload_type), (Media::RecvOnly, 111));
+    assert_eq!(offer.audio_place(), Some(AudioPlace { mid: "0".to_owned(), first: true }));
+    let lines = section(&answer, 0);
+    assert_eq!(lines[0], "m=audio 9 UDP/TLS/RTP/SAVPF 111");
+    assert!(has(&lines, "a=recvonly") && has(&lines, "a=rtpmap:111 opus/48000/2"), "{answer}");
+    assert!(has(&lines, "a=ice-ufrag:uuuu") && has(&lines, "a=mid:0"), "{answer}");
+    assert!(!offer.for_webrtc.contains("audio"), "{}", offer.for_webrtc);
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n"), "{answer}");
+}
+
+#[test]
+fn sound_over_a_transport_of_its_own_or_of_a_type_that_is_video_s_is_refused() {
+    let apart = described("a=group:BUNDLE 1\r\n", &[audio("0"), video("1", "sendrecv")]);
+    let clashing = described("a=group:BUNDLE 0 1\r\n", &[audio("0").replace("111", "96"), video("1", "sendrecv")]);
+    for offer in [apart, clashing] {
+        let (offer, answer) = answer_as(&offer, sounding());
+        assert_eq!(offer.negotiated.audio, None);
+        assert!(has(&section(&answer, 0), "a=inactive"), "{answer}");
+    }
+}
+
+#[test]
+fn what_is_video_s_is_never_taken_for_sound() {
+    // Its Opus has another type than ours, and its video has that of our Opus.
+    let sections = [audio("0").replace("111", "109"), video("1", "sendrecv").replace("96", "111")];
+    let (offer, _) = answer_as(&described("a=group:BUNDLE 0 1\r\n", &sections), sounding());
+    let agreed = offer.negotiated.audio.unwrap();
+    assert_eq!((agreed.payload_type, agreed.far_payload_types), (109, vec![109]));
+}
