@@ -195,6 +195,16 @@ fn at_ten_percent_loss_hardly_anything_is_made_up() {
     assert!(audio.concealed < 0.08, "{audio:?}");
 }
 
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_the_call() {
+    let (_, devices) = devices();
+    let mut settings = settings(SoundSource::None, devices);
+    let folder = tempfile::tempdir().unwrap();
+    settings.audio.out = Some(folder.path().join("none/heard.wav"));
+    let error = Session::start(settings, Signaling::Loopback, None, Arc::new(|| {})).err().unwrap();
+    assert!(error.is_input() && error.to_string().contains("heard.wav"), "{error}");
+}
+
 /// The bits of the sound come first: the video takes what is left.
 #[test]
 fn over_a_narrow_line_sound_comes_whole_and_the_video_gives_way() {

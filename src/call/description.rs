@@ -18,7 +18,7 @@ mod opus;
 mod sdp;
 mod stream;
 
-use for_webrtc::{for_webrtc, names_retransmissions, sends};
+use for_webrtc::{for_webrtc, names_retransmissions};
 pub(super) use format::{Format, canonical, own as own_formats};
 pub(super) use opus::AudioFormat;
 use sdp::{Sdp, Section, after};
@@ -50,6 +50,13 @@ pub(super) struct Negotiated {
     pub(super) parameter_sets: Vec<Vec<u8>>,
     /// The sound, where both have some.
     pub(super) audio: Option<AudioFormat>,
+}
+
+impl Negotiated {
+    /// Whether this side sends sound.
+    pub(super) fn sends_sound(&self) -> bool {
+        self.audio.as_ref().is_some_and(|audio| audio.direction.sends())
+    }
 }
 
 /// Which ways this side can do.
@@ -132,9 +139,10 @@ impl Offer {
         let bundle = section.mid().and_then(|mid| sdp.bundle(mid));
         let group = bundle.as_deref().unwrap_or_default();
         let audio = chosen.audio(&sdp, wishes, &formats);
+        let negotiated = chosen.negotiated(&sdp, wishes, &formats, audio);
         Ok(Self {
-            negotiated: chosen.negotiated(&sdp, wishes, &formats, audio),
-            for_webrtc: for_webrtc(&sdp, &chosen, &formats, sends(audio, &sdp, wishes), "offer")?,
+            for_webrtc: for_webrtc(&sdp, &chosen, &formats, negotiated.sends_sound(), "offer")?,
+            negotiated,
             sections: sdp.sections.iter().map(|section| Answered::of(section, group)).collect(),
             bundled: bundle.is_some(),
             format: chosen.format,
@@ -289,10 +297,8 @@ impl Answer {
         // What is sent is the best that it takes; what comes may be in any of its formats.
         let formats = chosen.with_others(format::all(&sdp.sections[chosen.index]).into_iter().chain(offered.to_vec()));
         let audio = chosen.audio(&sdp, wishes, &formats);
-        Ok(Self {
-            negotiated: chosen.negotiated(&sdp, wishes, &formats, audio),
-            for_webrtc: for_webrtc(&sdp, &chosen, &formats, sends(audio, &sdp, wishes), "answer")?,
-        })
+        let negotiated = chosen.negotiated(&sdp, wishes, &formats, audio);
+        Ok(Self { for_webrtc: for_webrtc(&sdp, &chosen, &formats, negotiated.sends_sound(), "answer")?, negotiated })
     }
 }
 

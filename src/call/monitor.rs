@@ -126,8 +126,7 @@ impl PeerMonitor {
 
     /// Sends sound if the far side takes it, and not if it does not.
     fn follow_audio(&mut self) {
-        let audio = self.shared.negotiated.borrow().as_ref().and_then(|negotiated| negotiated.audio.clone());
-        let sends = audio.is_some_and(|audio| audio.direction.sends());
+        let sends = self.shared.negotiated.borrow().as_ref().is_some_and(|negotiated| negotiated.sends_sound());
         if sends && let Some(sending) = self.audio_sending.take() {
             let negotiated = self.shared.negotiated.subscribe();
             self.shared.keep(tokio::spawn(audio::send(sending, negotiated)));

@@ -264,8 +264,8 @@ impl Peer {
         let offer = Offer::read(offer, self.wishes())?;
         let description = RTCSessionDescription::offer(offer.for_webrtc.clone()).map_err(|e| wrong(e.to_string()))?;
         // A track that nobody takes would be sent all the same; but sound goes with it.
-        let sound = offer.negotiated.audio.as_ref().is_some_and(|audio| audio.direction.sends());
-        let track = self.track.clone().filter(|_| offer.negotiated.direction.sends() || sound);
+        let sends = offer.negotiated.direction.sends() || offer.negotiated.sends_sound();
+        let track = self.track.clone().filter(|_| sends);
         let (pc, described) = (Arc::clone(&self.pc), Arc::clone(&self.described));
         let make = async move {
             if let Some(track) = track

@@ -28,8 +28,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use self::{opener::Opener, playing::Playing, sending::Sending};
-use super::{CallSettings, lip_sync::LipSync, notices::Notices, sender::SourcePosition, state_machine::Generation};
+use self::{opener::Opener, playing::Playing, sending::Sending, wav_out::WavOut};
+use super::{
+    CallSettings, SessionError, lip_sync::LipSync, notices::Notices, sender::SourcePosition, state_machine::Generation,
+};
 use crate::{
     audio::processor::Processor,
     call::{AudioSender, ReceivedAudio},
@@ -86,13 +88,15 @@ pub(super) struct AudioHalf {
 }
 
 impl AudioHalf {
-    pub(super) fn start(context: AudioContext) -> std::io::Result<(Self, AudioQueue)> {
+    /// Begins the file for what arrives, if one is wished for, and the thread.
+    pub(super) fn start(context: AudioContext) -> Result<(Self, AudioQueue), SessionError> {
+        let out = context.settings.borrow().audio.out.as_deref().map(WavOut::create).transpose()?;
         let (packets, inbox) = sync_channel(PACKETS);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("audio".into()).spawn(move || {
             let notices = context.notices.clone();
-            match AudioThread::new(context) {
+            match AudioThread::new(context, out) {
                 Ok(mut thread) => thread.run(&inbox, &stopped),
                 Err(why) => notices.say(format!("there is no sound in this call: {why}")),
             }
@@ -126,13 +130,13 @@ struct AudioThread {
 }
 
 impl AudioThread {
-    fn new(context: AudioContext) -> Result<Self, String> {
+    fn new(context: AudioContext, out: Option<WavOut>) -> Result<Self, String> {
         let AudioContext { settings, outlet, position, lip_sync, stats, notices } = context;
         let audio = settings.borrow().audio.clone();
         let opener = Opener::start(audio.devices.clone()).map_err(|e| e.to_string())?;
         Ok(Self {
             sending: Sending::new(position).map_err(|e| e.to_string())?,
-            playing: Playing::new(audio.out.as_deref()).map_err(|e| e.to_string())?,
+            playing: Playing::new(out),
             processor: Processor::new(sending::processing(audio.processing)),
             settings,
             outlet,
@@ -191,7 +195,9 @@ impl AudioThread {
         }
         let outlet = self.outlet.borrow().clone();
         self.playing.over(outlet.as_ref().map(|outlet| outlet.generation));
-        self.playing.step(&mut self.processor, &self.lip_sync, now);
+        if let Err(error) = self.playing.step(&mut self.processor, &self.lip_sync, now) {
+            self.notices.say(error);
+        }
         self.sending.step(&mut self.processor, outlet.as_ref(), now);
         if let Some(trouble) = self.sending.trouble() {
             self.notices.say(trouble);
@@ -203,6 +209,7 @@ impl AudioThread {
     }
 
     fn tell(&mut self, outlet: Option<&AudioOutlet>, now: Instant) {
+        self.playing.follow_pictures(&self.lip_sync, now);
         let mut stats = AudioStats::default();
         self.sending.tell(&mut stats);
         self.playing.tell(&mut stats);

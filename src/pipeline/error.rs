@@ -24,6 +24,10 @@ pub enum SessionError {
     /// A line that was pasted.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The file for the sound that arrives.
+    #[cfg(feature = "audio")]
+    #[error(transparent)]
+    AudioOut(#[from] crate::audio::wav::WavError),
     /// No thread or runtime could be made.
     #[error("cannot start the call's threads: {0}")]
     Threads(#[from] std::io::Error),
@@ -49,6 +53,8 @@ impl SessionError {
                     | SignalError::NotClearcall { .. }
                     | SignalError::Certificate { .. }
             ),
+            #[cfg(feature = "audio")]
+            Self::AudioOut(_) => true,
             Self::Threads(_) => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    CallError, Chosen, Format, Media, Wishes, format, opus,
+    CallError, Chosen, Format, Media, format,
     sdp::{Sdp, Section, after, candidate},
     stream, unusable,
 };
@@ -17,11 +17,6 @@ const EXTENSIONS: [&str; 2] = [
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     "urn:ietf:params:rtp-hdrext:sdes:mid",
 ];
-
-/// Whether this side sends sound.
-pub(super) fn sends(audio: Option<(usize, u8)>, sdp: &Sdp<'_>, wishes: Wishes) -> bool {
-    audio.is_some_and(|(index, payload_type)| opus::agreed(sdp, index, payload_type, wishes.audio).direction.sends())
-}
 
 /// The chosen section alone, with these formats, as rtc understands it. `carries_sound`: this side's video stream has to
 /// be there, even if nothing of it is sent.

@@ -1,7 +1,6 @@
 //! The receiving half: packets into the jitter buffer, and sound out of it as the speaker takes it.
 
 use std::{
-    path::Path,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -17,7 +16,6 @@ use crate::{
         level::LevelMeter,
         opus::OpusError,
         processor::Processor,
-        wav::WavError,
     },
     call::{AUDIO_CLOCK, ReceivedAudio},
     pipeline::{AudioSettings, lip_sync::LipSync, state_machine::Generation},
@@ -70,16 +68,16 @@ impl Stream {
 
 impl Playing {
     /// `out`: the file that takes what arrives.
-    pub(super) fn new(out: Option<&Path>) -> Result<Self, WavError> {
-        Ok(Self {
+    pub(super) fn new(out: Option<WavOut>) -> Self {
+        Self {
             stream: None,
             before: Counted::default(),
             speaker: nowhere(),
             is_null: true,
             wanted: None,
             meter: LevelMeter::new(),
-            out: out.map(WavOut::create).transpose()?,
-        })
+            out,
+        }
     }
 
     pub(super) fn follow(&mut self, audio: &AudioSettings, opener: &mut Opener) {
@@ -162,8 +160,14 @@ impl Playing {
         }
     }
 
-    /// Gives the speaker what it has room for.
-    pub(super) fn step(&mut self, processor: &mut Processor, lip_sync: &Mutex<LipSync>, now: Instant) {
+    /// Gives the speaker what it has room for; the error is that of the file.
+    pub(super) fn step(
+        &mut self,
+        processor: &mut Processor,
+        lip_sync: &Mutex<LipSync>,
+        now: Instant,
+    ) -> Result<(), String> {
+        let mut written = Ok(());
         for _ in 0..AT_ONCE {
             if self.speaker.queued() >= self.speaker.wanted() {
                 break;
@@ -179,22 +183,30 @@ impl Playing {
             let block = stream.buffer.pull(now);
             processor.played(&block);
             self.meter.push(&block);
-            if let Some(out) = &mut self.out {
-                out.put(&block);
+            if let Some(out) = &mut self.out
+                && written.is_ok()
+            {
+                written = out.put(&block);
             }
             // Who waits for a lock is not in time; another block comes.
-            if let Ok(mut sync) = lip_sync.try_lock() {
-                if let Some(sender_time) = stream.sender_time() {
-                    sync.heard(sender_time, heard);
-                }
-                let stats = stream.buffer.stats();
-                sync.step(stats.delay, stats.target_delay, now);
-                stream.buffer.set_min_delay(sync.sound_delay());
+            if let Some(sender_time) = stream.sender_time()
+                && let Ok(mut sync) = lip_sync.try_lock()
+            {
+                sync.heard(sender_time, heard);
             }
             if !self.speaker.write(&block) {
                 break;
             }
         }
+        written
+    }
+
+    /// Waits for the pictures as long as they are late.
+    pub(super) fn follow_pictures(&mut self, lip_sync: &Mutex<LipSync>, now: Instant) {
+        let (Some(stream), Ok(mut sync)) = (&mut self.stream, lip_sync.try_lock()) else { return };
+        let stats = stream.buffer.stats();
+        sync.step(stats.delay, stats.target_delay, now);
+        stream.buffer.set_min_delay(sync.sound_delay());
     }
 
     pub(super) fn tell(&self, stats: &mut AudioStats) {

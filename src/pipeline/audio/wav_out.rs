@@ -38,14 +38,15 @@ impl WavOut {
         Ok(Self { blocks: Some(blocks), thread: Some(thread), dropped: 0 })
     }
 
-    /// Appends 10 ms.
-    pub(super) fn put(&mut self, block: &Block) {
+    /// Appends 10 ms; why no more can be written, once.
+    pub(super) fn put(&mut self, block: &Block) -> Result<(), String> {
         match self.blocks.as_ref().map(|blocks| blocks.try_send(Box::new(*block))) {
             Some(Err(TrySendError::Full(_))) => self.dropped += 1,
-            // An error of the disk is told at the end.
-            Some(Err(TrySendError::Disconnected(_))) => self.blocks = None,
+            // Its thread has ended, so that nothing is waited for.
+            Some(Err(TrySendError::Disconnected(_))) => return self.finish(),
             _ => {}
         }
+        Ok(())
     }
 
     /// Ends the file.
