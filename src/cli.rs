@@ -45,8 +45,8 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Threads of the CPU engine, at most; without it one for each core. CLEARCALL_SIMD forces its
-    /// instructions: avx512, avx2, neon or portable
+    /// Threads of the CPU engine, and of train and lab, at most; without it one for each core. CLEARCALL_SIMD forces the
+    /// engine's instructions: avx512, avx2, neon or portable
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(crate) threads: Option<u16>,
 
@@ -570,9 +570,13 @@ pub(crate) struct TrainArgs {
     /// One set of weights for every quantiser
     #[arg(long)]
     pub(crate) ignore_qp: bool,
-    /// Decides everything that is left to chance
+    /// Decides everything that is left to chance, but for the training pairs
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Decides how the training pairs are filmed, and which are kept to judge by; runs that differ in --seed alone learn
+    /// from the same pairs
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) pairs_seed: u64,
     /// Keep the training pairs here, to use them again
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,

@@ -16,6 +16,10 @@ fn main() -> ExitCode {
     log_to_stderr(cli.verbose);
     if let Some(threads) = cli.threads {
         upscale::cpu::limit_threads(threads.into());
+        #[cfg(feature = "train")]
+        if matches!(cli.command, Some(Command::Train(_) | Command::Lab(_))) {
+            commands::train::limit_threads(threads.into());
+        }
     }
     if !cli.no_tune {
         upscale::gpu::remember_in(upscale::gpu::default_folder());

@@ -87,8 +87,11 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Start from what this model computes instead of from chance; it has no more channels or layers.
     pub from: Option<PathBuf>,
-    /// Decides everything that is left to chance.
+    /// Decides everything that is left to chance but the pairs.
     pub seed: u64,
+    /// Decides what is left to chance in the pairs: which pictures are kept to judge by, and how each is filmed. Runs
+    /// with other seeds on the same pairs differ by the training alone, and share the [`TrainConfig::cache`].
+    pub pairs_seed: u64,
     /// Patches in a step.
     pub batch: usize,
     /// Side of a patch in low-resolution pixels.
@@ -137,6 +140,7 @@ impl Default for TrainConfig {
             steps: 20_000,
             from: None,
             seed: 1,
+            pairs_seed: 1,
             batch: 16,
             patch: 56,
             learning_rate: 2e-3,
@@ -346,7 +350,7 @@ impl TrainConfig {
     fn key(&self, pairs: &Pairs) -> String {
         format!(
             "{} channels, {} layers{}{}{}, {} steps, seed {}, {} patches of {}, rate {}, epsilon {}, edges {}, \
-             {} clips of {} frames, {} pairs, {} of clips counting {}{}",
+             {} clips of {} frames with seed {}, {} pairs, {} of clips counting {}{}",
             self.channels,
             self.layers,
             if self.wide { ", wide" } else { "" },
@@ -361,6 +365,7 @@ impl TrainConfig {
             self.loss.gradient,
             self.takes,
             self.frames,
+            self.pairs_seed,
             pairs.train.len(),
             pairs.clips.len(),
             self.clip_share,

@@ -5,6 +5,12 @@ use clearcall::train::{self, Loss, Progress, Terms, TrainConfig, TrainError};
 use super::{Input as _, InputFault};
 use crate::cli::TrainArgs;
 
+/// Bounds the threads that trainings and experiments compute on.
+pub(crate) fn limit_threads(threads: usize) {
+    // It fails only where they run already.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if !super::has_extension(&args.output, "safetensors") {
         return Err(InputFault(format!("{} must end in .safetensors", args.output.display())).into());
@@ -18,6 +24,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         layers: args.layers as usize,
         steps: args.steps.into(),
         seed: args.seed,
+        pairs_seed: args.pairs_seed,
         from: args.from.clone(),
         batch: args.batch as usize,
         patch: args.patch as usize,
@@ -58,7 +65,10 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             bar.set_length(config.steps);
             bar.set_position(step);
             bar.reset_eta();
-            say(format!("{training} frames to learn from, {validation} to judge by; from step {step}"));
+            say(format!(
+                "{training} frames to learn from, {validation} to judge by; from step {step}, threads: {}",
+                rayon::current_num_threads()
+            ));
         }
         Progress::Step { step, .. } => bar.set_position(step),
         Progress::Examined(health) => {

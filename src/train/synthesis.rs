@@ -74,7 +74,7 @@ impl Files {
 pub(super) fn pairs(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<(Pairs, String), TrainError> {
     let files = Files::find(config)?;
     let cache = config.cache.as_ref().map(|folder| {
-        let name = format!("pairs-{}x{}x{}-{}", files.len(), config.takes, config.frames, config.seed);
+        let name = format!("pairs-{}x{}x{}-{}", files.len(), config.takes, config.frames, config.pairs_seed);
         (folder.join(name), key(config, &files))
     });
     if let Some((path, key)) = &cache
@@ -82,7 +82,7 @@ pub(super) fn pairs(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) ->
     {
         return check(pairs, &files);
     }
-    let judged = files.judged(config.seed);
+    let judged = files.judged(config.pairs_seed);
     let mut pairs = Pairs::default();
     for (i, made) in make(config, &files, progress)?.into_iter().enumerate() {
         let to = match (judged.contains(&i), i < files.pictures.len()) {
@@ -108,7 +108,7 @@ fn key(config: &TrainConfig, files: &Files) -> String {
     let mut key = format!(
         "filming 3 version {} seed {} clips {} frames {}",
         env!("CARGO_PKG_VERSION"),
-        config.seed,
+        config.pairs_seed,
         config.takes,
         config.frames
     );
@@ -140,14 +140,14 @@ fn make(config: &TrainConfig, files: &Files, progress: &mut dyn FnMut(Progress))
             None => &files.pictures[i],
             Some(clip) => {
                 let (path, takes) = (&files.clips[clip], config.takes.saturating_mul(TAKES));
-                return footage::film(path, config.seed, number(i, 0), takes, config.frames as usize)
+                return footage::film(path, config.pairs_seed, number(i, 0), takes, config.frames as usize)
                     .map_err(|why| failed(path, why));
             }
         };
         let picture = photo::read(path, Stamp { id: 0, captured: start })?;
         let mut pairs = Vec::new();
         for clip in 0..config.takes {
-            let made = clip::film(&picture, config.seed, number(i, clip), config.frames as usize, start);
+            let made = clip::film(&picture, config.pairs_seed, number(i, clip), config.frames as usize, start);
             pairs.extend(made.map_err(|why| failed(path, why))?);
         }
         Ok(pairs)

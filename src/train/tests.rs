@@ -199,15 +199,15 @@ fn vivid_training_resumes_to_the_same_weights_and_names_its_health() {
 }
 
 #[test]
-fn clips_follow_from_the_seed() {
+fn pairs_follow_from_their_own_seed() {
     let folder = folder(2);
-    let pairs = |seed| {
-        let config = TrainConfig { seed, ..config(folder.path()) };
+    let pairs = |pairs_seed, seed| {
+        let config = TrainConfig { pairs_seed, seed, ..config(folder.path()) };
         synthesis::pairs(&config, &mut |_| ()).unwrap().0
     };
-    let first = pairs(4);
-    assert_eq!(first, pairs(4));
-    assert_ne!(first, pairs(5));
+    let first = pairs(4, 1);
+    assert_eq!(first, pairs(4, 2), "runs with other seeds learn from the same pairs");
+    assert_ne!(first, pairs(5, 1));
     assert!(!first.train.is_empty() && !first.validation.is_empty());
 }
 

@@ -17,4 +17,6 @@ mod lab_complexity;
 mod one_way;
 mod quiet;
 mod run;
+#[cfg(feature = "train")]
+mod train;
 mod wrong;

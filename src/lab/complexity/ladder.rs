@@ -134,6 +134,7 @@ impl Course {
             patch: self.patch,
             takes: self.takes,
             seed: self.seed,
+            pairs_seed: self.seed,
             cache: Some(self.folder.clone()),
             // Once, at the end.
             validate_every: self.steps.max(1),

@@ -1,0 +1,34 @@
+//! `clearcall train` from the command line, a few steps of the smallest network.
+
+use std::fs;
+
+use crate::run::{Room, clearcall};
+
+/// Runs that differ in their seed learn from the pairs of one cache, on as many threads as they were told.
+#[test]
+fn seeds_share_pairs_and_threads_are_bounded() {
+    let room = Room::new();
+    let pictures = room.path("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for n in 0..2_u32 {
+        let pixel =
+            |x: u32, y: u32| image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8]);
+        image::RgbImage::from_fn(400, 320, pixel).save(pictures.join(format!("{n}.png"))).unwrap();
+    }
+    let (pictures, cache) = (room.at("pictures"), room.at("cache"));
+    let train = |seeds: &[&str], out: &str| {
+        let small =
+            ["--channels", "2", "--layers", "1", "--steps", "2", "--batch", "2", "--patch", "16", "--takes", "1"];
+        let files = ["train", "--threads", "1", "--pictures", &pictures, "--cache", &cache, "-o", out];
+        clearcall(&[&files[..], &small, seeds].concat()).ok().out
+    };
+    let kept = || fs::read_dir(room.path("cache")).unwrap().count();
+    let outs = ["one", "two", "three"].map(|name| room.at(&format!("{name}.safetensors")));
+    let said = train(&["--seed", "1"], &outs[0]);
+    assert!(said.contains("threads: 1\n"), "{said}");
+    train(&["--seed", "2"], &outs[1]);
+    assert_eq!(kept(), 1, "both seeds learnt from the same pairs");
+    assert_ne!(fs::read(&outs[0]).unwrap(), fs::read(&outs[1]).unwrap(), "and came to other networks");
+    train(&["--pairs-seed", "2"], &outs[2]);
+    assert_eq!(kept(), 2, "other pairs have a file of their own");
+}
