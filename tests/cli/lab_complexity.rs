@@ -85,14 +85,7 @@ fn curves_and_turns_draw_what_they_say() {
 #[test]
 fn a_ladder_is_trained_and_judged() {
     let room = Room::new();
-    let pictures = room.path("pictures");
-    fs::create_dir(&pictures).unwrap();
-    for n in 0..2_u32 {
-        let pixel =
-            |x: u32, y: u32| image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8]);
-        image::RgbImage::from_fn(400, 320, pixel).save(pictures.join(format!("{n}.png"))).unwrap();
-    }
-    let (pictures, figure, kept) = (room.at("pictures"), room.at("ladder.svg"), room.at("kept"));
+    let (pictures, figure, kept) = (room.pictures(), room.at("ladder.svg"), room.at("kept"));
     let args = ["--steps", "2", "--batch", "2", "--patch", "16", "--lines", "1", "--budgets", "100", "--keep", &kept];
     let ladder = lab(&[&["ladder", "--pictures", &pictures, "-o", &figure, "--json"][..], &args].concat()).ok().json();
     let rungs = ladder["rungs"].as_array().unwrap();

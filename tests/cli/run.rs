@@ -201,6 +201,21 @@ impl Room {
         self.at(name)
     }
 
+    /// Two pictures to learn from, in a folder of their own.
+    #[cfg(feature = "train")]
+    pub(crate) fn pictures(&self) -> String {
+        let folder = self.path("pictures");
+        fs::create_dir(&folder).expect("it can be made");
+        for n in 0..2_u32 {
+            let pixel = |x: u32, y: u32| {
+                image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8])
+            };
+            let picture = image::RgbImage::from_fn(400, 320, pixel);
+            picture.save(folder.join(format!("{n}.png"))).expect("it can be written");
+        }
+        self.at("pictures")
+    }
+
     /// Draws a clip of `frames` pictures in YUV4MPEG2.
     pub(crate) fn clip(&self, name: &str, width: usize, height: usize, frames: usize) -> String {
         let mut file = fs::File::create(self.path(name)).expect("it can be written");

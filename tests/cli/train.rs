@@ -8,14 +8,7 @@ use crate::run::{Room, clearcall};
 #[test]
 fn seeds_share_pairs_and_threads_are_bounded() {
     let room = Room::new();
-    let pictures = room.path("pictures");
-    fs::create_dir(&pictures).unwrap();
-    for n in 0..2_u32 {
-        let pixel =
-            |x: u32, y: u32| image::Rgb([(x * 2 + 90 * n) as u8, (x * y / 9) as u8, ((x / 8 + y / 6) % 2 * 190) as u8]);
-        image::RgbImage::from_fn(400, 320, pixel).save(pictures.join(format!("{n}.png"))).unwrap();
-    }
-    let (pictures, cache) = (room.at("pictures"), room.at("cache"));
+    let (pictures, cache) = (room.pictures(), room.at("cache"));
     let train = |seeds: &[&str], out: &str| {
         let small =
             ["--channels", "2", "--layers", "1", "--steps", "2", "--batch", "2", "--patch", "16", "--takes", "1"];
