@@ -202,6 +202,37 @@ fn the_sound_is_muted_and_chosen_in_a_call() {
 }
 
 #[test]
+fn a_menu_stays_open_and_a_click_is_kept_when_another_part_of_the_page_comes_or_goes() {
+    let mut harness = Page::connected().with_sound().open(Theme::Dark);
+    harness.get_by_label("Sound").click();
+    harness.run();
+    let changes: [fn(&mut Page); 4] = [
+        |page| page.state = CallState::Starting, // without pictures there are no tools above them
+        |page| page.controls.graphs = true,
+        |page| page.state = CallState::Connected { with: "127.0.0.1:50123".to_owned() },
+        |page| page.controls.stats = false,
+    ];
+    for (i, change) in changes.iter().enumerate() {
+        change(harness.state_mut());
+        harness.run();
+        assert!(harness.query_by_label("Noise suppression").is_some(), "change {i}");
+    }
+    harness.key_press(egui::Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label("Noise suppression").is_none());
+
+    // Pressed before, released after.
+    let at = harness.get_by_label("Sound").rect().center();
+    harness.drag_at(at);
+    harness.step();
+    harness.state_mut().state = CallState::Starting;
+    harness.step();
+    harness.drop_at(at);
+    harness.run();
+    harness.get_by_label("Noise suppression");
+}
+
+#[test]
 fn who_only_watches_chooses_the_speaker_and_a_call_without_sound_has_none_of_it() {
     let mut page = Page::connected().with_sound();
     if let Some(sound) = &mut page.controls.sound {

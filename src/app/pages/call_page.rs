@@ -3,7 +3,9 @@
 //! It is a function of [`CallView`] (what there is to see) and [`Controls`] (what the person has set);
 //! what the person does comes back as [`Action`]s.
 
-use egui::{Align, Align2, Label, Layout, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, Id, Label, Layout, RichText, Role, Sense, Stroke, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use crate::{
     app::{
@@ -79,7 +81,7 @@ struct Parts<'a, 'v> {
 
 impl Parts<'_, '_> {
     fn top(&mut self, ui: &mut Ui) {
-        top(ui, self.view, self.controls, self.actions);
+        part(ui, "call bar", |ui| top(ui, self.view, self.controls, self.actions));
     }
 
     /// There is a question to be answered, and nothing else to be done.
@@ -88,19 +90,20 @@ impl Parts<'_, '_> {
     }
 
     fn question(&mut self, ui: &mut Ui) {
-        let said = self.controls.blind.as_ref().and_then(|blind| blind_page::question(ui, blind));
+        let blind = self.controls.blind.as_ref();
+        let said = part(ui, "blind", |ui| blind.and_then(|blind| blind_page::question(ui, blind)));
         said.into_iter().for_each(|said| answered(said, self.view, self.controls, self.actions));
     }
 
     fn tools(&mut self, ui: &mut Ui) {
         let Some(pictures) = self.pictures else { return };
-        let chosen = toolbar::show(ui, pictures, self.controls);
+        let chosen = part(ui, "tools", |ui| toolbar::show(ui, pictures, self.controls));
         chosen.iter().for_each(|command| obey(*command, self.view, self.controls, self.actions));
         self.todo.extend(chosen);
     }
 
     fn settings(&mut self, ui: &mut Ui) {
-        control_bar::show(ui, self.view, self.controls, self.actions);
+        part(ui, "call controls", |ui| control_bar::show(ui, self.view, self.controls, self.actions));
     }
 
     /// There is nothing to count while the other side is waited for.
@@ -113,7 +116,7 @@ impl Parts<'_, '_> {
     }
 
     fn numbers(&mut self, ui: &mut Ui) {
-        if stats_panel::show(ui, self.view.stats, self.view.fps) {
+        if part(ui, "call stats", |ui| stats_panel::show(ui, self.view.stats, self.view.fps)) {
             self.actions.push(Action::CopyStats);
         }
     }
@@ -124,11 +127,15 @@ impl Parts<'_, '_> {
 
     fn graphs(&self, ui: &mut Ui) {
         let two = self.controls.compare.two(self.controls.model);
-        graphs::show(ui, self.view.trace, two, self.view.models, self.view.truth);
+        part(ui, "graphs", |ui| graphs::show(ui, self.view.trace, two, self.view.models, self.view.truth));
     }
 
     /// The pictures, or what stands in their place.
     fn middle(&mut self, ui: &mut Ui) {
+        part(ui, "middle", |ui| self.pictures_or_wait(ui));
+    }
+
+    fn pictures_or_wait(&mut self, ui: &mut Ui) {
         let (view, controls) = (self.view, &mut *self.controls);
         let Some(pictures) = self.pictures else {
             if !self.stacked {
@@ -177,6 +184,12 @@ impl Parts<'_, '_> {
         comparison::show(ui, &Seen { masked: true, ..seen }, &mut compare, &mut controls.details, &self.todo);
         controls.compare.view = compare.view;
     }
+}
+
+/// Draws a part of the page, with ids of its own. Without them egui's ids hang on how many parts were drawn before it:
+/// a menu would close, and a click be lost, when another part comes or goes.
+fn part<R>(ui: &mut Ui, name: &'static str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope_builder(UiBuilder::new().scope_id(Id::unique(name).with("part")), add).inner
 }
 
 /// The parts along the edges of a window that has room for them.
@@ -412,7 +425,7 @@ fn notices(ui: &Ui, notices: &[String]) {
     }
     // Over the pictures: buttons must not be covered.
     let at = pos2(ui.ctx().content_rect().center().x, TOP + 82.0);
-    egui::Area::new(egui::Id::unique("clearcall notices"))
+    egui::Area::new(Id::unique("clearcall notices"))
         .order(egui::Order::Foreground)
         .pivot(Align2::CENTER_TOP)
         .fixed_pos(at)
