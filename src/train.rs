@@ -50,6 +50,7 @@ mod texture;
 mod transmission;
 
 use block::BlockKind;
+pub use critic::CriticNet;
 pub use health::Health;
 pub use loss::Loss;
 use net::Net;
@@ -102,6 +103,10 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Vivid training: also against a critic, with these weights.
     pub vivid: Option<Terms>,
+    /// How the critic of vivid training is built.
+    pub critic: CriticNet,
+    /// The critic says what is truer than the other side's mean, not what is true (relativistic average).
+    pub relativistic: bool,
     /// The features of VGG16 that [`Terms::perceptual`] needs: a file that `scripts/features.py` makes.
     pub features: Option<PathBuf>,
     /// How much of what the truth has beyond bicubic is asked for. What the codec left uncertain comes out as its
@@ -146,6 +151,8 @@ impl Default for TrainConfig {
             learning_rate: 2e-3,
             loss: Loss { epsilon: 0.02, gradient: 0.0 },
             vivid: None,
+            critic: CriticNet::Patch,
+            relativistic: false,
             features: None,
             emphasis: 1.0,
             device: TrainDevice::Cpu,
@@ -320,8 +327,9 @@ impl TrainConfig {
         if !(0.1..=4.0).contains(&self.emphasis) {
             return wrong("this emphasis: it lies between 0.1 and 4");
         }
-        if self.vivid.is_some() && self.patch <= 2 * critic::RADIUS {
-            return wrong("such small patches: the critic needs more than 8 pixels on a side");
+        let least = self.critic.least_side();
+        if self.vivid.is_some() && self.patch < least {
+            return Err(TrainError::Config(format!("such small patches: the critic needs {least} pixels on a side")));
         }
         let perceptual = self.vivid.is_some_and(|terms| terms.perceptual > 0.0);
         if perceptual != self.features.is_some() {
@@ -377,7 +385,10 @@ impl TrainConfig {
     fn aims(&self) -> String {
         let emphasis = if self.emphasis == 1.0 { String::new() } else { format!(", emphasis {}", self.emphasis) };
         let device = if self.device == TrainDevice::Gpu { ", on a GPU" } else { "" };
-        emphasis + device + &self.vivid.map_or_else(String::new, |terms| format!(", {}", in_words(terms)))
+        let critic = if self.critic == CriticNet::Unet { ", a U-net as critic" } else { "" };
+        let relativistic = if self.relativistic { ", relativistic" } else { "" };
+        let vivid = |terms| format!(", {}{critic}{relativistic}", in_words(terms));
+        emphasis + device + &self.vivid.map_or_else(String::new, vivid)
     }
 }
 
@@ -433,7 +444,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
         _ => format!(
             "{made_from} as {} frames{} of moving clips through the project's scaler and H.264 encoder at \
              80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}){}, {} patches of {} a step, Adam, seed {}, \
-             {:.0} s",
+             pairs' seed {}, {:.0} s",
             pairs.train.len() + pairs.clips.len(),
             if pairs.clips.is_empty() {
                 String::new()
@@ -446,6 +457,7 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
             config.batch,
             config.patch,
             config.seed,
+            config.pairs_seed,
             run.seconds
         ),
     };

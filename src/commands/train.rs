@@ -42,6 +42,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             energy: args.energy,
             transport: args.transport,
         }),
+        critic: args.critic,
+        relativistic: args.relativistic,
         features: args.features.clone(),
         emphasis: args.emphasis,
         device: args.device,

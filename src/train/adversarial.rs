@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Objective<'a> {
     pub(super) loss: Loss,
     pub(super) weights: Terms,
+    /// The critic says what is truer than the other side's mean, not what is true.
+    pub(super) relativistic: bool,
     /// For the perceptual term.
     pub(super) perceptual: Option<&'a Perceptual>,
 }
@@ -78,7 +80,7 @@ fn one(
     side: usize,
     objective: Objective<'_>,
 ) -> Result<One, TrainError> {
-    let Objective { loss, weights, perceptual } = objective;
+    let Objective { loss, weights, relativistic, perceptual } = objective;
     let device = critic::device();
     let padded = side + 2 * layers.len();
     let parameters: Vec<_> = layers.iter().map(|l| tensors(l, &device)).collect();
@@ -122,7 +124,7 @@ fn one(
     }
 
     let judged = match weights.ask_the_critic() {
-        true => judge(critic, [&patch.target, &detail], &base, side, weights)?,
+        true => judge(critic, [&patch.target, &detail], &base, side, (weights, relativistic))?,
         false => Judged::silent(critic, detail.len()),
     };
     (terms.adversarial, terms.feature) = (judged.adversarial, judged.feature);
@@ -190,7 +192,7 @@ fn judge(
     [of_true, made]: [&[f32]; 2],
     base: &[f32],
     side: usize,
-    weights: Terms,
+    (weights, relativistic): (Terms, bool),
 ) -> Result<Judged, TrainError> {
     let device = critic::device();
     let seen = |detail: &[f32]| detail.iter().map(|d| DETAIL * d).chain(base.iter().copied()).collect::<Vec<f32>>();
@@ -199,10 +201,11 @@ fn judge(
 
     let parameters: Vec<_> = critic.layers.iter().map(|l| tensors(l, &device)).collect();
     let pair = Tensor::<4>::from_data(TensorData::new(pair, [2, 8, side, side]), &device);
-    let (judged, features) = critic::judge(&parameters, pair);
+    let (judged, features) = critic.judge(&parameters, pair);
     let judgement = values(&judged.clone().inner())?;
     let (on_true, on_made) = judgement.split_at(judgement.len() / 2);
-    let (paid, slopes) = terms::critic(on_true, on_made);
+    let pays = if relativistic { terms::relativistic_critic } else { terms::critic };
+    let (paid, slopes) = pays(on_true, on_made);
     let slopes = TensorData::new(slopes.concat(), judged.shape());
     let features: Vec<Vec<f32>> = features.iter().map(|f| values(&f.clone().inner())).collect::<Result<_, _>>()?;
     let by_critic =
@@ -210,8 +213,11 @@ fn judge(
 
     let constant = critic.layers.iter().map(|l| tensors(l, &device)).map(|(w, b)| (w.detach(), b.detach()));
     let shown = Tensor::<4>::from_data(TensorData::new(made, [1, 8, side, side]), &device).require_grad();
-    let (judged, made) = critic::judge(&constant.collect::<Vec<_>>(), shown.clone());
-    let (adversarial, slopes) = terms::adversarial(&values(&judged.clone().inner())?);
+    let (judged, made) = critic.judge(&constant.collect::<Vec<_>>(), shown.clone());
+    let (adversarial, slopes) = match relativistic {
+        true => terms::relativistic_adversarial(on_true, &values(&judged.clone().inner())?),
+        false => terms::adversarial(&values(&judged.clone().inner())?),
+    };
     let slopes = slopes.into_iter().map(|s| weights.adversarial * s).collect::<Vec<_>>();
     let mut all = (judged.clone() * Tensor::from_data(TensorData::new(slopes, judged.shape()), &device)).sum();
     let mut feature = 0.0;
@@ -233,11 +239,11 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{block::BlockKind, pairs::Move, perceptual};
+    use crate::train::{block::BlockKind, critic::CriticNet, pairs::Move, perceptual};
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 
-    const SIDE: usize = 12;
+    const SIDE: usize = 16;
 
     fn patch(rng: &mut ChaCha8Rng, radius: usize) -> Patch {
         let padded = (SIDE + 2 * radius).pow(2);
@@ -254,7 +260,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let net = Net::untrained(4, 1, BlockKind { wide: false, by_qp: true }, 2).unwrap();
         let batch = [patch(&mut rng, net.radius()), patch(&mut rng, net.radius())];
-        let (numbers, features) = (critic::untrained(8), perceptual::tests::small(9));
+        let features = perceptual::tests::small(9);
         let loss = Loss { epsilon: 0.02, gradient: 0.0 };
         let alone = [
             Terms { adversarial: 1.0, ..Terms::ZERO },
@@ -267,30 +273,44 @@ mod tests {
             Terms { energy: 1.0, ..Terms::ZERO },
             Terms { transport: 1.0, ..Terms::ZERO },
         ];
-        for weights in alone {
-            let objective = Objective { loss, weights, perceptual: Some(&features) };
-            let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
-            let at = |by: f32| {
-                let mut net = net.clone();
-                net.numbers.iter_mut().zip(&learnt.by_net).for_each(|(n, g)| *n += by * g);
-                learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap().terms.sum(weights)
+        let check = |net_of_critic: CriticNet, relativistic: bool, weights: Terms| {
+            let numbers = critic::untrained(net_of_critic, 8);
+            let of = |numbers: &[f32]| Critic::new(net_of_critic, numbers);
+            let objective = Objective { loss, weights, relativistic, perceptual: Some(&features) };
+            let learnt = learn(&net, &of(&numbers), &batch, SIDE, objective).unwrap();
+            // Along a gradient a loss rises by its square.
+            let steep = |by: &[f32]| by.iter().map(|g| g * g).sum::<f32>();
+            let moved = |numbers: &[f32], by: &[f32], step: f32| -> Vec<f32> {
+                numbers.iter().zip(by).map(|(n, g)| n + step * g).collect()
             };
-            // Along the gradient the loss rises by its square.
-            let steep: f32 = learnt.by_net.iter().map(|g| g * g).sum();
-            let step = 2e-3 / steep.sqrt();
-            let measured = (at(step) - at(-step)) / (2.0 * step);
-            assert!(steep > 0.0 && (measured - steep).abs() < 0.1 * steep, "{weights:?}: {measured} {steep}");
-        }
-        let objective = Objective { loss, weights: alone[0], perceptual: None };
-        let learnt = learn(&net, &Critic::new(&numbers), &batch, SIDE, objective).unwrap();
-        let steep: f32 = learnt.by_critic.iter().map(|g| g * g).sum();
-        let step = 1e-2 / steep.sqrt();
-        let at = |by: f32| {
-            let moved: Vec<f32> = numbers.iter().zip(&learnt.by_critic).map(|(n, g)| n + by * g).collect();
-            learn(&net, &Critic::new(&moved), &batch, SIDE, objective).unwrap().critic
+            let pays = |step: f32| {
+                let mut net = net.clone();
+                net.numbers = moved(&net.numbers, &learnt.by_net, step);
+                learn(&net, &of(&numbers), &batch, SIDE, objective).unwrap().terms.sum(weights)
+            };
+            let judges = |step: f32| {
+                let critic = of(&moved(&numbers, &learnt.by_critic, step));
+                learn(&net, &critic, &batch, SIDE, objective).unwrap().critic
+            };
+            let rises = |at: &dyn Fn(f32) -> f32, steep: f32, step: f32| {
+                let step = step / steep.sqrt();
+                let measured = (at(step) - at(-step)) / (2.0 * step);
+                let what = format!("{net_of_critic:?}, relativistic {relativistic}, {weights:?}: {measured} {steep}");
+                assert!(steep > 0.0 && (measured - steep).abs() < 0.1 * steep, "{what}");
+            };
+            rises(&pays, steep(&learnt.by_net), 2e-3);
+            if weights.ask_the_critic() {
+                rises(&judges, steep(&learnt.by_critic), 1e-2);
+            }
         };
-        let measured = (at(step) - at(-step)) / (2.0 * step);
-        assert!((measured - steep).abs() < 0.1 * steep, "{measured} {steep}");
+        for weights in alone {
+            check(CriticNet::Patch, false, weights);
+        }
+        for weights in [alone[0], alone[4]] {
+            check(CriticNet::Patch, true, weights);
+            check(CriticNet::Unet, false, weights);
+            check(CriticNet::Unet, true, weights);
+        }
     }
 
     #[test]
@@ -302,10 +322,10 @@ mod tests {
         let weights = Terms { supervised: 1.0, ..Terms::ZERO };
         let vivid = learn(
             &net,
-            &Critic::new(&critic::untrained(1)),
+            &Critic::new(CriticNet::Patch, &critic::untrained(CriticNet::Patch, 1)),
             &batch,
             SIDE,
-            Objective { loss, weights, perceptual: None },
+            Objective { loss, weights, relativistic: false, perceptual: None },
         )
         .unwrap();
         let (value, gradient) = net.learn(&batch, SIDE, loss).unwrap();

@@ -56,7 +56,9 @@ pub(super) fn run(
     };
     let mut run = resume(&|files| &files.net, net.numbers.clone())?;
     let mut critic = match config.vivid {
-        Some(weights) => Some((weights, resume(&|files| &files.critic, critic::untrained(config.seed))?)),
+        Some(weights) => {
+            Some((weights, resume(&|files| &files.critic, critic::untrained(config.critic, config.seed))?))
+        }
         None => None,
     };
     progress(Progress::Ready {
@@ -94,16 +96,17 @@ pub(super) fn run(
                 (None, None) => net.learn(&batch, config.patch, config.loss)?,
                 (None, Some(gpu)) => batched::learn(&net, &batch, config.patch, config.loss, gpu)?,
                 (Some((weights, critic)), _) => {
-                    let objective = Objective { loss: config.loss, weights: *weights, perceptual };
-                    let learnt =
-                        adversarial::learn(&net, &Critic::new(&critic.numbers), &batch, config.patch, objective)?;
+                    let (weights, relativistic) = (*weights, config.relativistic);
+                    let objective = Objective { loss: config.loss, weights, relativistic, perceptual };
+                    let judge = Critic::new(config.critic, &critic.numbers);
+                    let learnt = adversarial::learn(&net, &judge, &batch, config.patch, objective)?;
                     if learnt.by_critic.iter().any(|g| !g.is_finite()) {
                         return Err(TrainError::Diverged(run.step()));
                     }
                     critic.descend(&learnt.by_critic, CRITIC_RATE * rate);
                     detail.add(1.0, learnt.terms);
                     of_critic += learnt.critic;
-                    (learnt.terms.sum(*weights), learnt.by_net)
+                    (learnt.terms.sum(weights), learnt.by_net)
                 }
             };
             if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {

@@ -4,7 +4,7 @@
 //!
 //! | term | asks for | after |
 //! |---|---|---|
-//! | `adversarial` | pictures that a critic takes for true ones (hinge) | Lim and Ye, arXiv 1705.02894 |
+//! | `adversarial` | pictures that a critic takes for true ones (hinge), or for truer than the true ones' mean (relativistic average) | Lim and Ye, arXiv 1705.02894; Jolicoeur-Martineau, arXiv 1807.00734 |
 //! | `supervised` | the right values: [`Loss`](super::Loss) | |
 //! | `locality` | the right values from an input with noise too | |
 //! | `tangent` | a tangent space of full rank: (‖J·v‖²/‖v‖² − c)², c being the truth's | LGAN, Qi et al., arXiv 1711.06020 |
@@ -126,6 +126,31 @@ pub(crate) fn adversarial(on_made: &[f32]) -> (f32, Vec<f32>) {
     (-on_made.iter().sum::<f32>() / count, vec![-1.0 / count; on_made.len()])
 }
 
+/// What the critic pays where it is asked whether a picture is truer than the other side's mean (relativistic average,
+/// Jolicoeur-Martineau, arXiv 1807.00734), and the slopes: E max(0, 1 − (D(true) − E D(made))) +
+/// E max(0, 1 + (D(made) − E D(true))).
+pub(super) fn relativistic_critic(on_true: &[f32], on_made: &[f32]) -> (f32, [Vec<f32>; 2]) {
+    let (of_true, of_made) = (mean(on_true), mean(on_made));
+    let apart = |judged: &[f32], other: f32| judged.iter().map(|d| d - other).collect::<Vec<_>>();
+    let (value, [mut by_true, mut by_made]) = critic(&apart(on_true, of_made), &apart(on_made, of_true));
+    // Each mean moves what it is taken from the other way.
+    let [sum_true, sum_made] = [&by_true, &by_made].map(|by| by.iter().sum::<f32>());
+    by_true.iter_mut().for_each(|by| *by -= sum_made / on_true.len().max(1) as f32);
+    by_made.iter_mut().for_each(|by| *by -= sum_true / on_made.len().max(1) as f32);
+    (value, [by_true, by_made])
+}
+
+/// What the generator pays for that judgement, and the slopes by `on_made`: what the critic would pay with the two sides
+/// exchanged.
+pub(super) fn relativistic_adversarial(on_true: &[f32], on_made: &[f32]) -> (f32, Vec<f32>) {
+    let (value, [by_made, _]) = relativistic_critic(on_made, on_true);
+    (value, by_made)
+}
+
+fn mean(judged: &[f32]) -> f32 {
+    judged.iter().sum::<f32>() / judged.len().max(1) as f32
+}
+
 /// The mean distance of the features of a made picture from those of the true one, and the slopes.
 pub(super) fn feature(made: &[f32], of_true: &[f32]) -> (f32, Vec<f32>) {
     let count = made.len().max(1) as f32;
@@ -212,6 +237,19 @@ mod tests {
     }
 
     #[test]
+    fn relativistic_hinge_by_hand() {
+        // True ones at 2 and 0, mean 1; made ones at −1 and 0.5, mean −0.25. The true ones stand 2.25 and 0.25 above the
+        // made mean: 0 and 0.75. The made ones stand −2 and −0.5 above the true mean: 0 and 0.5.
+        let (value, [by_true, by_made]) = relativistic_critic(&[2.0, 0.0], &[-1.0, 0.5]);
+        assert_eq!(value, 0.75 / 2.0 + 0.5 / 2.0);
+        // The second true one by −1/2, both by −1/4 through the mean that the second made one is held against.
+        assert_eq!((by_true, by_made), (vec![-0.25, -0.75], vec![0.25, 0.75]));
+        // Exchanged: the made ones ought to stand above: 1 + 2, 1 + 0.5; the true ones below: 1 + 2.25, 1 + 0.25.
+        let (value, slopes) = relativistic_adversarial(&[2.0, 0.0], &[-1.0, 0.5]);
+        assert_eq!((value, slopes), ((3.0 + 1.5) / 2.0 + (3.25 + 1.25) / 2.0, vec![-1.0, -1.0]));
+    }
+
+    #[test]
     fn feature_by_hand() {
         let (value, slopes) = feature(&[1.0, 2.0, 3.0, 4.0], &[1.0, 4.0, 2.0, 4.0]);
         assert_eq!((value, slopes), ((2.0 + 1.0) / 4.0, vec![0.0, -0.25, 0.25, 0.0]));
@@ -272,6 +310,15 @@ mod tests {
         check(&|a| feature(a, &b));
         check(&|a| tangent(&b, a, &direction, &b));
         check(&|a| flat(a, &[0.5, 0.51, 0.5, 0.505], 1));
+        check(&|a| relativistic_adversarial(&b, a));
+        check(&|a| {
+            let (value, [slopes, _]) = relativistic_critic(a, &b);
+            (value, slopes)
+        });
+        check(&|a| {
+            let (value, [_, slopes]) = relativistic_critic(&b, a);
+            (value, slopes)
+        });
         check(&|a| {
             let (value, [slopes, _]) = critic(a, &b);
             (value, slopes)

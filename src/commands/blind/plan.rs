@@ -28,7 +28,7 @@ pub(super) struct Planned {
     pub(super) to: u64,
 }
 
-/// A frame for each round.
+/// A frame for each round; those of one clip in their order, so that it can be read on from one to the next.
 pub(super) fn plan(clips: &[ClipLength], bitrates: &[u32], rounds: usize, seed: u64) -> Vec<Planned> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Another row of numbers than the one that shuffles the sides.
@@ -44,6 +44,12 @@ pub(super) fn plan(clips: &[ClipLength], bitrates: &[u32], rounds: usize, seed: 
         let lead = (LEAD * fps) as u64;
         let to = rng.random_range(lead.min(last / 2)..=last);
         planned.push(Planned { clip, bitrate, from: to.saturating_sub(lead), to });
+    }
+    for clip in 0..clips.len() {
+        let mut moments: Vec<(u64, u64)> = planned.iter().filter(|p| p.clip == clip).map(|p| (p.from, p.to)).collect();
+        moments.sort_unstable();
+        let rounds = planned.iter_mut().filter(|p| p.clip == clip);
+        rounds.zip(moments).for_each(|(round, (from, to))| (round.from, round.to) = (from, to));
     }
     planned
 }
@@ -88,6 +94,7 @@ mod tests {
             let frames: Vec<u64> = planned.iter().filter(|p| p.clip == clip).map(|p| p.to).collect();
             assert_eq!(frames.len(), 8, "clip {clip}");
             assert!(clip == 1 || frames.windows(2).any(|pair| pair[0] != pair[1]), "{frames:?}");
+            assert!(frames.is_sorted(), "{frames:?}");
         }
         // From the first rounds on.
         for pair in planned.chunks(2) {

@@ -25,6 +25,9 @@ use rand_chacha::ChaCha8Rng;
 use super::{contestant::Contestant, plan::Planned};
 use crate::commands::{Input as _, InputFault, bench::quality::clip::Clip};
 
+/// So many clips are held open, to be read on from; what is read of others begins at their beginning each time.
+const OPEN_CLIPS: usize = 8;
+
 /// What makes the pictures.
 pub(super) struct Maker {
     pub(super) clips: Vec<Clip>,
@@ -32,6 +35,34 @@ pub(super) struct Maker {
     pub(super) seed: u64,
     /// What is being done goes here; when it is closed, no more is done.
     pub(super) progress: Slot<String>,
+}
+
+/// A clip that is being read.
+struct Opened {
+    clip: usize,
+    reader: ClipReader,
+    /// The frame that it reads next.
+    next: u64,
+}
+
+/// The clips that are open.
+#[derive(Default)]
+struct OpenClips(Vec<Opened>);
+
+impl OpenClips {
+    /// The clip, to be read from frame `from` or before.
+    fn at(&mut self, clips: &[Clip], clip: usize, from: u64) -> anyhow::Result<&mut Opened> {
+        self.0.retain(|opened| opened.clip != clip || opened.next <= from);
+        let there = match self.0.iter().position(|opened| opened.clip == clip) {
+            Some(there) => there,
+            None => {
+                self.0.truncate(OPEN_CLIPS - 1);
+                self.0.push(Opened { clip, reader: ClipReader::open(&clips[clip].path).input()?, next: 0 });
+                self.0.len() - 1
+            }
+        };
+        Ok(&mut self.0[there])
+    }
 }
 
 /// A frame as it arrived, and as it was.
@@ -46,10 +77,11 @@ impl Maker {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         // Another row of numbers than those that shuffle the sides and draw the frames.
         rng.set_stream(3);
-        let mut before = None;
+        let (mut before, mut open) = (None, OpenClips::default());
         for planned in planned {
             let clip = &self.clips[planned.clip];
-            let Some(arrived) = arrive(clip, *planned, &self.progress)? else { break };
+            let opened = open.at(&self.clips, planned.clip, planned.from)?;
+            let Some(arrived) = arrive(clip, opened, *planned, &self.progress)? else { break };
             let Arrived { low, truth } = &arrived;
             let [a, b] = &mut self.contestants;
             let sides = [a.picture(low, truth)?, b.picture(low, truth)?];
@@ -76,10 +108,14 @@ fn file_name(clip: &Clip) -> PlainName {
 }
 
 /// Sends the planned part of a clip, and gives its last frame that arrived; none where nobody waits for it any more.
-fn arrive(clip: &Clip, planned: Planned, progress: &Slot<String>) -> anyhow::Result<Option<Arrived>> {
+fn arrive(
+    clip: &Clip,
+    opened: &mut Opened,
+    planned: Planned,
+    progress: &Slot<String>,
+) -> anyhow::Result<Option<Arrived>> {
     let Planned { bitrate, from, to, .. } = planned;
     let size = sent_size(clip)?;
-    let mut reader = ClipReader::open(&clip.path).input()?;
     let (mut to_low, mut to_truth) = (Scaler::new(size, Kernel::SENDER), Scaler::new(clip.truth, Kernel::default()));
     // As a call has it: frames may be left out, and the last one that came is what is seen.
     let config = EncoderConfig {
@@ -92,11 +128,12 @@ fn arrive(clip: &Clip, planned: Planned, progress: &Slot<String>) -> anyhow::Res
     };
     let (mut encoder, mut decoder) = (Encoder::new(config).input()?, Decoder::new()?);
     let (start, mut steady, mut last) = (Instant::now(), SteadyQp::default(), None);
-    for at in 0..=to {
+    for at in opened.next..=to {
         if progress.is_closed() {
             return Ok(None);
         }
-        let Some(picture) = reader.next().input()? else { break };
+        let Some(picture) = opened.reader.next().input()? else { break };
+        opened.next = at + 1;
         if picture.frame.size() != clip.size {
             let message = format!("{} changes its size at frame {at}; cut it there", clip.path.display());
             return Err(InputFault(message).into());
@@ -194,6 +231,42 @@ mod tests {
             let mean = coded.data.iter().zip(&truth.data).map(off).sum::<u64>() as f64 / truth.data.len() as f64;
             assert!((0.1..20.0).contains(&mean), "{mean} codes");
         }
+    }
+
+    #[test]
+    fn a_clip_is_read_on_where_it_can_be_and_begun_anew_where_it_must_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let clips = clips(folder.path());
+        let mut open = OpenClips::default();
+        let mut arrived = |from: u64, to: u64| {
+            let opened = open.at(&clips, 0, from).unwrap();
+            let begins_at = opened.next;
+            let planned = Planned { clip: 0, bitrate: 150_000, from, to };
+            let Arrived { low, truth } = arrive(&clips[0], opened, planned, &Slot::default()).unwrap().unwrap();
+            (begins_at, low.stamp.id, truth.to_rgba().data)
+        };
+        let (begins, id, later) = arrived(40, 50);
+        assert_eq!(begins, 0);
+        assert!((45..=50).contains(&id));
+        assert_eq!(arrived(51, 60).0, 51, "what comes after is read on");
+        assert_eq!(arrived(60, 70).0, 0, "frame 60 is behind");
+        // Wherever the reader stood, the same pictures come.
+        let (begins, again, same) = arrived(40, 50);
+        assert_eq!((begins, again), (0, id));
+        assert!(same == later);
+    }
+
+    #[test]
+    fn clips_beyond_a_few_are_closed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = clips(folder.path());
+        let many: Vec<Clip> = (0..OPEN_CLIPS + 3).flat_map(|_| clips(folder.path())).collect();
+        let mut open = OpenClips::default();
+        for clip in 0..many.len() {
+            assert_eq!(open.at(&many, clip, 0).unwrap().clip, clip);
+            assert!(open.0.len() <= OPEN_CLIPS);
+        }
+        assert_eq!(open.at(&one, 0, 0).unwrap().next, 0);
     }
 
     #[test]
