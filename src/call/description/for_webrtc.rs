@@ -37,11 +37,13 @@ pub(super) fn for_webrtc(
         let own = group.iter().find_map(|s| s.attribute(name));
         own.or_else(|| sdp.attribute(section, name)).filter(|value| !value.is_empty())
     };
+    let medium = if chosen.is_video { "video" } else { "sound" };
     let (Some(ufrag), Some(password)) = (transport("ice-ufrag"), transport("ice-pwd")) else {
-        return Err(unusable(what, "its video has no ice-ufrag and ice-pwd, and without ICE there is no call"));
+        let why = format!("its {medium} has no ice-ufrag and ice-pwd, and without ICE there is no call");
+        return Err(unusable(what, why));
     };
     let Some(fingerprint) = fingerprint(sdp, &group) else {
-        return Err(unusable(what, "its video is not encrypted by DTLS-SRTP (no fingerprint)"));
+        return Err(unusable(what, format!("its {medium} is not encrypted by DTLS-SRTP (no fingerprint)")));
     };
     let setup = transport("setup").unwrap_or(if what == "answer" { "active" } else { "actpass" });
     let session = |flag: &str| sdp.session.contains(&flag) || group.iter().any(|s| s.lines.contains(&flag));

@@ -476,6 +476,19 @@ fn sounding() -> Wishes {
 }
 
 #[test]
+fn a_refusal_of_sound_alone_speaks_of_sound() {
+    let alone = described("a=group:BUNDLE 0\r\n", &[audio("0")]);
+    assert!(Offer::read(&alone, sounding()).is_ok());
+    for (prefix, why) in [("a=ice-pwd", "its sound has no ice-ufrag"), ("a=fingerprint", "its sound is not encrypted")]
+    {
+        let offer: String =
+            alone.lines().filter(|line| !line.starts_with(prefix)).map(|line| format!("{line}\r\n")).collect();
+        let error = Offer::read(&offer, sounding()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn sound_beside_video_is_answered_over_its_transport() {
     let offer = described("a=group:BUNDLE 0 1\r\n", &[audio("0"), video("1", "sendrecv")]);
     let (offer, answer) = answer_as(&offer, sounding());
