@@ -128,7 +128,7 @@ pub(crate) fn adversarial(on_made: &[f32]) -> (f32, Vec<f32>) {
 
 /// What the critic pays where it is asked whether a picture is truer than the other side's mean (relativistic average,
 /// Jolicoeur-Martineau, arXiv 1807.00734), and the slopes: E max(0, 1 − (D(true) − E D(made))) +
-/// E max(0, 1 + (D(made) − E D(true))).
+/// E max(0, 1 + (D(made) − E D(true))). The means are those of one patch and its true picture, not of a batch.
 pub(super) fn relativistic_critic(on_true: &[f32], on_made: &[f32]) -> (f32, [Vec<f32>; 2]) {
     let (of_true, of_made) = (mean(on_true), mean(on_made));
     let apart = |judged: &[f32], other: f32| judged.iter().map(|d| d - other).collect::<Vec<_>>();
