@@ -35,6 +35,7 @@
 //! | `trained_on` | words: which pictures, which codec at which bitrates | optional |
 //! | `steps` | training steps | optional |
 //! | `scores` | a JSON object of numbers, for example `{"psnr_y_gain_db":0.3}` | optional |
+//! | `deadband_factor` | how many times as wide as is usual the deadband of its hysteresis is | optional, 1 |
 //! | `version` | the version of this project that wrote the file | optional |
 
 use std::{
@@ -158,6 +159,7 @@ pub struct Model {
     layers: Vec<Conv3x3>,
     by_qp: Vec<Conv3x3>,
     ranges: Option<Vec<Vec<f32>>>,
+    deadband_factor: f32,
 }
 
 /// A model that cannot be used. Names the file or the model, what is wrong with it and what to do.
@@ -241,7 +243,7 @@ impl Model {
                     scores: training.scores,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
-                Ok(Self { name, info, layers, by_qp, ranges: None })
+                Ok(Self { name, info, layers, by_qp, ranges: None, deadband_factor: 1.0 })
             }
             Err(why) => Err(ModelError::Invalid { name, why }),
         }
@@ -267,6 +269,20 @@ impl Model {
                 return Ok(self);
             }
         };
+        Err(ModelError::Invalid { name: self.name, why })
+    }
+
+    /// The same model, whose deadband is so many times as wide as is usual, 0 to 4: one that sharpens more shows more of
+    /// what an encoder touches up where nothing moves ([`hysteresis`](crate::upscale::hysteresis)).
+    ///
+    /// # Errors
+    /// When it is another number.
+    pub fn with_deadband_factor(mut self, factor: f32) -> Result<Self, ModelError> {
+        if (0.0..=4.0).contains(&factor) {
+            self.deadband_factor = factor;
+            return Ok(self);
+        }
+        let why = format!("it asks for a deadband {factor} times as wide, and 0 to 4 are allowed");
         Err(ModelError::Invalid { name: self.name, why })
     }
 
@@ -369,6 +385,7 @@ impl Model {
                 *ours += amount * (theirs - *ours);
             }
         }
+        blended.deadband_factor += amount * (with.deadband_factor - self.deadband_factor);
         // What lies between becomes hardly larger than the larger of both.
         blended.ranges = match (&self.ranges, &with.ranges) {
             (Some(ours), Some(theirs)) => {
@@ -378,6 +395,21 @@ impl Model {
             _ => None,
         };
         Ok(blended)
+    }
+
+    /// The same model with what it adds to bicubic multiplied by `gain`. A loss on pixels makes networks timid: what they
+    /// cannot know comes out as its mean, which has less contrast than any of what it is the mean of. Above 1 gives
+    /// contrast back, at a cost in PSNR (docs/experiments.md, "Contrast").
+    ///
+    /// # Errors
+    ///
+    /// When weights become too large.
+    pub fn with_residual_gain(&self, gain: f32) -> Result<Self, ModelError> {
+        let (mut layers, mut by_qp) = (self.layers.clone(), self.by_qp.clone());
+        layers.last_mut().into_iter().chain(by_qp.last_mut()).for_each(|last| last.scale(gain));
+        let checked = check_layers(&layers).and_then(|()| if by_qp.is_empty() { Ok(()) } else { check_layers(&by_qp) });
+        checked.map_err(|why| ModelError::Invalid { name: self.name.clone(), why })?;
+        Ok(Self { layers, by_qp, ..self.clone() })
     }
 
     /// The vivid weights of the model that [`Model::find`] finds: of a shipped one those that are built in, of a file
@@ -419,6 +451,11 @@ impl Model {
     /// computed in bytes.
     pub fn ranges(&self) -> Option<&[Vec<f32>]> {
         self.ranges.as_deref()
+    }
+
+    /// How many times as wide as is usual its deadband is, see [`Model::with_deadband_factor`].
+    pub const fn deadband_factor(&self) -> f32 {
+        self.deadband_factor
     }
 
     /// The convolutions for a frame that was coded with a quantiser; [`None`]: it is not known. They are always the
@@ -500,6 +537,21 @@ mod tests {
     fn a_seed_gives_the_same_weights() {
         assert_eq!(Model::untrained(5, 2, 7).unwrap(), Model::untrained(5, 2, 7).unwrap());
         assert_ne!(Model::untrained(5, 2, 7).unwrap(), Model::untrained(5, 2, 8).unwrap());
+    }
+
+    #[test]
+    fn a_gain_multiplies_what_is_added_at_each_quantiser() {
+        let [layers, change] = [1, 2].map(|seed| Model::untrained(3, 1, seed).unwrap().layers);
+        let model = Model::with_qp("m", layers, change, Training::default()).unwrap();
+        let more = model.with_residual_gain(1.5).unwrap();
+        for qp in [None, Some(22.0), Some(41.0)] {
+            let (before, after) = (model.at_qp(qp), more.at_qp(qp));
+            assert_eq!(before[..2], after[..2], "only the last layer");
+            let numbers = |layer: &Conv3x3| [&layer.weights[..], &layer.bias].concat();
+            let near = |(a, b): (&f32, &f32)| (1.5 * a - b).abs() < 1e-6;
+            assert!(numbers(&before[2]).iter().zip(&numbers(&after[2])).all(near), "{qp:?}");
+        }
+        assert!(model.with_residual_gain(f32::INFINITY).is_err());
     }
 
     #[test]

@@ -44,18 +44,18 @@ mod pairs;
 mod perceptual;
 mod photo;
 mod ranges;
+mod start;
 mod synthesis;
 pub(crate) mod terms;
 mod texture;
 mod transmission;
 
-use block::BlockKind;
 pub use critic::CriticNet;
 pub use health::Health;
 pub use loss::Loss;
-use net::Net;
 use pairs::Pairs;
 use perceptual::Perceptual;
+use start::Start;
 pub use terms::Terms;
 
 /// Where the steps of a training are computed.
@@ -88,6 +88,14 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Start from what this model computes instead of from chance; it has no more channels or layers.
     pub from: Option<PathBuf>,
+    /// Start so much of the way, from 0 to 1, from [`TrainConfig::from`] to its vivid weights
+    /// ([`Model::find_vivid`]).
+    pub from_vivid: f32,
+    /// What the start adds to bicubic is multiplied by this ([`Model::with_residual_gain`]).
+    pub residual_gain: f32,
+    /// How many times as wide as is usual the model's deadband is ([`Model::with_deadband_factor`]); without it as the
+    /// start has it.
+    pub deadband_factor: Option<f32>,
     /// Decides everything that is left to chance but the pairs.
     pub seed: u64,
     /// Decides what is left to chance in the pairs: which pictures are kept to judge by, and how each is filmed. Runs
@@ -144,6 +152,9 @@ impl Default for TrainConfig {
             layers: 1,
             steps: 20_000,
             from: None,
+            from_vivid: 0.0,
+            residual_gain: 1.0,
+            deadband_factor: None,
             seed: 1,
             pairs_seed: 1,
             batch: 16,
@@ -327,9 +338,20 @@ impl TrainConfig {
         if !(0.1..=4.0).contains(&self.emphasis) {
             return wrong("this emphasis: it lies between 0.1 and 4");
         }
+        if !(0.0..=1.0).contains(&self.from_vivid) || !(0.1..=4.0).contains(&self.residual_gain) {
+            return wrong("this start: --from-vivid lies between 0 and 1, --residual-gain between 0.1 and 4");
+        }
+        if self.deadband_factor.is_some_and(|factor| !(0.0..=4.0).contains(&factor)) {
+            return wrong("this deadband: it is 0 to 4 times as wide as is usual");
+        }
+        if self.from.is_none() && (self.from_vivid != 0.0 || self.residual_gain != 1.0) {
+            return wrong("a start that is changed but not given: give it with --from");
+        }
         let least = self.critic.least_side();
         if self.vivid.is_some() && self.patch < least {
-            return Err(TrainError::Config(format!("such small patches: the critic needs {least} pixels on a side")));
+            return Err(TrainError::Config(format!(
+                "such small patches: the critic needs a --patch of {least} or more"
+            )));
         }
         let perceptual = self.vivid.is_some_and(|terms| terms.perceptual > 0.0);
         if perceptual != self.features.is_some() {
@@ -363,7 +385,7 @@ impl TrainConfig {
             self.layers,
             if self.wide { ", wide" } else { "" },
             if self.by_qp { ", by QP" } else { "" },
-            self.from.as_ref().map_or_else(String::new, |path| format!(", from {}", path.display())),
+            self.start(),
             self.steps,
             self.seed,
             self.batch,
@@ -379,6 +401,13 @@ impl TrainConfig {
             self.clip_share,
             self.aims(),
         )
+    }
+
+    /// Where it starts, as a part of a list.
+    fn start(&self) -> String {
+        let vivid = if self.from_vivid == 0.0 { String::new() } else { format!("@{}", self.from_vivid) };
+        let gain = if self.residual_gain == 1.0 { String::new() } else { format!(" times {}", self.residual_gain) };
+        self.from.as_ref().map_or_else(String::new, |path| format!(", from {}{vivid}{gain}", path.display()))
     }
 
     /// What is asked for beside the right values, as the end of a list.
@@ -405,19 +434,7 @@ fn in_words(terms: Terms) -> String {
 /// written.
 pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<Model, TrainError> {
     config.check()?;
-    let kind = BlockKind { wide: config.wide, by_qp: config.by_qp };
-    let from = config.from.as_ref().map(Model::read).transpose()?;
-    let untrained = match (&from, &config.from) {
-        (Some(model), Some(path)) => {
-            let (channels, layers) = (model.info().channels, model.info().depth);
-            if channels > config.channels || layers > config.layers {
-                let why = format!("{}: it has {channels} channels and {layers} layers", path.display());
-                return Err(TrainError::Config(format!("a start that is larger than what is to be trained, {why}")));
-            }
-            Net::from_model(&grow::grown(model, config.channels, config.layers, config.seed)?, kind, config.seed)
-        }
-        _ => Net::untrained(config.channels, config.layers, kind, config.seed)?,
-    };
+    let Start { net: untrained, deadband_factor, from } = Start::new(config)?;
     make_folder(&config.out)?;
     // Filming may take half an hour: what is wrong is told before.
     let features = config.features.as_ref().map(|path| Perceptual::new(&Features::read(path)?)).transpose()?;
@@ -439,9 +456,11 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
     }
     let mut named = scores.map(Scores::named).unwrap_or_default();
     named.extend(health.map(named_health).unwrap_or_default());
-    let trained_on = match &from {
-        Some(model) if config.steps == 0 => model.info().trained_on.clone(),
-        _ => format!(
+    let from = from.filter(|_| config.steps == 0);
+    let steps = from.as_ref().map_or(run.step(), |from| from.steps);
+    let trained_on = match from {
+        Some(from) => from.trained_on,
+        None => format!(
             "{made_from} as {} frames{} of moving clips through the project's scaler and H.264 encoder at \
              80 to 1500 kbit/s for 480x360; Charbonnier loss ({}, edges {}){}, {} patches of {} a step, Adam, seed {}, \
              pairs' seed {}, {:.0} s",
@@ -461,10 +480,10 @@ pub fn run(config: &TrainConfig, progress: &mut dyn FnMut(Progress)) -> Result<M
             run.seconds
         ),
     };
-    let steps = from.as_ref().filter(|_| config.steps == 0).map_or(run.step(), |model| model.info().steps);
     let ranges = ranges::measure(&folded, &pairs.train, config.seed);
     let training = Training { trained_on, steps, scores: named };
-    let mut model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?;
+    let mut model = Model::with_qp(config.name(), folded.layers, folded.by_qp, training)?
+        .with_deadband_factor(config.deadband_factor.unwrap_or(deadband_factor))?;
     if let Some(ranges) = ranges {
         model = model.with_ranges(ranges)?;
     }

@@ -190,14 +190,18 @@ fn follows_what_was_shown(engine: &mut dyn Upscaler, model: &Model) {
 #[test]
 fn every_engine_follows_what_was_shown() {
     let model = Model::untrained(8, 1, 5).unwrap();
+    let wider = model.clone().with_deadband_factor(2.5).unwrap();
     for isa in Isa::available() {
-        follows_what_was_shown(&mut CpuEngine::with_isa(&model, Some(2), isa).unwrap(), &model);
+        let mut engine = CpuEngine::with_isa(&model, Some(2), isa).unwrap();
+        follows_what_was_shown(&mut engine, &model);
+        follows_what_was_shown(&mut engine, &wider);
     }
     let Some(gpu) = gpu() else { return };
     for fusion in [Fusion::Each, Fusion::Ends] {
         let variant = Variant { fusion, ..Variant::default() };
         let mut engine = GpuEngine::with_variant(gpu.clone(), Arc::new(model.clone()), variant).unwrap();
         follows_what_was_shown(&mut engine, &model);
+        follows_what_was_shown(&mut engine, &wider);
     }
 }
 

@@ -35,6 +35,27 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn the_width_of_the_deadband_is_read_back_and_checked() {
+    let model = model().with_deadband_factor(1.5).unwrap();
+    let bytes = model.to_bytes().unwrap();
+    assert_eq!(Model::from_bytes(&bytes, "test").unwrap(), model);
+    assert_eq!(Model::from_bytes(&self::model().to_bytes().unwrap(), "test").unwrap().deadband_factor(), 1.0);
+    assert_eq!(
+        self::model().blended(&model, 0.5).unwrap().deadband_factor(),
+        1.25,
+        "half of the way, half of the width"
+    );
+    let at = bytes.windows(3).position(|three| three == b"1.5").unwrap();
+    for (bad, says) in
+        [("9.5", "a deadband 9.5 times"), ("NaN", "a deadband NaN times"), ("-.5", "deadband"), ("x.5", "x.5")]
+    {
+        let mut bytes = bytes.clone();
+        bytes[at..][..3].copy_from_slice(bad.as_bytes());
+        assert!(why(&bytes).contains(says), "{}", why(&bytes));
+    }
+}
+
+#[test]
 fn how_large_values_become_is_read_back_and_checked() {
     let ranges = || vec![vec![0.5, 1.0, 2.0, 0.25], vec![3.0; 4]];
     let model = model().with_ranges(ranges()).unwrap();

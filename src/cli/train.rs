@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Amount;
+
 /// Training on the CPU; can be stopped and resumed.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
@@ -32,6 +34,16 @@ pub(crate) struct TrainArgs {
     /// Start from what this model computes instead of from chance; it has no more channels or layers
     #[arg(long, value_name = "M.safetensors")]
     pub(crate) from: Option<PathBuf>,
+    /// With --from: start so much of the way, from 0 to 1, to the vivid weights beside it, M.vivid.safetensors
+    #[arg(long, value_name = "AMOUNT", default_value = "0", requires = "from")]
+    pub(crate) from_vivid: Amount,
+    /// With --from: what that model adds to bicubic is multiplied by this; above 1 for contrast where it is timid
+    #[arg(long, value_name = "G", default_value_t = 1.0, requires = "from")]
+    pub(crate) residual_gain: f32,
+    /// How many times as wide as is usual the model's deadband is, which keeps still what stands still; without it as the
+    /// model has it that --from names
+    #[arg(long, value_name = "N")]
+    pub(crate) deadband_factor: Option<f32>,
     /// Patches in a step
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) batch: u32,
@@ -53,8 +65,8 @@ pub(crate) struct TrainArgs {
     /// Ask for so much of what the truth has beyond bicubic: above 1 for contrast where the codec left doubt
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) emphasis: f32,
-    /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and the
-    /// nine weights below
+    /// Fine-tune also against a critic, for pictures that look sharp: with --from, a low --learning-rate, and
+    /// the critic and the weights below
     #[arg(long)]
     pub(crate) vivid: bool,
     /// With --vivid: the weight of pictures that the critic takes for true ones

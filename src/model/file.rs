@@ -56,6 +56,7 @@ pub(super) fn parse(bytes: &[u8], name: String) -> Result<Model, String> {
         other => other.to_string(),
     };
     let mut model = Model::with_qp(name, layers, by_qp, about.training).map_err(why)?;
+    model = model.with_deadband_factor(about.deadband_factor).map_err(why)?;
     if has_ranges {
         let hidden = (0..about.layers - 1).map(|i| numbers(&tensors, &range(i), &[about.channels]));
         model = model.with_ranges(hidden.collect::<Result<_, _>>()?).map_err(why)?;
@@ -91,6 +92,7 @@ struct About {
     layers: usize,
     training: Training,
     version: String,
+    deadband_factor: f32,
 }
 
 impl About {
@@ -128,8 +130,14 @@ impl About {
             }
             None => BTreeMap::new(),
         };
+        let deadband_factor = match strings.get("deadband_factor") {
+            Some(s) => {
+                s.parse().map_err(|_| format!("its metadata says deadband_factor = '{}', not a number", clip(s)))?
+            }
+            None => 1.0,
+        };
         let training = Training { trained_on: text("trained_on"), steps, scores };
-        Ok(Self { channels, layers, training, version: text("version") })
+        Ok(Self { channels, layers, training, version: text("version"), deadband_factor })
     }
 }
 
@@ -181,7 +189,10 @@ pub(super) fn serialise(model: &Model) -> Result<Vec<u8>, String> {
         let view = TensorView::new(Dtype::F32, vec![*channels], data).map_err(|e| e.to_string())?;
         views.push((range(i), view));
     }
-    let metadata = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<HashMap<_, _>>();
+    let mut metadata = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<HashMap<_, _>>();
+    if model.deadband_factor != 1.0 {
+        metadata.insert("deadband_factor".to_owned(), model.deadband_factor.to_string());
+    }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;
     let header = bytes.first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
     if header > MAX_HEADER || bytes.len() > MAX_FILE {

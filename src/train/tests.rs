@@ -5,7 +5,7 @@ use std::path::Path;
 use rand::{Rng, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{pairs::Pair, *};
+use super::{block::BlockKind, net::Net, pairs::Pair, *};
 
 /// Pictures with edges, ramps and grain.
 fn pictures(folder: &Path, count: u64) {
@@ -105,6 +105,7 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert_eq!(resumed.layers(), model.layers());
 
     // From a model: the first step already stands where it stood, and a smaller shape is refused.
+    let whole_out = whole.out.clone();
     let from = TrainConfig { from: Some(whole.out.clone()), steps: 0, checkpoint: None, ..whole };
     let same = run(&TrainConfig { out: folder.path().join("from.safetensors"), ..from.clone() }, &mut |_| ()).unwrap();
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
@@ -114,6 +115,25 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
     assert!(read.ranges().zip(same.ranges()).is_some_and(|(a, b)| a.iter().zip(b).all(|(a, b)| near(a, b))));
     let why = run(&TrainConfig { from: None, ..from.clone() }, &mut |_| ()).unwrap_err().to_string();
     assert!(why.contains("zero steps"), "{why}");
+
+    // On the way to vivid weights, and times a gain: what comes out is that, measured anew, and its card says so.
+    let changed = TrainConfig { from_vivid: 0.5, residual_gain: 1.5, deadband_factor: Some(1.5), ..from.clone() };
+    let why = run(&changed, &mut |_| ()).unwrap_err().to_string();
+    assert!(why.contains("vivid weights that are not there") && why.contains("tiny.vivid.safetensors"), "{why}");
+    let vivid = model.with_residual_gain(2.0).unwrap();
+    std::fs::write(whole_out.with_extension("vivid.safetensors"), vivid.to_bytes().unwrap()).unwrap();
+    let out = folder.path().join("changed.safetensors");
+    let changed = run(&TrainConfig { out, ..changed }, &mut |_| ()).unwrap();
+    let [last, of_changed] = [&model, &changed].map(|m| &m.layers()[2].weights);
+    assert!(
+        last.iter().zip(of_changed).all(|(a, b)| (1.5 * 1.5 * a - b).abs() < 1e-4),
+        "half of the way to twice, 1.5 times"
+    );
+    assert_eq!(Model::read(&folder.path().join("changed.safetensors")).unwrap().deadband_factor(), 1.5);
+    let says = &changed.info().trained_on;
+    assert!(says.ends_with("; 0.5 of the way to it from tiny; what it adds to bicubic 1.5 times"), "{says}");
+    let why = run(&TrainConfig { residual_gain: 9.0, ..from.clone() }, &mut |_| ()).unwrap_err().to_string();
+    assert!(why.contains("--residual-gain"), "{why}");
     let why = run(&TrainConfig { channels: 3, ..from }, &mut |_| ()).unwrap_err().to_string();
     assert!(why.contains("4 channels and 1 layers"), "{why}");
 

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, hysteresis, lanczos};
+use super::{EngineKind, Method, Pair, Picture, Precision, UpscaleError, Upscaler, bicubic, lanczos};
 use crate::{
     frame::{Frame, FrameError, Plane, Rgba, Size},
     model::{Model, SCALE},
@@ -136,12 +136,7 @@ impl CpuEngine {
 
     /// In what it computes the model that it has.
     pub fn precision(&self) -> Precision {
-        if self.net.quantised.is_some() { Precision::Int8 } else { Precision::F32 }
-    }
-
-    /// How far what is shown may stay behind what is computed.
-    fn deadband(&self) -> f32 {
-        hysteresis::deadband(self.precision(), self.net.layers.len())
+        self.net.precision()
     }
 
     /// The instructions that it uses.
@@ -244,7 +239,7 @@ impl CpuEngine {
         // Both were free or new, so that this copies nothing.
         let [l, r] = [&mut left, &mut right].map(|picture| Pieces::new(&mut Arc::make_mut(picture).data));
         let mut previous_luma = std::mem::take(&mut self.previous_luma);
-        let hysteresis = previous_luma.begin(lr.y().width(), lr.y().height(), self.deadband());
+        let hysteresis = previous_luma.begin(lr.y().width(), lr.y().height(), self.net.deadband());
         self.go(BandJob::Pair { lr, to_rgb: lr.colour.to_rgb(), hysteresis, left: l, right: r });
         self.previous_luma = previous_luma;
         self.keep(&left);
@@ -270,7 +265,7 @@ impl CpuEngine {
         let mut data = vec![0; width * height];
         self.net.follow(qp);
         let mut previous_luma = std::mem::take(&mut self.previous_luma);
-        let hysteresis = previous_luma.begin(luma.width(), luma.height(), self.deadband());
+        let hysteresis = previous_luma.begin(luma.width(), luma.height(), self.net.deadband());
         self.compute(luma, BandJob::Luma { luma, hysteresis, out: Pieces::new(&mut data) });
         self.previous_luma = previous_luma;
         // What is kept does not belong to the picture before any more.

@@ -13,6 +13,7 @@
 //! compute the same but for roundings show the same but for roundings, however many frames have passed.
 
 use super::Precision;
+use crate::model::Model;
 
 /// The smallest deadband, to either side, in luma from 0 to 1. Less than half a code: seen is only that nothing
 /// trembles.
@@ -20,18 +21,24 @@ pub const MIN_DEADBAND: f32 = 0.2 / 255.0;
 /// The largest.
 const MAX_DEADBAND: f32 = 0.5 / 255.0;
 
-/// The deadband for what was computed in this precision by so many layers, in luma from 0 to 1.
+/// The deadband for what a model computed in this precision, in luma from 0 to 1.
+pub fn of_model(model: &Model, precision: Precision) -> f32 {
+    deadband(precision, model.layers().len(), model.deadband_factor())
+}
+
+/// The deadband for what was computed in this precision by so many layers, `factor` times as wide as is usual, in luma
+/// from 0 to 1.
 ///
 /// The deeper a network, the more it sharpens what the encoder touched up: beyond nine layers [`MIN_DEADBAND`] leaves still
 /// backgrounds trembling more than bicubic's. And in bytes each layer but the first rounds what it hands on; such
 /// errors, which come and go with the picture, add up like their squares: there [`MIN_DEADBAND`] is enough for the two of the
 /// smallest network, and four times as many tremble twice as much.
-pub fn deadband(precision: Precision, layers: usize) -> f32 {
+pub fn deadband(precision: Precision, layers: usize, factor: f32) -> f32 {
     let depth = match precision {
         Precision::F32 | Precision::F16 => layers as f32 / 9.0,
         Precision::Int8 => layers.saturating_sub(1) as f32 / 2.0,
     };
-    (MIN_DEADBAND * depth.sqrt()).clamp(MIN_DEADBAND, MAX_DEADBAND)
+    (factor * (MIN_DEADBAND * depth.sqrt()).max(MIN_DEADBAND)).min(MAX_DEADBAND)
 }
 
 /// What is shown once `computed` has come, where `previous` was shown.
@@ -57,7 +64,7 @@ mod tests {
 
     #[test]
     fn many_layers_have_a_wider_deadband_and_a_wider_one_still_in_bytes() {
-        let codes = |precision, layers| 255.0 * deadband(precision, layers);
+        let codes = |precision, layers| 255.0 * deadband(precision, layers, 1.0);
         for (layers, want) in [(2, 0.2), (3, 0.2), (9, 0.4), (16, 0.5), (0, 0.2)] {
             assert!((codes(Precision::Int8, layers) - want).abs() < 1e-6, "{layers} layers in bytes");
         }
@@ -65,6 +72,11 @@ mod tests {
             for precision in [Precision::F32, Precision::F16] {
                 assert!((codes(precision, layers) - want).abs() < 1e-6, "{layers} layers");
             }
+        }
+        // A model that sharpens more asks for more, up to half a code.
+        let model = Model::untrained(4, 7, 1).unwrap().with_deadband_factor(1.5).unwrap();
+        for (precision, want) in [(Precision::F32, 0.3), (Precision::F16, 0.3), (Precision::Int8, 0.5)] {
+            assert!((255.0 * of_model(&model, precision) - want).abs() < 1e-6, "{precision:?}");
         }
     }
 

@@ -86,7 +86,7 @@ impl Video {
         let mut y = luma(lr, Method::Cnn, model);
         y.data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
         if let Some(previous) = self.previous.take().filter(|previous| previous.is_as_large_as(&y)) {
-            let deadband = hysteresis::deadband(Precision::F32, model.layers().len());
+            let deadband = hysteresis::of_model(model, Precision::F32);
             for (v, previous) in y.data.iter_mut().zip(&previous.data) {
                 *v = hysteresis::follow(*previous, *v, deadband);
             }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{Condition, Conv3x3, Model},
-    upscale::Precision,
+    upscale::{Precision, hysteresis},
 };
 
 /// A model, ready to run.
@@ -18,6 +18,8 @@ pub(super) struct Net {
     by_qp: Vec<[Numbers; 2]>,
     /// What the layers' numbers were made for.
     condition: Condition,
+    /// How many times as wide as is usual its deadband is.
+    deadband_factor: f32,
     /// What it was asked to run in.
     precision: Precision,
     /// The same in bytes, if it runs in them.
@@ -46,11 +48,22 @@ impl Net {
             channels: model.info().channels,
             by_qp,
             condition: Condition::NEUTRAL,
+            deadband_factor: model.deadband_factor(),
             precision,
             quantised,
         };
         net.pack(model, condition);
         net
+    }
+
+    /// How far what is shown may stay behind what is computed.
+    pub(super) fn deadband(&self) -> f32 {
+        hysteresis::deadband(self.precision(), self.layers.len(), self.deadband_factor)
+    }
+
+    /// In what it computes.
+    pub(super) fn precision(&self) -> Precision {
+        if self.quantised.is_some() { Precision::Int8 } else { Precision::F32 }
     }
 
     /// Takes the weights of a model of the same shape; says whether it has it. In bytes, a model that does not say
@@ -61,6 +74,7 @@ impl Net {
             && model.by_qp().len() == self.by_qp.len()
             && (self.precision != Precision::Int8 || self.quantised.is_some() == model.ranges().is_some());
         if same {
+            self.deadband_factor = model.deadband_factor();
             if let (Some(quantised), Some(ranges)) = (&mut self.quantised, model.ranges()) {
                 quantised.set_ranges(ranges);
             }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     frame::{Frame, FrameError, Plane},
     model::{Condition, Model, SCALE},
-    upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, Precision, UpscaleError, Upscaler},
+    upscale::{CpuEngine, EngineKind, GpuTime, Method, Pair, Picture, Precision, UpscaleError, Upscaler, hysteresis},
 };
 
 /// Upscales with compute shaders.
@@ -307,7 +307,12 @@ impl Upscaler for GpuEngine {
             })
         })?;
         self.condition = Some(Condition::NEUTRAL);
+        let deadband = hysteresis::of_model(model, self.variant.precision.into());
+        if let Some(network) = &mut self.network {
+            network.deadband = deadband;
+        }
         if let Some(surface) = &mut self.surface {
+            surface.deadband = deadband;
             surface.forget();
         }
         self.model = Arc::new(model.clone());

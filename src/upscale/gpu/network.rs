@@ -9,7 +9,10 @@ use super::{
     tuning_cache::TuningCache,
     weights::{VECTOR, Weights, words},
 };
-use crate::{model::Model, upscale::UpscaleError};
+use crate::{
+    model::Model,
+    upscale::{UpscaleError, hysteresis},
+};
 
 /// Pixels below each other that an invocation computes.
 const ROWS: u32 = 4;
@@ -79,6 +82,8 @@ impl Passes {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) variant: Variant,
+    /// How far what is shown may stay behind what is computed.
+    pub(super) deadband: f32,
     /// All layers but the last.
     pub(super) body: Vec<NetworkPass>,
     /// The last layer as a pass of its own. Where it has the pictures in it, this is made when files want it.
@@ -93,7 +98,8 @@ impl Network {
         let memory = gpu.device().limits().max_compute_workgroup_storage_size;
         let passes = plan::passes(variant, layers.len(), channels.div_ceil(VECTOR), memory.into());
         let weights = Weights::neutral(model, variant.precision)?;
-        let mut network = Self { variant, body: Vec::new(), last: None, compose: None };
+        let deadband = hysteresis::of_model(model, variant.precision.into());
+        let mut network = Self { variant, deadband, body: Vec::new(), last: None, compose: None };
         let mut next = 0;
         for kind in passes {
             let pass = network_pass(gpu, kind, model, next..next + kind.layers(), variant, &weights)?;
@@ -117,11 +123,6 @@ impl Network {
         let weights = Weights::neutral(model, self.variant.precision)?;
         self.last = Some(network_pass(gpu, PassKind::Last, model, count - 1..count, self.variant, &weights)?);
         Ok(true)
-    }
-
-    /// How many layers it has.
-    pub(super) fn layers(&self) -> usize {
-        self.body.iter().map(|pass| pass.kind.layers()).sum::<usize>() + 1
     }
 
     /// All passes that there are.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     frame::{Colour, Frame, Rgba, Size},
-    upscale::{UpscaleError, hysteresis},
+    upscale::UpscaleError,
 };
 
 /// One of the two pictures of a pair, in the GPU's memory.
@@ -98,7 +98,7 @@ pub(super) struct Surface {
     features: [wgpu::Buffer; 2],
     previous_luma: PreviousLuma,
     /// How far the next picture may stay behind what is computed.
-    deadband: f32,
+    pub(super) deadband: f32,
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
     body: Vec<wgpu::BindGroup>,
     last: Option<wgpu::BindGroup>,
@@ -184,7 +184,7 @@ impl Surface {
                 values: buffer("previous luma", luma, wgpu::BufferUsages::STORAGE),
                 holds: false,
             }),
-            deadband: hysteresis::deadband(network.variant.precision.into(), network.layers()),
+            deadband: network.deadband,
             body: Vec::new(),
             last: None,
             texture_pairs: Vec::new(),
