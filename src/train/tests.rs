@@ -129,7 +129,7 @@ fn a_run_learns_writes_its_model_and_resumes_to_the_same_weights() {
         last.iter().zip(of_changed).all(|(a, b)| (1.5 * 1.5 * a - b).abs() < 1e-4),
         "half of the way to twice, 1.5 times"
     );
-    assert_eq!(Model::read(&folder.path().join("changed.safetensors")).unwrap().deadband_factor(), 1.5);
+    assert_eq!(Model::read(folder.path().join("changed.safetensors")).unwrap().deadband_factor(), 1.5);
     let says = &changed.info().trained_on;
     assert!(says.ends_with("; 0.5 of the way to it from tiny; what it adds to bicubic 1.5 times"), "{says}");
     let why = run(&TrainConfig { residual_gain: 9.0, ..from.clone() }, &mut |_| ()).unwrap_err().to_string();
