@@ -342,7 +342,7 @@ impl TrainConfig {
             return wrong("this start: --from-vivid lies between 0 and 1, --residual-gain between 0.1 and 4");
         }
         if self.deadband_factor.is_some_and(|factor| !(0.0..=4.0).contains(&factor)) {
-            return wrong("this deadband: it is 0 to 4 times as wide as is usual");
+            return wrong("this deadband: --deadband-factor lies between 0 and 4");
         }
         if self.from.is_none() && (self.from_vivid != 0.0 || self.residual_gain != 1.0) {
             return wrong("a start that is changed but not given: give it with --from");
