@@ -222,7 +222,7 @@ impl GpuEngine {
         let (gpu, network) = (&*gpu, &*network);
         let (textures, submitted) = gpu.guarded(|| {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
-            surface.upload(gpu, lr, &mut encoder);
+            surface.upload(gpu, lr, network.deadband, &mut encoder);
             timer::begin(timer);
             let textures = surface.run(gpu, with_network.then_some(network), passes, &mut encoder, timer.as_mut());
             timer::end(timer, &mut encoder);
@@ -301,18 +301,14 @@ impl Upscaler for GpuEngine {
         self.through_losses(|this| {
             let Self { gpu, variant, network: Some(network), .. } = this else { return Ok(()) };
             let weights = Weights::neutral(model, variant.precision)?;
+            network.deadband = hysteresis::of_model(model, variant.precision.into());
             gpu.guarded(|| {
                 network.set_weights(gpu, &weights);
                 Ok(())
             })
         })?;
         self.condition = Some(Condition::NEUTRAL);
-        let deadband = hysteresis::of_model(model, self.variant.precision.into());
-        if let Some(network) = &mut self.network {
-            network.deadband = deadband;
-        }
         if let Some(surface) = &mut self.surface {
-            surface.deadband = deadband;
             surface.forget();
         }
         self.model = Arc::new(model.clone());

@@ -97,8 +97,6 @@ pub(super) struct Surface {
     /// Two buffers that layers read and write in turns.
     features: [wgpu::Buffer; 2],
     previous_luma: PreviousLuma,
-    /// How far the next picture may stay behind what is computed.
-    pub(super) deadband: f32,
     /// For the network's passes before the last one, and for the last layer where it is a pass of its own.
     body: Vec<wgpu::BindGroup>,
     last: Option<wgpu::BindGroup>,
@@ -184,7 +182,6 @@ impl Surface {
                 values: buffer("previous luma", luma, wgpu::BufferUsages::STORAGE),
                 holds: false,
             }),
-            deadband: network.deadband,
             body: Vec::new(),
             last: None,
             texture_pairs: Vec::new(),
@@ -232,8 +229,9 @@ impl Surface {
         })
     }
 
-    /// Sends a frame's planes and colours to the GPU, before what is recorded next.
-    pub(super) fn upload(&mut self, gpu: &GpuContext, lr: &Frame, encoder: &mut wgpu::CommandEncoder) {
+    /// Sends a frame's planes and colours to the GPU, before what is recorded next. What is shown may stay `deadband`
+    /// behind what is computed.
+    pub(super) fn upload(&mut self, gpu: &GpuContext, lr: &Frame, deadband: f32, encoder: &mut wgpu::CommandEncoder) {
         let recorded = self.uploads.record(gpu, lr, &self.textures, encoder);
         // Where no buffer is free wgpu makes one.
         for (texture, plane) in self.textures.iter().zip(lr.planes()).filter(|_| !recorded) {
@@ -244,7 +242,7 @@ impl Surface {
             };
             gpu.queue().write_texture(texture.as_image_copy(), plane.data(), layout, texture.size());
         }
-        let (colour, deadband) = (lr.colour, if self.previous_luma.holds { self.deadband } else { 0.0 });
+        let (colour, deadband) = (lr.colour, if self.previous_luma.holds { deadband } else { 0.0 });
         if self.told != Some((colour, deadband)) {
             let size = [self.size.width(), self.size.height()];
             let uniform = PictureUniform { size, deadband, unused: 0, rgb: colour.to_rgb() };
@@ -392,7 +390,7 @@ impl Surface {
             self.outs = Some(self.new_outs(gpu, passes));
         }
         let mut uploading = gpu.device().create_command_encoder(&Default::default());
-        self.upload(gpu, lr, &mut uploading);
+        self.upload(gpu, lr, network.deadband, &mut uploading);
         gpu.queue().submit([uploading.finish()]);
         self.submitted();
         self.previous_luma.holds |= cnn;
